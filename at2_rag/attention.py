@@ -1,0 +1,139 @@
+"""The attention weights of chosen queries, computed in bounded memory from what a model computed.
+
+Shapes: ``B`` batch, ``H`` query heads, ``G`` key-value heads (``H`` is a multiple of ``G``),
+``Q`` queries of one call, ``R`` the queries (rows) that are wanted, ``K`` keys, ``D`` head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Working memory for one chunk of attention weights, in bytes.
+DEFAULT_BYTE_LIMIT = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class AttentionCall:
+    """What one attention layer was handed in one forward pass, position encoding applied.
+
+    Attributes:
+        query: (B, H, Q, D).
+        key: (B, G, K, D), from the cache where there is one.
+        mask: As the model made it: ``None``; booleans (true where visible) or additive floats
+            of shape (B, 1 or H, Q, at least K); or (B, keys), false or zero at padding.
+        scaling: Factor on the products of queries and keys.
+        first_query: Absolute position of the first query.
+        softcap: Logits are squashed to this magnitude by a hyperbolic tangent.
+        sinks: (H,) logits that take part in the softmax and receive no token's weight.
+        sliding_window: Keys this many positions back, or more, are out of sight.
+        position_bias: (1 or B, H, Q, K), added to the logits.
+    """
+
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    scaling: float
+    first_query: int = 0
+    softcap: float | None = None
+    sinks: Tensor | None = None
+    sliding_window: int | None = None
+    position_bias: Tensor | None = None
+
+    @property
+    def first_key(self) -> int:
+        """Absolute position of the first key; above zero where a cache holds only a window."""
+        return self.first_query + self.query.shape[2] - self.key.shape[2]
+
+
+@dataclass(frozen=True)
+class WeightChunk:
+    """Attention weights of some heads and rows.
+
+    Attributes:
+        weights: (B, heads, rows, K), float32.
+        first_head: Index of the first head.
+        first_row: Absolute position of the first query.
+        first_key: Absolute position of the first key.
+    """
+
+    weights: Tensor
+    first_head: int
+    first_row: int
+    first_key: int
+
+
+def attention_weights(
+    call: AttentionCall, rows: slice, byte_limit: int = DEFAULT_BYTE_LIMIT
+) -> Iterator[WeightChunk]:
+    """Yield the attention weights of some rows, a few heads and rows at a time.
+
+    Computed in float32 whatever the model's type.
+
+    Args:
+        call: What the layer was handed.
+        rows: Which queries of this call are wanted.
+        byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
+            key-value head and one row are always done.
+    """
+    batch, heads, _, width = call.query.shape
+    _, groups, keys, _ = call.key.shape
+    per_group = heads // groups
+    group_step = max(1, byte_limit // (4 * batch * keys * width))
+    row_step = max(1, byte_limit // (4 * batch * keys * per_group * min(group_step, groups)))
+    for group in range(0, groups, group_step):
+        upper = min(group + group_step, groups)
+        key = call.key[:, group:upper].float().transpose(-1, -2)
+        head_range = slice(group * per_group, upper * per_group)
+        for start in range(rows.start, rows.stop, row_step):
+            part = slice(start, min(start + row_step, rows.stop))
+            weights = _chunk(call, key, head_range, part)
+            yield WeightChunk(
+                weights, head_range.start, call.first_query + start, call.first_key
+            )
+
+
+def _chunk(call: AttentionCall, key: Tensor, heads: slice, rows: slice) -> Tensor:
+    """Return (B, heads, rows, K) for transposed keys (B, groups, D, K)."""
+    batch, groups, width, keys = key.shape
+    query = call.query[:, heads, rows].float() * call.scaling
+    count, length = query.shape[1], query.shape[2]
+    # The query heads that share a key head are one matrix product; keys are never repeated.
+    logits = (query.reshape(batch, groups, -1, width) @ key).view(batch, count, length, keys)
+    if call.softcap is not None:
+        logits = torch.tanh(logits / call.softcap) * call.softcap
+    if call.position_bias is not None:
+        logits = logits + call.position_bias[:, heads, rows, :keys]
+    logits = _masked(logits, call, heads, rows)
+    if call.sinks is None:
+        return torch.softmax(logits, dim=-1)
+    sinks = call.sinks[heads].float().view(1, -1, 1, 1).expand(batch, -1, length, 1)
+    return torch.softmax(torch.cat([logits, sinks], dim=-1), dim=-1)[..., :-1]
+
+
+def _masked(logits: Tensor, call: AttentionCall, heads: slice, rows: slice) -> Tensor:
+    mask = call.mask
+    keys = logits.shape[-1]
+    if mask is not None and mask.dim() == 4:
+        part = mask[:, heads if mask.shape[1] > 1 else slice(None), rows, :keys]
+        if part.dtype == torch.bool:
+            return logits.masked_fill(~part, torch.finfo(logits.dtype).min)
+        return logits + part
+    visible = _causal(call, rows, keys)
+    if mask is not None:
+        visible = visible & mask[:, None, None, -keys:].bool()
+    return logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
+
+
+def _causal(call: AttentionCall, rows: slice, keys: int) -> Tensor:
+    """Return (1, 1, rows, K), true where a key is neither later nor out of the window."""
+    device = call.query.device
+    query = torch.arange(rows.start, rows.stop, device=device)[:, None] + call.first_query
+    key = torch.arange(keys, device=device)[None] + call.first_key
+    visible = key <= query
+    if call.sliding_window is not None:
+        visible &= key > query - call.sliding_window
+    return visible[None, None]

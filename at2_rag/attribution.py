@@ -1,0 +1,174 @@
+"""The score table: how much each source mattered for each token of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from at2_rag.encoding import EncodedPrompt
+from at2_rag.errors import InputError
+from at2_rag.prompt import PassageInPrompt, Span
+from at2_rag.sources import Source
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Scores of sources for the tokens of an answer.
+
+    The score of a source for a span of the answer is the mean over the span's tokens of the
+    coefficient-weighted attention summed over the source's tokens (paper, section 3.2). Unitless.
+
+    Attributes:
+        sources: What was scored.
+        scores: (sources, answer tokens), float32, on the CPU.
+        passage_scores: (passages, answer tokens): whole passages with their titles, one row for
+            each passage that the caller passed; zero for those the model did not see.
+        token_spans: Characters of the answer that each answer token stands for.
+        answer_length: Characters of the answer.
+    """
+
+    sources: tuple[Source, ...]
+    scores: Tensor
+    passage_scores: Tensor
+    token_spans: tuple[Span, ...]
+    answer_length: int
+
+    def for_span(self, start: int, end: int) -> Tensor:
+        """Return (sources,): scores for characters [start, end) of the answer.
+
+        Raises:
+            InputError: If the span is empty or not within the answer.
+        """
+        return self._mean(self.scores, (start, end))
+
+    def by_passage(self, span: Span | None = None) -> Tensor:
+        """Return (passages,): scores of whole passages for a span, or for the whole answer."""
+        return self._mean(self.passage_scores, span)
+
+    def top(self, k: int, span: Span | None = None) -> list[tuple[Source, float]]:
+        """Return the ``k`` highest-scoring sources with their scores, highest first.
+
+        Raises:
+            InputError: If ``k`` is below 1, or the span is not within the answer.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}; expected at least 1.")
+        scores = self._mean(self.scores, span)
+        order = torch.argsort(scores, descending=True, stable=True)[:k].tolist()
+        return [(self.sources[i], float(scores[i])) for i in order]
+
+    def to_pandas(self, span: Span | None = None) -> pandas.DataFrame:
+        """Return one row per source: passage_index, start, end, text, score.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                'to_pandas needs pandas; install it with: pip install "at2-rag[pandas]"'
+            ) from error
+        rows = [(s.passage_index, s.start, s.end, s.text) for s in self.sources]
+        frame = pandas.DataFrame(rows, columns=["passage_index", "start", "end", "text"])
+        return frame.assign(score=self._mean(self.scores, span).tolist())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "sources": [[s.passage_index, s.start, s.end, s.text] for s in self.sources],
+            "scores": self.scores.tolist(),
+            "passage_scores": self.passage_scores.tolist(),
+            "token_spans": [list(span) for span in self.token_spans],
+            "answer_length": self.answer_length,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Attribution:
+        """Return what :meth:`to_dict` was called on."""
+        tokens = len(data["token_spans"])
+        return cls(
+            tuple(Source(*source) for source in data["sources"]),
+            torch.tensor(data["scores"]).view(len(data["scores"]), tokens),
+            torch.tensor(data["passage_scores"]).view(len(data["passage_scores"]), tokens),
+            tuple((start, end) for start, end in data["token_spans"]),
+            data["answer_length"],
+        )
+
+    def _mean(self, scores: Tensor, span: Span | None) -> Tensor:
+        """Return the mean over the tokens that touch the span; zero where there are none."""
+        if span is None:
+            chosen = list(range(scores.shape[1]))
+        else:
+            self._check_span(span)
+            chosen = [
+                i for i, (a, b) in enumerate(self.token_spans) if a < span[1] and b > span[0]
+            ]
+        if not chosen:
+            return torch.zeros(scores.shape[0])
+        return scores[:, chosen].mean(dim=1)
+
+    def _check_span(self, span: Span) -> None:
+        start, end = span
+        if not 0 <= start < end <= self.answer_length:
+            raise InputError(
+                f"The span [{start}, {end}) is not within the answer's {self.answer_length} "
+                "characters; expected 0 <= start < end <= length."
+            )
+
+
+def attribute_sources(
+    table: Tensor,
+    prompt: EncodedPrompt,
+    sources: Sequence[Source],
+    num_passages: int,
+    token_spans: Sequence[Span],
+    answer_length: int,
+) -> Attribution:
+    """Sum a table of token scores over sources and over whole passages.
+
+    Args:
+        table: (answer tokens, keys): score of each token of the prompt, at least.
+        prompt: The prompt that the keys are the tokens of.
+        sources: What to score.
+        num_passages: Number of passages that the caller passed.
+        token_spans: Characters of each answer token.
+        answer_length: Characters of the answer.
+    """
+    places = {place.index: place for place in prompt.places}
+    ranges = [
+        prompt.token_range(*_source_characters(source, places[source.passage_index]))
+        for source in sources
+    ]
+    passage_ranges = [
+        prompt.token_range(*places[i].block) if i in places else (0, 0)
+        for i in range(num_passages)
+    ]
+    return Attribution(
+        tuple(sources),
+        sum_ranges(table, ranges),
+        sum_ranges(table, passage_ranges),
+        tuple(token_spans),
+        answer_length,
+    )
+
+
+def _source_characters(source: Source, place: PassageInPrompt) -> Span:
+    offset = place.text[0]
+    return offset + source.start, offset + source.end
+
+
+def sum_ranges(table: Tensor, ranges: Sequence[Span]) -> Tensor:
+    """Return (ranges, answer tokens): sums of ``table`` (answer tokens, keys) over key ranges."""
+    # Double precision makes differences of running sums exact to far below float32's own steps.
+    running = torch.nn.functional.pad(table.double().cumsum(dim=1), (1, 0))
+    starts = torch.tensor([start for start, _ in ranges], dtype=torch.long)
+    ends = torch.tensor([end for _, end in ranges], dtype=torch.long)
+    return (running[:, ends] - running[:, starts]).T.float().contiguous()

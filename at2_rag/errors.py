@@ -1,0 +1,43 @@
+"""The exceptions that this package raises on purpose, all under one base."""
+
+from __future__ import annotations
+
+
+class At2Error(Exception):
+    """Base of every error raised on purpose; the message says what to do."""
+
+
+class InputError(At2Error, ValueError):
+    """An argument that cannot be used as given."""
+
+
+class ContextOverflowError(InputError):
+    """The prompt is longer than the model's context.
+
+    Attributes:
+        excess: By how many tokens.
+    """
+
+    def __init__(self, message: str, excess: int) -> None:
+        super().__init__(message)
+        self.excess = excess
+
+
+class UnsupportedModelError(At2Error):
+    """A model whose attention weights cannot be had exactly."""
+
+
+class EstimatorMismatchError(At2Error, ValueError):
+    """A score estimator made for another model."""
+
+
+class NumericalError(At2Error, ArithmeticError):
+    """The model produced NaN or infinite numbers."""
+
+
+class FileFormatError(InputError):
+    """A file that cannot be read as passages, a model or an estimator."""
+
+
+class MissingResourceError(At2Error, LookupError):
+    """Data that is not installed, such as sentence parameters for a language."""

@@ -1,0 +1,59 @@
+"""Folding attention weights into small tables while they pass by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from at2_rag.attention import WeightChunk
+
+
+class LinearFold:
+    """Sums coefficient-weighted attention over layers and heads (section 3.2).
+
+    Holds one number per query and key, never one per head or layer.
+
+    Args:
+        coefficients: (layers, heads).
+        first_row: Absolute position of the first recorded query.
+        keys: Keys to make room for at first; the table grows beyond.
+    """
+
+    def __init__(self, coefficients: Tensor, first_row: int, keys: int) -> None:
+        self._coefficients = coefficients
+        self._first_row = first_row
+        self._keys = keys
+        self._table: Tensor | None = None
+        self.layers_heard: set[int] = set()
+
+    def add(self, layer: int, chunk: WeightChunk) -> None:
+        """Take in the weights of some heads and rows of one layer."""
+        self.layers_heard.add(layer)
+        weights = chunk.weights
+        heads = slice(chunk.first_head, chunk.first_head + weights.shape[1])
+        coefficients = self._coefficients[layer, heads].to(weights.device)
+        part = torch.einsum("bhrk,h->brk", weights, coefficients)
+        row = chunk.first_row - self._first_row
+        rows, keys = row + part.shape[1], chunk.first_key + part.shape[2]
+        table = self._grown(part, rows, keys)
+        table[:, row:rows, chunk.first_key : keys] += part.to(table.device)
+
+    def table(self, rows: int, keys: int) -> Tensor:
+        """Return (B, rows, keys): score of each key for each recorded query, on the CPU."""
+        if self._table is None:
+            return torch.zeros(1, rows, keys)
+        return self._table[:, :rows, :keys].cpu()
+
+    def _grown(self, part: Tensor, rows: int, keys: int) -> Tensor:
+        if self._table is None:
+            shape = (part.shape[0], max(rows, 16), max(keys, self._keys))
+            self._table = part.new_zeros(shape)
+        batch, old_rows, old_keys = self._table.shape
+        if rows > old_rows or keys > old_keys:
+            # Doubling the rows keeps copying linear in the answer's length.
+            new_rows = max(rows, 2 * old_rows) if rows > old_rows else old_rows
+            new_keys = max(keys, old_keys + new_rows - old_rows)
+            table = self._table.new_zeros(batch, new_rows, new_keys)
+            table[:, :old_rows, :old_keys] = self._table
+            self._table = table
+        return self._table

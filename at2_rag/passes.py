@@ -1,0 +1,199 @@
+"""The two ways to run the model while its attention is folded: answering, and reading."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
+
+from at2_rag.capture import AttentionCapture, RecordingLost
+from at2_rag.errors import InputError, NumericalError
+from at2_rag.folding import LinearFold
+
+#: generate() options under which its steps are not one query after the other on one cache.
+_UNRECORDABLE = (
+    "assistant_model", "prompt_lookup_num_tokens", "cache_implementation", "past_key_values",
+    "custom_generate", "penalty_alpha", "constraints", "dola_layers", "prefill_chunk_size",
+)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """An answer as token ids.
+
+    Attributes:
+        ids: Token ids, without the end token.
+        table: (answer tokens, keys), the score of each key for each answer token.
+        truncated: Whether it stopped at the longest length.
+    """
+
+    ids: tuple[int, ...]
+    table: Tensor
+    truncated: bool
+
+
+class _NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes are untyped here
+    """Remembers whether any logit was NaN, without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._found: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        bad = torch.isnan(scores).any()
+        self._found = bad if self._found is None else self._found | bad
+        return scores
+
+    @property
+    def found(self) -> bool:
+        return self._found is not None and bool(self._found)
+
+
+class RecordedModel:
+    """A model together with its capture and the coefficients that its attention is folded with.
+
+    Args:
+        model: The reader's model.
+        capture: Its capture.
+        coefficients: (layers, heads).
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, capture: AttentionCapture, coefficients: Tensor
+    ) -> None:
+        self.model = model
+        self._capture = capture
+        self._coefficients = coefficients
+
+    @torch.inference_mode()
+    def generate(self, prompt: Sequence[int], options: dict[str, Any]) -> Generation:
+        """Generate an answer and fold the attention of its tokens.
+
+        Args:
+            prompt: Token ids.
+            options: Of ``model.generate``.
+
+        Raises:
+            InputError: If the options ask for several answers.
+            NumericalError: If logits or attention are NaN.
+        """
+        options = self._checked(options)
+        watch = _NanWatch()
+        processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), watch])
+        tokens = torch.tensor([list(prompt)], device=self._device)
+        arguments = {
+            "input_ids": tokens, "attention_mask": torch.ones_like(tokens),
+            "logits_processor": processors, **options,
+        }
+        output, fold = self._run(arguments, len(prompt))
+        if watch.found:
+            raise NumericalError(_not_finite("logits"))
+        new = output[0, len(prompt) :].tolist()
+        ids = _until_end(new, self._end_ids(options))
+        truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
+        if fold is None:
+            return Generation(ids, self.read(prompt, ids), truncated)
+        table = fold.table(len(ids), len(prompt) + len(ids))[0]
+        return Generation(ids, _finite(table), truncated)
+
+    @torch.inference_mode()
+    def read(self, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
+        """Read a given answer in one pass and return (answer tokens, keys) scores.
+
+        Raises:
+            NumericalError: If logits or attention are NaN.
+        """
+        if not answer:
+            return torch.zeros(0, len(prompt))
+        # The last token of the answer is predicted, and predicts nothing that is wanted.
+        ids = [*prompt, *answer][:-1]
+        fold = self._fold(len(prompt), len(ids))
+        options = {"logits_to_keep": 1} if self._can_keep_few_logits else {}
+        with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
+            tokens = torch.tensor([ids], device=self._device)
+            logits = self.model(input_ids=tokens, use_cache=False, **options).logits
+        if bool(torch.isnan(logits).any()):
+            raise NumericalError(_not_finite("logits"))
+        return _finite(fold.table(len(answer), len(ids))[0])
+
+    def _run(
+        self, arguments: dict[str, Any], prompt_length: int
+    ) -> tuple[Tensor, LinearFold | None]:
+        if _is_recordable(self.model, arguments):
+            fold = self._fold(prompt_length, prompt_length)
+            try:
+                with self._capture.recording(self.model, fold, first_row=prompt_length - 1):
+                    return self.model.generate(**arguments), fold
+            except RecordingLost:
+                pass  # an unforeseen cache: answer again without recording, then read
+        return self.model.generate(**arguments), None
+
+    def _fold(self, prompt_length: int, keys: int) -> LinearFold:
+        return LinearFold(self._coefficients, prompt_length - 1, keys)
+
+    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options.get("num_return_sequences", 1) != 1:
+            raise InputError(
+                f"num_return_sequences is {options['num_return_sequences']}; expected 1: ask "
+                "again for another answer."
+            )
+        if options.get("return_dict_in_generate"):
+            raise InputError("return_dict_in_generate is set; expected it unset.")
+        result = {"do_sample": False, "pad_token_id": self._pad_id(), **options}
+        if not result["do_sample"]:
+            # A model's own sampling defaults mean nothing to greedy search, which warns of them.
+            result = {"temperature": None, "top_p": None, "top_k": None, **result}
+        return result
+
+    def _pad_id(self) -> int:
+        config = self.model.generation_config
+        ends = config.eos_token_id if config.eos_token_id is not None else 0
+        first_end = ends[0] if isinstance(ends, list | tuple) else ends
+        return int(first_end if config.pad_token_id is None else config.pad_token_id)
+
+    def _end_ids(self, options: dict[str, Any]) -> set[int]:
+        ends = options.get("eos_token_id", self.model.generation_config.eos_token_id)
+        if ends is None:
+            return set()
+        return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def _can_keep_few_logits(self) -> bool:
+        return "logits_to_keep" in inspect.signature(self.model.forward).parameters
+
+
+def _is_recordable(model: PreTrainedModel, arguments: dict[str, Any]) -> bool:
+    def chosen(name: str) -> Any:
+        given = arguments.get("generation_config") or model.generation_config
+        return arguments.get(name, getattr(given, name, None))
+
+    if (chosen("num_beams") or 1) > 1 or chosen("use_cache") is False:
+        return False
+    return all(chosen(name) is None for name in _UNRECORDABLE)
+
+
+def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:
+    stop = next((i for i, token in enumerate(ids) if token in ends), len(ids))
+    return tuple(ids[:stop])
+
+
+def _finite(table: Tensor) -> Tensor:
+    if not bool(torch.isfinite(table).all()):
+        raise NumericalError(_not_finite("attention"))
+    return table
+
+
+def _not_finite(what: str) -> str:
+    return (
+        f"The model's {what} became NaN or infinite; expected finite numbers. Load it in a wider "
+        'type (dtype="float32" or "bfloat16"), or check its weights.'
+    )

@@ -1,0 +1,395 @@
+"""The reader: a local model that answers from passages and says which of them it used."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from at2_rag.answer import Answer
+from at2_rag.attribution import Attribution, attribute_sources
+from at2_rag.capture import capture_of
+from at2_rag.chat import Message
+from at2_rag.citations import cite
+from at2_rag.decoding import decode_answer
+from at2_rag.encoding import EncodedPrompt
+from at2_rag.errors import InputError, UnsupportedModelError
+from at2_rag.estimator import ScoreEstimator
+from at2_rag.passages import Passage, as_passages
+from at2_rag.passes import RecordedModel
+from at2_rag.prompt import Span
+from at2_rag.prompting import PromptMaker
+from at2_rag.pruning import Pruned, PruneRule, Saved, check_count, keep_sentences
+from at2_rag.settings import Settings
+from at2_rag.sources import sentences_or_whole
+
+_TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
+
+
+class AverageAttentionWarning(UserWarning):
+    """Scores are average attention, since no learned coefficients were given."""
+
+
+class PlainPromptWarning(UserWarning):
+    """The tokenizer has no chat template, so prompts are plain text."""
+
+
+class Reader:
+    """Answers from passages with a local model, and attributes what it said to them.
+
+    One reader can be used by several threads at a time.
+
+    Args:
+        model: A decoder-only language model of transformers. It is put into evaluation mode and
+            its attention made recordable; what it computes stays the same.
+        tokenizer: Its fast tokenizer.
+        estimator: Coefficients for this model; ``None`` is average attention, with a warning.
+        settings: Defaults for all calls.
+        options: Single settings, by name, instead of ``settings``.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+        EstimatorMismatchError: If the estimator is for another model.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        estimator: ScoreEstimator | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> None:
+        model.eval()
+        capture = capture_of(model)
+        if estimator is None:
+            estimator = ScoreEstimator.uniform(model)
+            warnings.warn(
+                "No score estimator was given: scores are average attention, which ranks sources "
+                "but has no learned coefficients. Pass ScoreEstimator.from_hub(...) or .load(...) "
+                "where one is trained for this model, or ScoreEstimator.uniform(model) to accept "
+                "this.",
+                AverageAttentionWarning,
+                stacklevel=2,
+            )
+        if tokenizer.chat_template is None:
+            warnings.warn(
+                f"The tokenizer of {model.name_or_path or type(model).__name__} has no chat "
+                "template: prompts are plain text that ends in 'Answer:'. Set "
+                "tokenizer.chat_template if the model was trained with one.",
+                PlainPromptWarning,
+                stacklevel=2,
+            )
+        estimator.check_fits(capture.shape)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.estimator = estimator
+        self.settings, unknown = (settings or Settings()).override(options)
+        _refuse_unknown(unknown)
+        self._recorded = RecordedModel(model, capture, estimator.coefficients)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        estimator: ScoreEstimator | str | Path | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> Reader:
+        """Load a model and its tokenizer by hub id or folder.
+
+        Args:
+            name: Hub id or folder.
+            estimator: Coefficients, or the folder, file or hub id to load them from.
+            settings: Defaults for all calls.
+            options: Passed to ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
+                ``device_map``, ``revision``, …).
+
+        Raises:
+            OSError: If there is no such model, from transformers.
+            UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
+        """
+        shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
+        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+        try:
+            model = AutoModelForCausalLM.from_pretrained(name, **options)
+        except ValueError as error:
+            if "Unrecognized configuration class" not in str(error):
+                raise
+            raise UnsupportedModelError(
+                f"{name} is no causal language model of transformers; expected a decoder-only "
+                "model, such as Llama, Qwen or Gemma."
+            ) from error
+        if isinstance(estimator, str | Path):
+            estimator = _load_estimator(estimator, model)
+        return cls(model, tokenizer, estimator, settings)
+
+    @classmethod
+    def demo(cls, **options: Any) -> Reader:
+        """Load the small model inside this package; it knows made-up worlds and nothing else.
+
+        Args:
+            options: Settings, by name.
+        """
+        folder = resources.files("at2_rag") / "demo_model"
+        with resources.as_file(folder) as path:
+            tokenizer = AutoTokenizer.from_pretrained(path)
+            model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
+        model.config.name_or_path = "at2-rag demo reader"
+        return cls(model, tokenizer, ScoreEstimator.uniform(model), **options)
+
+    @property
+    def name(self) -> str:
+        """The model's name, as it was loaded."""
+        return str(self.model.config.name_or_path or type(self.model).__name__)
+
+    def answer(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        prune_to: int | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Answer a question from passages, with citations.
+
+        Args:
+            question: The question.
+            passages: What the retriever returned, best first; never changed.
+            history: Earlier chat messages, each with ``role`` and ``content``.
+            prune_to: Answer first as a draft, keep so many most used passages, answer again.
+            options: Any of :class:`Settings`, by name; all others go to ``model.generate``.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+            ContextOverflowError: If the prompt does not fit.
+            NumericalError: If the model produced NaN.
+        """
+        settings, generate = self.settings.override(options)
+        maker = self._maker(question, passages, history, settings)
+        draft = self._answer(maker, _readable(maker.passages), generate)
+        if prune_to is None:
+            return draft
+        check_count("prune_to", prune_to, len(maker.passages), "passages")
+        kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
+        again = self._answer(maker, kept, generate)
+        return replace(again, draft=draft, dropped=draft.dropped)
+
+    def attribute(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        answer: str,
+        *,
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> Answer:
+        """Cite an answer from anywhere, as if this model had given it.
+
+        Args:
+            question: The question.
+            passages: The passages.
+            answer: The answer's text, read in one pass.
+            history: Earlier chat messages.
+            options: Any of :class:`Settings`, by name.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+            ContextOverflowError: If prompt and answer do not fit.
+            NumericalError: If the model produced NaN.
+        """
+        settings, unknown = self.settings.override(options)
+        _refuse_unknown(unknown)
+        if not isinstance(answer, str) or not answer.strip():
+            raise InputError(f"answer is {answer!r}; expected text to cite.")
+        text = answer.strip()
+        maker = self._maker(question, passages, history, settings)
+        prompt = maker.fit(_readable(maker.passages), self._context_length, text)
+        begin = len(prompt.text) - len(text)
+        first, _ = prompt.token_range(begin, len(prompt.text))
+        table = self._recorded.read(prompt.ids[:first], prompt.ids[first:])
+        spans = [
+            (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
+        ]
+        attribution = self._attribution(maker, prompt, table, spans, len(text))
+        return self._finish(maker, prompt, text, attribution, first, truncated=False)
+
+    def prune(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        *,
+        top_k: int | None = None,
+        min_share: float | None = None,
+        unit: Literal["passage", "sentence"] = "passage",
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> Pruned:
+        """Draft an answer and keep what it used.
+
+        Args:
+            question: The question.
+            passages: What the retriever returned, best first; never changed.
+            top_k: Number of passages (or sentences) to keep.
+            min_share: Keep those with at least this share of all positive scores instead.
+            unit: Drop whole passages, or sentences within them.
+            history: Earlier chat messages.
+            options: As for :meth:`answer`.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+        """
+        rule = PruneRule(top_k, min_share)
+        if unit not in ("passage", "sentence"):
+            raise InputError(f"unit is {unit!r}; expected 'passage' or 'sentence'.")
+        if unit == "sentence":
+            options["source_unit"] = "sentence"
+        settings, generate = self.settings.override(options)
+        maker = self._maker(question, passages, history, settings)
+        if top_k is not None and unit == "passage":
+            check_count("top_k", top_k, len(maker.passages), "passages")
+        draft = self._answer(maker, _readable(maker.passages), generate)
+        if unit == "passage":
+            spans = _whole_passages(draft, rule)
+        else:
+            if top_k is not None:
+                check_count("top_k", top_k, len(draft.attribution.sources), "sentences")
+            spans = _chosen_sentences(draft, rule)
+        return self._pruned(maker, draft, spans)
+
+    def _pruned(self, maker: PromptMaker, draft: Answer, spans: dict[int, list[Span]]) -> Pruned:
+        kept = keep_sentences(maker.passages, spans)
+        after = replace(maker, passages=kept).make(range(len(kept)))
+        scores = draft.attribution.by_passage().tolist()
+        language = maker.settings.language
+        sentences = [len(sentences_or_whole(maker.passages[i].text, language)) for i in draft.kept]
+        left = [len(sentences_or_whole(passage.text, language)) for passage in kept]
+        return Pruned(
+            kept,
+            tuple(spans),
+            tuple(scores[index] for index in spans),
+            tuple(tuple(places) for places in spans.values()),
+            Saved(
+                (len(draft.kept), len(kept)),
+                (sum(sentences), sum(left)),
+                (draft.prompt_tokens, len(after.ids)),
+            ),
+            draft,
+        )
+
+    def _maker(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        history: Sequence[Message],
+        settings: Settings,
+    ) -> PromptMaker:
+        if not isinstance(question, str) or not question.strip():
+            raise InputError(f"question is {question!r}; expected text to answer.")
+        return PromptMaker(self.tokenizer, question, as_passages(passages), history, settings)
+
+    def _answer(
+        self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]
+    ) -> Answer:
+        longest = maker.settings.max_new_tokens
+        room = None if self._context_length is None else self._context_length - longest
+        prompt = maker.fit(shown, room)
+        result = self._recorded.generate(prompt.ids, {"max_new_tokens": longest, **generate})
+        decoded = decode_answer(self.tokenizer, result.ids)
+        attribution = self._attribution(
+            maker, prompt, result.table, decoded.spans, len(decoded.text)
+        )
+        return self._finish(
+            maker, prompt, decoded.text, attribution, len(prompt.ids), result.truncated
+        )
+
+    def _attribution(
+        self,
+        maker: PromptMaker,
+        prompt: EncodedPrompt,
+        table: Any,
+        spans: Sequence[Span],
+        length: int,
+    ) -> Attribution:
+        sources = maker.sources(prompt)
+        return attribute_sources(table, prompt, sources, len(maker.passages), spans, length)
+
+    def _finish(
+        self,
+        maker: PromptMaker,
+        prompt: EncodedPrompt,
+        text: str,
+        attribution: Attribution,
+        prompt_tokens: int,
+        truncated: bool,
+    ) -> Answer:
+        settings = maker.settings
+        statements = cite(
+            text, attribution, maker.passages, max_citations=settings.max_citations,
+            min_score=settings.min_score, language=settings.language,
+        )
+        readable = _readable(maker.passages)
+        return Answer(
+            question=maker.question,
+            text=text,
+            passages=maker.passages,
+            statements=statements,
+            attribution=attribution,
+            kept=prompt.shown,
+            dropped=tuple(i for i in readable if i not in prompt.shown),
+            draft=None,
+            truncated=truncated,
+            prompt_tokens=prompt_tokens,
+            answer_tokens=len(attribution.token_spans),
+            model=self.name,
+            estimator=self.estimator.kind,
+        )
+
+    @property
+    def _context_length(self) -> int | None:
+        length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(length) if length else None
+
+
+def _readable(passages: Sequence[Passage]) -> list[int]:
+    return [index for index, passage in enumerate(passages) if not passage.is_empty]
+
+
+def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    kept = rule.choose(dict(draft.ranked_passages))
+    return {index: [(0, len(draft.passages[index].text))] for index in kept}
+
+
+def _chosen_sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    attribution = draft.attribution
+    means = attribution.scores.mean(dim=1) if draft.answer_tokens else attribution.scores.sum(1)
+    chosen = rule.choose(dict(enumerate(means.tolist())))
+    spans: dict[int, list[Span]] = {}
+    for index in chosen:
+        source = attribution.sources[index]
+        spans.setdefault(source.passage_index, []).append((source.start, source.end))
+    return spans
+
+
+def _load_estimator(where: str | Path, model: PreTrainedModel) -> ScoreEstimator:
+    shape = capture_of(model).shape
+    if isinstance(where, Path) or Path(where).exists():
+        return ScoreEstimator.load(where, shape)
+    return ScoreEstimator.from_hub(where, shape)
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    if options:
+        names = ", ".join(Settings.__dataclass_fields__)
+        raise InputError(f"Unknown option(s) {', '.join(options)}; expected any of {names}.")
