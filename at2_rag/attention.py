@@ -27,6 +27,7 @@ class AttentionCall:
             of shape (B, 1 or H, Q, at least K); or (B, keys), false or zero at padding.
         scaling: Factor on the products of queries and keys.
         first_query: Absolute position of the first query.
+        causal: Whether later keys are out of sight where the mask does not say.
         softcap: Logits are squashed to this magnitude by a hyperbolic tangent.
         sinks: (H,) logits that take part in the softmax and receive no token's weight.
         sliding_window: Keys this many positions back, or more, are out of sight.
@@ -38,6 +39,7 @@ class AttentionCall:
     mask: Tensor | None
     scaling: float
     first_query: int = 0
+    causal: bool = True
     softcap: float | None = None
     sinks: Tensor | None = None
     sliding_window: int | None = None
@@ -133,7 +135,7 @@ def _causal(call: AttentionCall, rows: slice, keys: int) -> Tensor:
     device = call.query.device
     query = torch.arange(rows.start, rows.stop, device=device)[:, None] + call.first_query
     key = torch.arange(keys, device=device)[None] + call.first_key
-    visible = key <= query
+    visible = (key <= query) | (not call.causal)
     if call.sliding_window is not None:
         visible &= key > query - call.sliding_window
     return visible[None, None]

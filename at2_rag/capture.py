@@ -118,12 +118,14 @@ def _as_call(
         )
     scaling = kwargs.get("scaling")
     sinks = kwargs.get("s_aux")
+    causal = kwargs.get("is_causal")
     return AttentionCall(
         query.detach(),
         key.detach(),
         mask,
         scaling=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
         first_query=first_query,
+        causal=getattr(module, "is_causal", True) if causal is None else bool(causal),
         softcap=kwargs.get("softcap"),
         sinks=getattr(module, "sinks", None) if sinks is None else sinks,
         sliding_window=kwargs.get("sliding_window"),
@@ -148,6 +150,7 @@ class AttentionCapture:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
+        refuse_unless_decoder(model)
         before = _probe_logits(model)
         wrapped = install(model)
         probe = _Probe(type(model).__name__)
@@ -279,8 +282,8 @@ def _additive(call: AttentionCall) -> Tensor:
     if mask is not None and mask.dim() == 4 and mask.dtype != torch.bool:
         return mask[..., :keys].float()
     if mask is None or mask.dim() != 4:
-        mask = torch.ones(queries, keys, dtype=torch.bool, device=call.query.device)
-        mask = mask.tril(keys - queries)[None, None]
+        mask = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=call.query.device)
+        mask = mask.tril(keys - queries) if call.causal else mask
     zeros = torch.zeros(mask.shape, device=call.query.device)
     return zeros.masked_fill(~mask, torch.finfo(torch.float32).min)
 
@@ -296,9 +299,8 @@ def install(model: PreTrainedModel) -> str:
     """Make the model's attention recordable and return the name of the function it goes on using.
 
     Raises:
-        UnsupportedModelError: If the model is no decoder or does not let its attention be chosen.
+        UnsupportedModelError: If the function it was loaded with cannot be followed.
     """
-    refuse_unless_decoder(model)
     wrapped: str = model.config._attn_implementation
     if wrapped.startswith(_PREFIX):
         return wrapped.removeprefix(_PREFIX)
