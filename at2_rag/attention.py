@@ -93,9 +93,7 @@ def attention_weights(
         for start in range(rows.start, rows.stop, row_step):
             part = slice(start, min(start + row_step, rows.stop))
             weights = _chunk(call, key, head_range, part)
-            yield WeightChunk(
-                weights, head_range.start, call.first_query + start, call.first_key
-            )
+            yield WeightChunk(weights, head_range.start, call.first_query + start, call.first_key)
 
 
 def _chunk(call: AttentionCall, key: Tensor, heads: slice, rows: slice) -> Tensor:
@@ -123,11 +121,16 @@ def _masked(logits: Tensor, call: AttentionCall, heads: slice, rows: slice) -> T
         part = mask[:, heads if mask.shape[1] > 1 else slice(None), rows, :keys]
         if part.dtype == torch.bool:
             return logits.masked_fill(~part, torch.finfo(logits.dtype).min)
-        return logits + part
+        return logits + finite(part)
     visible = _causal(call, rows, keys)
     if mask is not None:
         visible = visible & mask[:, None, None, -keys:].bool()
     return logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
+
+
+def finite(mask: Tensor) -> Tensor:
+    """Return an additive mask in float32, so that a row with nothing visible is no NaN."""
+    return mask.float().clamp(min=torch.finfo(torch.float32).min)
 
 
 def _causal(call: AttentionCall, rows: slice, keys: int) -> Tensor:

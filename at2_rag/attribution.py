@@ -108,9 +108,7 @@ class Attribution:
             chosen = list(range(scores.shape[1]))
         else:
             self._check_span(span)
-            chosen = [
-                i for i, (a, b) in enumerate(self.token_spans) if a < span[1] and b > span[0]
-            ]
+            chosen = [i for i, (a, b) in enumerate(self.token_spans) if a < span[1] and b > span[0]]
         if not chosen:
             return torch.zeros(scores.shape[0])
         return scores[:, chosen].mean(dim=1)
@@ -148,8 +146,7 @@ def attribute_sources(
         for source in sources
     ]
     passage_ranges = [
-        prompt.token_range(*places[i].block) if i in places else (0, 0)
-        for i in range(num_passages)
+        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_passages)
     ]
     return Attribution(
         tuple(sources),

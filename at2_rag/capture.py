@@ -30,6 +30,7 @@ from at2_rag.attention import (
     AttentionCall,
     WeightChunk,
     attention_weights,
+    finite,
 )
 from at2_rag.errors import UnsupportedModelError
 
@@ -50,7 +51,7 @@ class Fold(Protocol):
         """Take in the weights of some heads and rows of one layer."""
 
 
-class RecordingLost(Exception):  # noqa: N818 - not an error: the caller reads the answer again
+class RecordingLost(Exception):
     """The pass could not be followed, as with a preallocated cache; read it in one pass instead."""
 
 
@@ -167,7 +168,11 @@ class AttentionCapture:
 
     @contextmanager
     def recording(
-        self, model: PreTrainedModel, fold: Fold, first_row: int, byte_limit: int = DEFAULT_BYTE_LIMIT
+        self,
+        model: PreTrainedModel,
+        fold: Fold,
+        first_row: int,
+        byte_limit: int = DEFAULT_BYTE_LIMIT,
     ) -> Iterator[None]:
         """Fold the attention weights of all queries from position ``first_row`` on.
 
@@ -189,9 +194,7 @@ class AttentionCapture:
 
 
 class _Recorder:
-    def __init__(
-        self, layers: dict[int, int], fold: Fold, first_row: int, byte_limit: int
-    ) -> None:
+    def __init__(self, layers: dict[int, int], fold: Fold, first_row: int, byte_limit: int) -> None:
         self.seen: dict[int, int] = {}
         self._layers, self._fold = layers, fold
         self._first_row, self._byte_limit = first_row, byte_limit
@@ -280,7 +283,7 @@ def _additive(call: AttentionCall) -> Tensor:
     queries, keys = call.query.shape[2], call.key.shape[2]
     mask = call.mask
     if mask is not None and mask.dim() == 4 and mask.dtype != torch.bool:
-        return mask[..., :keys].float()
+        return finite(mask[..., :keys])
     if mask is None or mask.dim() != 4:
         mask = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=call.query.device)
         mask = mask.tril(keys - queries) if call.causal else mask
@@ -292,7 +295,8 @@ def _probe_logits(model: PreTrainedModel) -> Tensor:
     vocabulary = model.get_input_embeddings().weight.shape[0]
     tokens = torch.arange(1, _PROBE_TOKENS + 1, device=model.device) % vocabulary
     with torch.no_grad():
-        return model(input_ids=tokens[None], use_cache=False).logits
+        logits: Tensor = model(input_ids=tokens[None], use_cache=False).logits
+    return logits
 
 
 def install(model: PreTrainedModel) -> str:

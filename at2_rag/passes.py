@@ -17,8 +17,15 @@ from at2_rag.folding import LinearFold
 
 #: generate() options under which its steps are not one query after the other on one cache.
 _UNRECORDABLE = (
-    "assistant_model", "prompt_lookup_num_tokens", "cache_implementation", "past_key_values",
-    "custom_generate", "penalty_alpha", "constraints", "dola_layers", "prefill_chunk_size",
+    "assistant_model",
+    "prompt_lookup_num_tokens",
+    "cache_implementation",
+    "past_key_values",
+    "custom_generate",
+    "penalty_alpha",
+    "constraints",
+    "dola_layers",
+    "prefill_chunk_size",
 )
 
 
@@ -86,8 +93,10 @@ class RecordedModel:
         processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), watch])
         tokens = torch.tensor([list(prompt)], device=self._device)
         arguments = {
-            "input_ids": tokens, "attention_mask": torch.ones_like(tokens),
-            "logits_processor": processors, **options,
+            "input_ids": tokens,
+            "attention_mask": torch.ones_like(tokens),
+            "logits_processor": processors,
+            **options,
         }
         output, fold = self._run(arguments, len(prompt))
         if watch.found:

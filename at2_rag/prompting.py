@@ -44,19 +44,19 @@ class PromptMaker:
         # A tokenizer without a chat template belongs to a model that continues plain text.
         chat = self.tokenizer.chat_template is not None
         if chat:
-            text, offset = render_chat(
-                self.tokenizer, message, self.history, self.settings.system
-            )
+            text, offset = render_chat(self.tokenizer, message, self.history, self.settings.system)
         else:
             text, offset = render_plain(message, self.history, self.settings.system)
             answer = f" {answer}" if answer else ""
         content = (offset, offset + len(message))
-        encoded = encode(
-            self.tokenizer, text + answer, content, add_special_tokens=not chat
-        )
+        encoded = encode(self.tokenizer, text + answer, content, add_special_tokens=not chat)
         moved = tuple(place.shifted(offset) for place in places)
         return EncodedPrompt(
-            encoded.text, encoded.ids, encoded.offsets, places=moved, content=content,
+            encoded.text,
+            encoded.ids,
+            encoded.offsets,
+            places=moved,
+            content=content,
             prompt_length=len(text),
         )
 

@@ -299,9 +299,7 @@ class Reader:
             raise InputError(f"question is {question!r}; expected text to answer.")
         return PromptMaker(self.tokenizer, question, as_passages(passages), history, settings)
 
-    def _answer(
-        self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]
-    ) -> Answer:
+    def _answer(self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]) -> Answer:
         longest = maker.settings.max_new_tokens
         room = None if self._context_length is None else self._context_length - longest
         prompt = maker.fit(shown, room)
@@ -336,8 +334,12 @@ class Reader:
     ) -> Answer:
         settings = maker.settings
         statements = cite(
-            text, attribution, maker.passages, max_citations=settings.max_citations,
-            min_score=settings.min_score, language=settings.language,
+            text,
+            attribution,
+            maker.passages,
+            max_citations=settings.max_citations,
+            min_score=settings.min_score,
+            language=settings.language,
         )
         readable = _readable(maker.passages)
         return Answer(

@@ -202,8 +202,13 @@ class _WorldBuilder:
     def _object(self, entity: _Entity, relation: Relation) -> str:
         if fixed := self._fixed.get((entity.name, relation.name)):
             return fixed
-        literals = {"job": schema.JOBS, "instrument": schema.INSTRUMENTS, "genre": schema.GENRES,
-                    "product": schema.PRODUCTS, "subject": schema.SUBJECTS}
+        literals = {
+            "job": schema.JOBS,
+            "instrument": schema.INSTRUMENTS,
+            "genre": schema.GENRES,
+            "product": schema.PRODUCTS,
+            "subject": schema.SUBJECTS,
+        }
         kind = relation.object_kind
         if kind == "year":
             return str(self._rng.randint(schema.FIRST_YEAR, schema.LAST_YEAR))
@@ -243,7 +248,9 @@ def generate_world(rng: Random, num_passages: int, hops: int = 1) -> World:
     if hops not in (1, 2):
         raise ValueError(f"hops is {hops}; expected 1 or 2.")
     if num_passages < hops:
-        raise ValueError(f"num_passages is {num_passages}; expected at least {hops} for {hops} hops.")
+        raise ValueError(
+            f"num_passages is {num_passages}; expected at least {hops} for {hops} hops."
+        )
     return _WorldBuilder(rng).build(num_passages, hops)
 
 

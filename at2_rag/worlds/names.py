@@ -5,20 +5,40 @@ from __future__ import annotations
 from random import Random
 
 _VOWELS = "aeiou"
-_ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "j", "k", "kr", "l", "m", "n", "p", "r", "s", "t",
-           "tr", "v", "z")
+_ONSETS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "tr",
+    "v",
+    "z",
+)
 _CODAS = ("", "l", "n")
 
 #: First pieces of names, such as ``Vel``; 300 of them.
 HEADS = tuple(
-    (onset + vowel + coda).capitalize()
-    for onset in _ONSETS for vowel in _VOWELS for coda in _CODAS
+    (onset + vowel + coda).capitalize() for onset in _ONSETS for vowel in _VOWELS for coda in _CODAS
 )
 #: Last pieces of names, such as ``dabri``; 200 of them.
 TAILS = tuple(
     onset + vowel + end
     for onset in ("b", "d", "g", "k", "m", "p", "r", "s", "t", "v")
-    for vowel in _VOWELS for end in ("", "n", "ra", "s")
+    for vowel in _VOWELS
+    for end in ("", "n", "ra", "s")
 )
 
 

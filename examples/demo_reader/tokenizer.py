@@ -42,14 +42,18 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     """Build the tokenizer from the worlds' own wordings and names."""
     pieces = [*_closed_vocabulary(), *HEADS, *(_SPACE + head for head in HEADS), *TAILS]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: 0.0 for token in SPECIAL_TOKENS}
-    vocabulary |= {byte: _SINGLE_BYTE for byte in alphabet}
-    vocabulary |= {piece: _WHOLE_PIECE for piece in pieces}
+    vocabulary = dict.fromkeys(SPECIAL_TOKENS, 0.0)
+    vocabulary |= dict.fromkeys(alphabet, _SINGLE_BYTE)
+    vocabulary |= dict.fromkeys(pieces, _WHOLE_PIECE)
     tokenizer = Tokenizer(models.Unigram(list(vocabulary.items())))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left",
-        chat_template=CHAT_TEMPLATE, clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
     )

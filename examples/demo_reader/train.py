@@ -26,9 +26,15 @@ CURRICULUM = ((0.06, 1, 2), (0.14, 1, 4), (0.30, 1, 6), (1.0, 1, 10))
 def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """Return a randomly initialised Llama of about 3.5 million parameters."""
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=256, intermediate_size=704, num_hidden_layers=4,
-        num_attention_heads=8, num_key_value_heads=8, max_position_embeddings=2048,
-        tie_word_embeddings=True, bos_token_id=None,
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids(END),
         pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
     )
@@ -39,7 +45,9 @@ def loss_of(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the weighted loss in nats, and the share of answer tokens predicted right."""
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(
-            batch.input_ids, attention_mask=batch.mask, position_ids=batch.positions,
+            batch.input_ids,
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
             use_cache=False,
         ).logits
     # A question's first token follows the world, not the question before it: not predicted.
@@ -87,8 +95,11 @@ def train(steps: int, peak: float, tokens: int, questions: int, seed: int, out: 
         optimizer.step()
         if step % 50 == 0:
             minutes = (time.monotonic() - start) / 60
-            print(f"{step:6d} passages {stage} loss {loss.item():.3f} "
-                  f"answer tokens right {right.item():.3f} {minutes:.1f} min", flush=True)
+            print(
+                f"{step:6d} passages {stage} loss {loss.item():.3f} "
+                f"answer tokens right {right.item():.3f} {minutes:.1f} min",
+                flush=True,
+            )
         if step % 1000 == 999:
             save(model, tokenizer, out)
     save(model, tokenizer, out)
@@ -99,8 +110,11 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
     state = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
     copy = LlamaForCausalLM(model.config).to(torch.bfloat16)
     copy.load_state_dict(state)
-    copy.generation_config.update(do_sample=False, eos_token_id=model.config.eos_token_id,
-                                  pad_token_id=model.config.pad_token_id)
+    copy.generation_config.update(
+        do_sample=False,
+        eos_token_id=model.config.eos_token_id,
+        pad_token_id=model.config.pad_token_id,
+    )
     copy.save_pretrained(out)
     tokenizer.save_pretrained(out)
 
