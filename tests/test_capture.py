@@ -46,19 +46,9 @@ def positions(mask):
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def build_for(name):
-    """Return a float32 model, but for Gemma 4.
-
-    Its attention logits are not scaled down, which turns float32's rounding differences between
-    two ways of computing the layers below into 3e-5 in its last layer's weights.
-    """
-    model = build(name)
-    return model.double() if name == "gemma4_text" else model
-
-
 def eager_weights(name, tokens, mask):
     """Return what the model itself reports, (layers, B, heads, Q, K)."""
-    model = build_for(name)
+    model = build(name)
     model.set_attn_implementation("eager")
     with torch.no_grad():
         output = model(
@@ -75,7 +65,7 @@ def eager_weights(name, tokens, mask):
 @torch.no_grad()
 def test_one_pass_agrees_with_eager_on_every_layer(name):
     tokens, mask = padded_batch()
-    model = build_for(name)
+    model = build(name)
     fold = FullFold(model, PADDING, PROMPT - PADDING, PROMPT)
     with capture_of(model).recording(model, fold, first_row=PADDING):
         model(tokens, attention_mask=mask, position_ids=positions(mask), use_cache=False)
@@ -88,7 +78,7 @@ def test_one_pass_agrees_with_eager_on_every_layer(name):
 @torch.no_grad()
 def test_generation_agrees_with_eager_on_every_layer(name):
     tokens, mask = padded_batch()
-    model = build_for(name)
+    model = build(name)
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
     with capture_of(model).recording(model, fold, first_row=PROMPT - 1):
         output = model.generate(
