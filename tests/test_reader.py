@@ -1,0 +1,365 @@
+"""The reader: laws that hold whatever a model writes, options, and bad input."""
+
+import threading
+import warnings
+
+import pytest
+import torch
+from invariants import Unchanged, check_answer
+from transformers import AutoModelForCausalLM
+
+from at2_rag import (
+    CONTEXT,
+    AverageAttentionWarning,
+    ContextOverflowError,
+    EstimatorMismatchError,
+    InputError,
+    NumericalError,
+    Passage,
+    PlainPromptWarning,
+    PromptTemplate,
+    Reader,
+    ScoreEstimator,
+    Settings,
+    UnsupportedModelError,
+)
+
+QUESTION = "Which river does Zandor lie on?"
+PASSAGES = [
+    Passage("Zandor lies on the Mol. It was founded in 1203.", title="Zandor", id="z"),
+    "The Mol is a river. 日本語の文。 It is long 😀.",
+    Passage("Havel Dabri was born in Rufe. שלום עולם.", title="Havel Dabri", url="https://h.example"),
+    "Zandor lies on the Mol. It was founded in 1203.",
+]
+
+
+@pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])
+def test_invariants_hold_for_every_source_unit(golden_reader, unit):
+    with Unchanged(PASSAGES):
+        answer = golden_reader.answer(QUESTION, PASSAGES, source_unit=unit, prune_to=2)
+    check_answer(answer, PASSAGES)
+    assert len(answer.kept) == 2
+    assert answer.kept == tuple(sorted(i for i, _ in answer.draft.ranked_passages[:2]))
+
+
+def test_the_same_call_gives_the_same_answer(golden_reader):
+    assert golden_reader.answer(QUESTION, PASSAGES) == golden_reader.answer(QUESTION, PASSAGES)
+
+
+def test_generated_equals_read(golden_reader):
+    """Scores recorded while answering equal those of reading the finished answer in one pass."""
+    answer = golden_reader.answer(QUESTION, PASSAGES)
+    maker = golden_reader._maker(QUESTION, PASSAGES, (), golden_reader.settings)
+    prompt = maker.make(answer.kept)
+    generated = golden_reader._recorded.generate(prompt.ids, {"max_new_tokens": 24})
+    read = golden_reader._recorded.read(prompt.ids, generated.ids)
+    torch.testing.assert_close(generated.table[:, : read.shape[1]], read, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_beams": 3}, {"use_cache": False}, {"cache_implementation": "static"},
+                {"prompt_lookup_num_tokens": 3}],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_recorded_is_read_in_one_pass(golden_reader, options):
+    answer = golden_reader.answer(QUESTION, PASSAGES, **options)
+    check_answer(answer, PASSAGES)
+    assert answer.attribution.scores.abs().sum() > 0
+    if "num_beams" not in options:
+        greedy = golden_reader.answer(QUESTION, PASSAGES)
+        assert answer.text == greedy.text
+        torch.testing.assert_close(
+            answer.attribution.scores, greedy.attribution.scores, rtol=0, atol=1e-5
+        )
+
+
+def test_sampling_follows_the_seed(golden_reader):
+    def sample(seed):
+        torch.manual_seed(seed)
+        return golden_reader.answer(QUESTION, PASSAGES, do_sample=True, temperature=1.5)
+
+    assert sample(1) == sample(1)
+    assert sample(1).text != sample(2).text
+
+
+def test_permuting_passages_moves_every_index_along(golden_reader):
+    """Indices follow the passages; scores change only as the model reads another order."""
+    order = [2, 0, 3, 1]
+    moved = [PASSAGES[i] for i in order]
+    text = "Zandor lies on the Mol."
+    answer = golden_reader.attribute(QUESTION, moved, text)
+    check_answer(answer, moved)
+    again = [PASSAGES[i] for i in order]
+    assert golden_reader.attribute(QUESTION, again, text) == answer
+
+
+def test_without_positions_permuting_passages_permutes_their_scores(golden_llama):
+    """With position encoding switched off and one layer, order can make no difference at all."""
+    config = type(golden_llama.model.config)(
+        **{**golden_llama.model.config.to_dict(), "num_hidden_layers": 1}
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    model.model.rotary_emb.inv_freq.zero_()
+    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
+    order = [2, 0, 3, 1]
+    straight = reader.attribute(QUESTION, PASSAGES, "It lies on the Mol.")
+    moved = reader.attribute(QUESTION, [PASSAGES[i] for i in order], "It lies on the Mol.")
+    torch.testing.assert_close(
+        moved.attribution.by_passage(), straight.attribution.by_passage()[order], rtol=0, atol=1e-6
+    )
+
+
+def test_history_and_system_prompt_reach_the_model(golden_reader):
+    plain = golden_reader.answer(QUESTION, PASSAGES)
+    history = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi."}]
+    with Unchanged(history):
+        chat = golden_reader.answer(QUESTION, PASSAGES, history=history, system="Be brief.")
+    assert chat.prompt_tokens > plain.prompt_tokens
+    check_answer(chat, PASSAGES)
+
+
+def test_templates_change_the_prompt_and_not_the_offsets(golden_reader):
+    template = PromptTemplate("{question}\n\n{passages}", titled="<{title}> {text}")
+    for prompt in (CONTEXT, template):
+        check_answer(golden_reader.answer(QUESTION, PASSAGES, prompt=prompt), PASSAGES)
+
+
+def test_settings_of_the_reader_and_of_the_call(golden_llama):
+    estimator = ScoreEstimator.load(golden_llama.folder)
+    reader = Reader(
+        golden_llama.model, golden_llama.tokenizer, estimator, Settings(max_new_tokens=5),
+        source_unit="word",
+    )
+    assert reader.answer(QUESTION, PASSAGES).answer_tokens <= 5
+    assert len(reader.answer(QUESTION, PASSAGES).attribution.sources) > 20
+    answer = reader.answer(QUESTION, PASSAGES, max_new_tokens=2, source_unit="passage")
+    assert answer.truncated
+    assert len(answer.attribution.sources) == 4
+    assert reader.settings.max_new_tokens == 5
+
+
+def test_citations_obey_their_limits(demo_reader):
+    passages = ["Zandor lies on the Mol River. It belongs to Rufe.", "Beldara plays the cello."]
+    text = "Zandor lies on the Mol River."
+    for most in (1, 2, 3):
+        answer = demo_reader.attribute(QUESTION, passages, text, max_citations=most)
+        assert 1 <= len(answer.statements[0].citations) <= most
+    highest = answer.statements[0].citations[0].score
+    none = demo_reader.attribute(QUESTION, passages, text, min_score=highest * 1.01)
+    assert none.statements[0].citations == ()
+    assert none.marked_text == str(none) == text
+
+
+def test_citing_an_answer_from_anywhere(golden_reader):
+    text = "  Zandor lies on the Mol. 日本語の文。 Final answer: Mol 😀  "
+    answer = golden_reader.attribute(QUESTION, PASSAGES, text)
+    check_answer(answer, PASSAGES)
+    assert answer.text == text.strip()
+    assert len(answer.statements) == 3
+
+
+def test_average_attention_is_said_once_and_only_when_not_asked_for(golden_llama):
+    with pytest.warns(AverageAttentionWarning, match="average attention") as caught:
+        reader = Reader(golden_llama.model, golden_llama.tokenizer)
+    assert len(caught) == 1
+    assert reader.estimator.kind == "uniform"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reader.answer(QUESTION, PASSAGES)
+        Reader(
+            golden_llama.model, golden_llama.tokenizer, ScoreEstimator.uniform(golden_llama.model)
+        )
+
+
+def test_average_attention_of_all_keys_is_one(golden_llama):
+    """Average attention over everything a token sees sums to one."""
+    model = golden_llama.model
+    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
+    table = reader._recorded.read(range(3, 40), range(40, 60))
+    torch.testing.assert_close(table.sum(1), torch.ones(20), rtol=0, atol=1e-5)
+
+
+def test_a_plain_text_model_is_prompted_in_plain_text(golden_llama, request):
+    import copy
+
+    tokenizer = copy.deepcopy(golden_llama.tokenizer)
+    tokenizer.chat_template = None
+    estimator = ScoreEstimator.load(golden_llama.folder)
+    with pytest.warns(PlainPromptWarning, match="no chat template"):
+        reader = Reader(golden_llama.model, tokenizer, estimator, max_new_tokens=8)
+    check_answer(reader.answer(QUESTION, PASSAGES, system="Be brief."), PASSAGES)
+    check_answer(reader.attribute(QUESTION, PASSAGES, "The Mol."), PASSAGES)
+
+
+def test_threads_share_a_reader(golden_reader):
+    questions = [f"Question {i}: {QUESTION}" for i in range(6)]
+    alone = [golden_reader.answer(q, PASSAGES) for q in questions]
+    together = [None] * len(questions)
+
+    def ask(index):
+        together[index] = golden_reader.answer(questions[index], PASSAGES)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(questions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_empty_passages_keep_their_place(golden_reader):
+    passages = ["", *PASSAGES, "  \n "]
+    answer = golden_reader.answer(QUESTION, passages)
+    check_answer(answer, passages)
+    assert answer.kept == (1, 2, 3, 4)
+
+
+# Bad input: one clear error each.
+
+
+@pytest.mark.parametrize(
+    ("passages", "message"),
+    [
+        ([], "No passages were given"),
+        (["", "  "], "All 2 passages are empty"),
+        ("text", "passages is one string"),
+        ([1], r"passages\[0\] is a int"),
+        ([Passage("a", id="x"), Passage("b", id="x")], r"passages\[0\] and passages\[1\].*'x'"),
+    ],
+)
+def test_unusable_passages(golden_reader, passages, message):
+    with pytest.raises(InputError, match=message):
+        golden_reader.answer(QUESTION, passages)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"question": " "}, "question is ' '"),
+        ({"prune_to": 0}, "prune_to is 0; expected a whole number from 1 to 4"),
+        ({"prune_to": 5}, "prune_to is 5; expected a whole number from 1 to 4"),
+        ({"source_unit": "page"}, "source_unit is 'page'; expected one of sentence"),
+        ({"max_new_tokens": 0}, "max_new_tokens is 0"),
+        ({"max_citations": 0}, "max_citations is 0"),
+        ({"on_overflow": "cut"}, "on_overflow is 'cut'"),
+        ({"prompt": "{passages}"}, "prompt is a str; expected a PromptTemplate"),
+        ({"num_return_sequences": 2}, "num_return_sequences is 2"),
+        ({"return_dict_in_generate": True}, "return_dict_in_generate"),
+        ({"history": ["hello"]}, r"history\[0\] is 'hello'"),
+    ],
+)
+def test_unusable_options(golden_reader, options, message):
+    arguments = {"question": QUESTION, "passages": PASSAGES, **options}
+    with pytest.raises(InputError, match=message):
+        golden_reader.answer(**arguments)
+
+
+def test_unknown_options_are_named(golden_reader):
+    with pytest.raises(InputError, match="max_citation; expected any of source_unit"):
+        golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", max_citation=1)
+    with pytest.raises(ValueError, match="max_citation"):
+        golden_reader.answer(QUESTION, PASSAGES, max_citation=1)
+
+
+@pytest.mark.parametrize("answer", ["", "  \n", None])
+def test_an_empty_answer_cannot_be_cited(golden_reader, answer):
+    with pytest.raises(InputError, match=r"answer is .*; expected text"):
+        golden_reader.attribute(QUESTION, PASSAGES, answer)
+
+
+def test_an_empty_generated_answer_has_no_statements(golden_reader, golden_llama):
+    end = golden_llama.tokenizer.eos_token_id
+    answer = golden_reader.answer(QUESTION, PASSAGES, forced_eos_token_id=end, max_new_tokens=1)
+    check_answer(answer, PASSAGES)
+    assert (answer.text, answer.statements, answer.answer_tokens) == ("", (), 0)
+    assert str(answer) == ""
+    assert golden_reader.answer(
+        QUESTION, PASSAGES, forced_eos_token_id=end, max_new_tokens=1, prune_to=1
+    ).kept == (0,)
+
+
+def test_an_answer_without_a_letter_is_one_statement(golden_reader):
+    answer = golden_reader.attribute(QUESTION, PASSAGES, "1203")
+    check_answer(answer, PASSAGES)
+    assert [s.text for s in answer.statements] == ["1203"]
+
+
+def test_a_span_outside_the_answer(golden_reader):
+    answer = golden_reader.attribute(QUESTION, PASSAGES, "The Mol.")
+    for span in ((0, 9), (-1, 3), (3, 3)):
+        with pytest.raises(InputError, match="not within the answer's 8 characters"):
+            answer.attribution.for_span(*span)
+    with pytest.raises(InputError, match="k is 0"):
+        answer.attribution.top(0)
+
+
+def test_overflow_says_by_how_much(stories_reader):
+    passages = ["The bird saw a very big tree in the park. " * 6 for _ in range(8)]
+    with pytest.raises(ContextOverflowError, match=r"has (\d+) tokens.*(\d+) tokens too long") as e:
+        stories_reader.answer("Who saw the tree?", passages)
+    fits = stories_reader.answer("Who saw the tree?", passages[:2])
+    assert e.value.excess > 0
+    assert fits.prompt_tokens + stories_reader.settings.max_new_tokens <= 512
+
+
+def test_overflow_can_drop_the_last_passages(stories_reader):
+    passages = [f"Bird number {i} saw a very big tree in the park. " * 5 for i in range(8)]
+    with Unchanged(passages):
+        answer = stories_reader.answer("Who saw the tree?", passages, on_overflow="drop")
+    check_answer(answer, passages)
+    assert answer.kept + answer.dropped == tuple(range(8))
+    assert answer.dropped
+    # One more would not have fitted.
+    maker = stories_reader._maker("Who saw the tree?", passages, (), stories_reader.settings)
+    assert len(maker.make(range(len(answer.kept) + 1)).ids) > 512 - 16
+    pruned = stories_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
+    check_answer(pruned, passages)
+
+
+def test_one_passage_too_long_cannot_be_dropped(stories_reader):
+    with pytest.raises(ContextOverflowError, match="even one passage is too long"):
+        stories_reader.answer("Who?", ["tree " * 1000], on_overflow="drop")
+
+
+def test_nan_weights_are_reported(golden_llama):
+    model = AutoModelForCausalLM.from_pretrained(golden_llama.folder / "model")
+    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
+    with torch.no_grad():
+        model.lm_head.weight[7] = float("nan")
+    for call in (
+        lambda: reader.answer(QUESTION, PASSAGES, max_new_tokens=4),
+        lambda: reader.attribute(QUESTION, PASSAGES, "The Mol."),
+    ):
+        with pytest.raises(NumericalError, match=r"logits became NaN.*dtype"):
+            call()
+
+
+def test_an_estimator_for_another_model(golden_llama):
+    wrong = ScoreEstimator(torch.ones(2, 4))
+    with pytest.raises(
+        EstimatorMismatchError, match=r"2 layers of 4 heads.*3 layers of 4 heads"
+    ):
+        Reader(golden_llama.model, golden_llama.tokenizer, wrong)
+
+
+def test_loading_from_folders(golden_llama, tmp_path):
+    folder = golden_llama.folder
+    reader = Reader.from_pretrained(
+        folder / "model", estimator=folder / "score_estimator.pt", dtype="float32"
+    )
+    answer = reader.answer(QUESTION, PASSAGES, max_new_tokens=4)
+    check_answer(answer, PASSAGES)
+    assert answer.estimator == "linear"
+    with pytest.raises(OSError, match="no-such-model"):
+        Reader.from_pretrained(tmp_path / "no-such-model")
+
+
+def test_loading_an_encoder_decoder_is_refused(tmp_path, golden_llama):
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    small = T5Config(d_model=16, d_ff=16, num_layers=1, num_heads=2, vocab_size=32, d_kv=8)
+    T5ForConditionalGeneration(small).save_pretrained(tmp_path)
+    golden_llama.tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedModelError, match="no causal language model"):
+        Reader.from_pretrained(tmp_path)
