@@ -2,7 +2,7 @@
 
 from at2_rag.answer import Answer
 from at2_rag.attribution import Attribution
-from at2_rag.capture import AttentionShape, inspect_attention
+from at2_rag.capture import inspect_attention
 from at2_rag.citations import Citation, Statement
 from at2_rag.errors import (
     At2Error,
@@ -16,6 +16,7 @@ from at2_rag.errors import (
 )
 from at2_rag.estimator import ScoreEstimator
 from at2_rag.passages import Passage
+from at2_rag.probe import AttentionShape
 from at2_rag.prompt import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
 from at2_rag.pruning import Pruned, Saved
 from at2_rag.reader import AverageAttentionWarning, PlainPromptWarning, Reader

@@ -40,6 +40,10 @@ class Attribution:
     token_spans: tuple[Span, ...]
     answer_length: int
 
+    def by_source(self) -> Tensor:
+        """Return (sources,): scores for the whole answer."""
+        return self._mean(self.scores, None)
+
     def for_span(self, start: int, end: int) -> Tensor:
         """Return (sources,): scores for characters [start, end) of the answer.
 

@@ -6,7 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import merge
+from itertools import pairwise, takewhile
+from typing import Any, NamedTuple
 
+from tokenizers import PreTokenizedString, Token
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.errors import InputError
@@ -20,7 +24,7 @@ class EncodedText:
     Attributes:
         text: The text.
         ids: Token ids.
-        offsets: Characters [start, end) of each token, in order.
+        offsets: Characters [start, end) of each token; neither starts nor ends ever decrease.
     """
 
     text: str
@@ -68,9 +72,7 @@ class EncodedPrompt(EncodedText):
         """
         first, last = self.token_range(*place)
         start, end = place
-        spans = (
-            (max(a, start) - start, min(b, end) - start) for a, b in self.offsets[first:last]
-        )
+        spans = ((max(a, start) - start, min(b, end) - start) for a, b in self.offsets[first:last])
         return list(dict.fromkeys(span for span in spans if span[0] < span[1]))
 
 
@@ -97,43 +99,129 @@ def encode(
             "expected a fast tokenizer. Load it with AutoTokenizer.from_pretrained."
         )
     encoded = tokenizer(
-        text, add_special_tokens=add_special_tokens, return_offsets_mapping=True,
-        return_attention_mask=False, verbose=False,
+        text,
+        add_special_tokens=add_special_tokens,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+        verbose=False,
     )
-    ids, offsets = [], []
-    for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        if token in _special_ids(tokenizer) and content[0] <= start and start < end <= content[1]:
-            plain = _as_plain_text(tokenizer, text[start:end])
-            ids += plain.ids
-            offsets += [(start + a, start + b) for a, b in plain.offsets]
-        else:
-            ids.append(token)
-            offsets.append((start, end))
-    return EncodedText(text, tuple(ids), tuple(_in_order(offsets)))
-
-
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    added = tokenizer.added_tokens_decoder
-    return {index for index, token in added.items() if token.special}
-
-
-def _as_plain_text(tokenizer: PreTrainedTokenizerBase, text: str) -> EncodedText:
-    """Tokenize a special token's text as ordinary characters, by never showing it whole."""
-    ids: list[int] = []
-    offsets: list[Span] = []
-    for start, end in ((0, 1), (1, len(text))):
-        part = tokenizer(
-            text[start:end], add_special_tokens=False, return_offsets_mapping=True
+    tokens = [
+        _Placed(*token, from_text=not mask)
+        for *token, mask in zip(
+            encoded["input_ids"],
+            encoded["offset_mapping"],
+            encoded["special_tokens_mask"],
+            strict=True,
         )
-        ids += part["input_ids"]
-        offsets += [(start + a, start + b) for a, b in part["offset_mapping"]]
-    return EncodedText(text, tuple(ids), tuple(offsets))
+    ]
+    tokens = _with_content_as_text(tokenizer, text, content, tokens)
+    spans = _in_order([token.span for token in tokens])
+    return EncodedText(text, tuple(token.id for token in tokens), tuple(spans))
 
 
-def _in_order(offsets: Sequence[Span]) -> list[Span]:
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Return the ids that stand for no text, such as the end of a turn."""
+    return {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+class _Placed(NamedTuple):
+    """A token, its characters, and whether it was found in the text or put around it."""
+
+    id: int
+    span: Span
+    from_text: bool
+
+
+def _with_content_as_text(
+    tokenizer: PreTrainedTokenizerBase, text: str, content: Span, tokens: list[_Placed]
+) -> list[_Placed]:
+    """Return the tokens that there would be without special tokens inside ``content``."""
+    special = special_ids(tokenizer)
+    kept: list[_Placed] = []  # found by the tokenizer before all else, and left as they are
+    found_in_content = False
+    for index, token in enumerate(tokens):
+        if not _is_added_token(tokenizer, text, token):
+            continue
+        if token.id in special:
+            # Some special tokens swallow the white space around them; it is not theirs.
+            core = _stripped(text, token.span)
+            if core[0] < content[1] and core[1] > content[0]:
+                found_in_content = True
+                continue
+            token = tokens[index] = token._replace(span=core)
+        kept.append(token)
+    if not found_in_content:
+        return tokens
+    plain = _tokenize_between(tokenizer, text, [token.span for token in kept], special)
+    before = list(takewhile(lambda token: not token.from_text, tokens))
+    after = list(takewhile(lambda token: not token.from_text, reversed(tokens)))
+    return [*before, *merge(plain, kept, key=lambda token: token.span[0]), *reversed(after)]
+
+
+def _is_added_token(tokenizer: PreTrainedTokenizerBase, text: str, token: _Placed) -> bool:
+    """Whether the tokenizer found this token by its text, before it looked at anything else."""
+    added = tokenizer.added_tokens_decoder.get(token.id)
+    if added is None or not token.from_text:
+        return False
+    # The unknown token also stands for what is not in the vocabulary.
+    start, end = _stripped(text, token.span)
+    return token.id != tokenizer.unk_token_id or text[start:end] == str(added)
+
+
+def _stripped(text: str, span: Span) -> Span:
+    inside = text[slice(*span)]
+    start = span[0] + len(inside) - len(inside.lstrip())
+    return start, start + len(inside.strip())
+
+
+def _tokenize_between(
+    tokenizer: Any, text: str, kept: Sequence[Span], special: set[int]
+) -> list[_Placed]:
+    """Tokenize ``text`` without looking for special tokens, except for the characters ``kept``.
+
+    These are the tokenizer's own steps in its own order. Its setting for this would change it for
+    all threads, and a copy of a large vocabulary takes seconds.
+    """
+    backend = tokenizer.backend_tokenizer
+    pieces = PreTokenizedString(text)
+    cuts = sorted({0, len(text), *(position for span in kept for position in span)})
+    pieces.split(lambda _, whole: [whole.slice(cut) for cut in pairwise(cuts)])
+    if backend.normalizer is not None:
+        pieces.normalize(backend.normalizer.normalize)
+    if backend.pre_tokenizer is not None:
+        backend.pre_tokenizer.pre_tokenize(pieces)
+    pieces.tokenize(lambda piece: _ordinary_tokens(backend.model, piece, special))
+    encoding = pieces.to_encoding()
+    skipped = {position for span in kept for position in range(*span)}
+    return [
+        _Placed(id, span, from_text=True)
+        for id, span in zip(encoding.ids, encoding.offsets, strict=True)
+        if span[0] not in skipped
+    ]
+
+
+def _ordinary_tokens(model: Any, piece: str, special: set[int]) -> list[Token]:
+    """Tokenize a piece; what the model knows as one special token is cut after one character."""
+    tokens: list[Token] = model.tokenize(piece)
+    data = piece.encode()  # the model counts bytes
+    for token in tokens:
+        start, end = token.offsets
+        name = data[start:end].decode(errors="replace")
+        if token.id in special and token.value == name and len(name) > 1:
+            cut = start + len(name[0].encode())
+            left = _ordinary_tokens(model, data[:cut].decode(), special)
+            right = _ordinary_tokens(model, data[cut:].decode(), special)
+            return left + [
+                Token(t.id, t.value, (t.offsets[0] + cut, t.offsets[1] + cut)) for t in right
+            ]
+    return tokens
+
+
+def _in_order(spans: Sequence[Span]) -> list[Span]:
     """Give tokens that stand for no character a place between their neighbours."""
     placed, last = [], 0
-    for start, end in offsets:
+    for start, end in spans:
         span = (start, end) if end > start else (last, last)
         last = max(last, span[1])
         placed.append(span)

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.capture import AttentionShape, inspect_attention
+from at2_rag.capture import inspect_attention
 from at2_rag.errors import EstimatorMismatchError, FileFormatError, InputError
+from at2_rag.probe import AttentionShape
 
 _WEIGHTS_FILE = "score_estimator.safetensors"
 _CONFIG_FILE = "score_estimator.json"

@@ -33,6 +33,11 @@ class PromptMaker:
     history: Sequence[Message]
     settings: Settings
 
+    @property
+    def readable(self) -> list[int]:
+        """Indices of the passages that have text."""
+        return [i for i, passage in enumerate(self.passages) if not passage.is_empty]
+
     def make(self, shown: Sequence[int], answer: str = "") -> EncodedPrompt:
         """Return the prompt with the passages ``shown``, tokenized as one text.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from at2_rag.answer import Answer
 from at2_rag.errors import InputError
 from at2_rag.passages import Passage
 from at2_rag.prompt import Span
+from at2_rag.prompting import PromptMaker
+from at2_rag.sources import sentences_or_whole
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class PruneRule:
     Attributes:
         top_k: Number of passages (or sentences) to keep.
         min_share: Share of the sum of all positive scores, above 0 and at most 1.
+        unit: What is kept or dropped: whole passages, or sentences within them.
     """
 
     top_k: int | None = None
     min_share: float | None = None
+    unit: Literal["passage", "sentence"] = "passage"
 
     def __post_init__(self) -> None:
         if (self.top_k is None) == (self.min_share is None):
@@ -66,6 +71,13 @@ class PruneRule:
             )
         if self.min_share is not None and not 0 < self.min_share <= 1:
             raise InputError(f"min_share is {self.min_share}; expected above 0 and at most 1.")
+        if self.unit not in ("passage", "sentence"):
+            raise InputError(f"unit is {self.unit!r}; expected 'passage' or 'sentence'.")
+
+    def check_passages(self, available: int) -> None:
+        """Raise ``InputError`` if more passages are to be kept than there are."""
+        if self.unit == "passage" and self.top_k is not None:
+            check_count("top_k", self.top_k, available, "passages")
 
     def choose(self, scores: Mapping[int, float]) -> list[int]:
         """Return the keys to keep, in ascending order; always at least one."""
@@ -86,19 +98,61 @@ def check_count(name: str, value: int, available: int, what: str) -> None:
         )
 
 
-def keep_sentences(
-    passages: Sequence[Passage], kept: Mapping[int, Sequence[Span]]
-) -> tuple[Passage, ...]:
-    """Return passages cut down to some of their sentences, verbatim, with title and id.
+def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
+    """Keep what a draft used.
 
     Args:
-        passages: The caller's passages.
-        kept: For each passage to keep, characters of its sentences to keep, in order.
+        draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
+        maker: Of its prompts.
+        rule: How much to keep.
+
+    Raises:
+        InputError: If more sentences are to be kept than there are.
     """
-    return tuple(
-        replace(passages[index], text=_joined(passages[index].text, spans))
-        for index, spans in kept.items()
+    choose = _whole_passages if rule.unit == "passage" else _sentences
+    spans = choose(draft, rule)
+    kept = tuple(
+        replace(maker.passages[index], text=_joined(maker.passages[index].text, places))
+        for index, places in spans.items()
     )
+    scores = draft.attribution.by_passage().tolist()
+    shown = [maker.passages[index] for index in draft.kept]
+    language = maker.settings.language
+    after = replace(maker, passages=kept).make(range(len(kept)))
+    return Pruned(
+        kept,
+        tuple(spans),
+        tuple(scores[index] for index in spans),
+        tuple(tuple(places) for places in spans.values()),
+        Saved(
+            (len(shown), len(kept)),
+            (_count_sentences(shown, language), _count_sentences(kept, language)),
+            (draft.prompt_tokens, len(after.ids)),
+        ),
+        draft,
+    )
+
+
+def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    """Return, for each passage to keep, all of its characters."""
+    kept = rule.choose(dict(draft.ranked_passages))
+    return {index: [(0, len(draft.passages[index].text))] for index in kept}
+
+
+def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    """Return, for each passage to keep, the characters of its sentences to keep."""
+    attribution = draft.attribution
+    if rule.top_k is not None:
+        check_count("top_k", rule.top_k, len(attribution.sources), "sentences")
+    spans: dict[int, list[Span]] = {}
+    for index in rule.choose(dict(enumerate(attribution.by_source().tolist()))):
+        source = attribution.sources[index]
+        spans.setdefault(source.passage_index, []).append((source.start, source.end))
+    return spans
+
+
+def _count_sentences(passages: Sequence[Passage], language: str) -> int:
+    return sum(len(sentences_or_whole(passage.text, language)) for passage in passages)
 
 
 def _joined(text: str, spans: Sequence[Span]) -> str:

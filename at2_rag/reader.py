@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -29,9 +30,8 @@ from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
 from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
-from at2_rag.pruning import Pruned, PruneRule, Saved, check_count, keep_sentences
+from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.settings import Settings
-from at2_rag.sources import sentences_or_whole
 
 _TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
 
@@ -178,10 +178,11 @@ class Reader:
         """
         settings, generate = self.settings.override(options)
         maker = self._maker(question, passages, history, settings)
-        draft = self._answer(maker, _readable(maker.passages), generate)
+        if prune_to is not None:
+            check_count("prune_to", prune_to, len(maker.passages), "passages")
+        draft = self._answer(maker, maker.readable, generate)
         if prune_to is None:
             return draft
-        check_count("prune_to", prune_to, len(maker.passages), "passages")
         kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
         again = self._answer(maker, kept, generate)
         return replace(again, draft=draft, dropped=draft.dropped)
@@ -215,7 +216,7 @@ class Reader:
             raise InputError(f"answer is {answer!r}; expected text to cite.")
         text = answer.strip()
         maker = self._maker(question, passages, history, settings)
-        prompt = maker.fit(_readable(maker.passages), self._context_length, text)
+        prompt = maker.fit(maker.readable, self._context_length, text)
         begin = len(prompt.text) - len(text)
         first, _ = prompt.token_range(begin, len(prompt.text))
         table = self._recorded.read(prompt.ids[:first], prompt.ids[first:])
@@ -250,43 +251,13 @@ class Reader:
         Raises:
             InputError: If an argument cannot be used, as its message says.
         """
-        rule = PruneRule(top_k, min_share)
-        if unit not in ("passage", "sentence"):
-            raise InputError(f"unit is {unit!r}; expected 'passage' or 'sentence'.")
+        rule = PruneRule(top_k, min_share, unit)
         if unit == "sentence":
             options["source_unit"] = "sentence"
         settings, generate = self.settings.override(options)
         maker = self._maker(question, passages, history, settings)
-        if top_k is not None and unit == "passage":
-            check_count("top_k", top_k, len(maker.passages), "passages")
-        draft = self._answer(maker, _readable(maker.passages), generate)
-        if unit == "passage":
-            spans = _whole_passages(draft, rule)
-        else:
-            if top_k is not None:
-                check_count("top_k", top_k, len(draft.attribution.sources), "sentences")
-            spans = _chosen_sentences(draft, rule)
-        return self._pruned(maker, draft, spans)
-
-    def _pruned(self, maker: PromptMaker, draft: Answer, spans: dict[int, list[Span]]) -> Pruned:
-        kept = keep_sentences(maker.passages, spans)
-        after = replace(maker, passages=kept).make(range(len(kept)))
-        scores = draft.attribution.by_passage().tolist()
-        language = maker.settings.language
-        sentences = [len(sentences_or_whole(maker.passages[i].text, language)) for i in draft.kept]
-        left = [len(sentences_or_whole(passage.text, language)) for passage in kept]
-        return Pruned(
-            kept,
-            tuple(spans),
-            tuple(scores[index] for index in spans),
-            tuple(tuple(places) for places in spans.values()),
-            Saved(
-                (len(draft.kept), len(kept)),
-                (sum(sentences), sum(left)),
-                (draft.prompt_tokens, len(after.ids)),
-            ),
-            draft,
-        )
+        rule.check_passages(len(maker.passages))
+        return prune_by(self._answer(maker, maker.readable, generate), maker, rule)
 
     def _maker(
         self,
@@ -316,7 +287,7 @@ class Reader:
         self,
         maker: PromptMaker,
         prompt: EncodedPrompt,
-        table: Any,
+        table: Tensor,
         spans: Sequence[Span],
         length: int,
     ) -> Attribution:
@@ -341,7 +312,6 @@ class Reader:
             min_score=settings.min_score,
             language=settings.language,
         )
-        readable = _readable(maker.passages)
         return Answer(
             question=maker.question,
             text=text,
@@ -349,7 +319,7 @@ class Reader:
             statements=statements,
             attribution=attribution,
             kept=prompt.shown,
-            dropped=tuple(i for i in readable if i not in prompt.shown),
+            dropped=tuple(i for i in maker.readable if i not in prompt.shown),
             draft=None,
             truncated=truncated,
             prompt_tokens=prompt_tokens,
@@ -362,26 +332,6 @@ class Reader:
     def _context_length(self) -> int | None:
         length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(length) if length else None
-
-
-def _readable(passages: Sequence[Passage]) -> list[int]:
-    return [index for index, passage in enumerate(passages) if not passage.is_empty]
-
-
-def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
-    kept = rule.choose(dict(draft.ranked_passages))
-    return {index: [(0, len(draft.passages[index].text))] for index in kept}
-
-
-def _chosen_sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
-    attribution = draft.attribution
-    means = attribution.scores.mean(dim=1) if draft.answer_tokens else attribution.scores.sum(1)
-    chosen = rule.choose(dict(enumerate(means.tolist())))
-    spans: dict[int, list[Span]] = {}
-    for index in chosen:
-        source = attribution.sources[index]
-        spans.setdefault(source.passage_index, []).append((source.start, source.end))
-    return spans
 
 
 def _load_estimator(where: str | Path, model: PreTrainedModel) -> ScoreEstimator:
