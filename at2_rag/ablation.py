@@ -1,0 +1,166 @@
+"""What removing sources really does to an answer: ground truth for every score (section 2).
+
+A source is ablated by masking its tokens out of attention, in all layers, positions unchanged
+(section 3.2, implementation details).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from at2_rag.errors import InputError, NumericalError
+from at2_rag.prompt import Span
+
+#: Working memory for the logits of one batch of ablations, in bytes.
+DEFAULT_BYTE_LIMIT = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class AblationEffects:
+    """Probabilities of an answer under ablations.
+
+    Everything is in double precision, and finite however close to 0 or 1 a probability is.
+
+    Attributes:
+        token_logits: (ablations, answer tokens): log p / (1 - p) of each token of the answer, in
+            logits.
+    """
+
+    token_logits: Tensor
+
+    @property
+    def token_log_probabilities(self) -> Tensor:
+        """Return (ablations, answer tokens), in nats."""
+        return -torch.nn.functional.softplus(-self.token_logits)
+
+    def log_probability(self, start: int, end: int) -> Tensor:
+        """Return (ablations,): of the answer's tokens [start, end) together, in nats."""
+        return self.token_log_probabilities[:, start:end].sum(dim=1)
+
+    def logit(self, start: int, end: int) -> Tensor:
+        """Return (ablations,): log p / (1 - p) of the tokens [start, end) together."""
+        log_p = self.log_probability(start, end)
+        return log_p - torch.log(-torch.expm1(log_p))
+
+
+@dataclass(frozen=True)
+class Ablator:
+    """Ablates sources of one prompt and answer.
+
+    Attributes:
+        model: The reader's model.
+        ids: Token ids of prompt and answer.
+        prompt_length: Tokens of the prompt.
+        sources: Token range of each source in ``ids``.
+        byte_limit: Bound on the logits of one batch.
+    """
+
+    model: PreTrainedModel
+    ids: Sequence[int]
+    prompt_length: int
+    sources: Sequence[Span]
+    byte_limit: int = DEFAULT_BYTE_LIMIT
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prompt_length < len(self.ids):
+            raise InputError(
+                f"prompt_length is {self.prompt_length} of {len(self.ids)} tokens; expected a "
+                "prompt and an answer of at least one token each."
+            )
+
+    @torch.inference_mode()
+    def ablate(self, masks: Tensor) -> AblationEffects:
+        """Run the model once per mask.
+
+        Args:
+            masks: (ablations, sources), true (or 1) where a source is kept.
+
+        Raises:
+            InputError: If the masks are not of that shape.
+            NumericalError: If the model produced NaN.
+        """
+        if masks.dim() != 2 or masks.shape[1] != len(self.sources):
+            raise InputError(
+                f"masks have the shape {tuple(masks.shape)}; expected (ablations, "
+                f"{len(self.sources)}), one column per source."
+            )
+        results: list[Tensor] = []
+        batch = self._first_batch
+        done = 0
+        while done < len(masks):
+            try:
+                results.append(self._run(masks[done : done + batch].bool()))
+            except torch.OutOfMemoryError:
+                if batch == 1:
+                    raise
+                batch = batch // 2
+                continue
+            done += batch
+        logits = torch.cat(results) if results else torch.zeros(0, self._answer_length)
+        if bool(torch.isnan(logits).any()):
+            raise NumericalError("The model's logits became NaN under ablation.")
+        return AblationEffects(logits)
+
+    @property
+    def _answer_length(self) -> int:
+        return len(self.ids) - self.prompt_length
+
+    @property
+    def _first_batch(self) -> int:
+        vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        per_ablation = 4 * vocabulary * self._answer_length
+        return max(1, self.byte_limit // per_ablation)
+
+    def _run(self, masks: Tensor) -> Tensor:
+        """Return (ablations, answer tokens) logits, in double precision on the CPU."""
+        device = self.model.get_input_embeddings().weight.device
+        # The last token predicts nothing that is wanted.
+        tokens = torch.tensor(list(self.ids[:-1]), device=device).expand(len(masks), -1)
+        positions = torch.arange(tokens.shape[1], device=device).expand(len(masks), -1)
+        rows = self._answer_length
+        options = {"logits_to_keep": rows} if _can_keep_few_logits(self.model) else {}
+        logits = self.model(
+            input_ids=tokens,
+            attention_mask=self._token_mask(masks).to(device),
+            position_ids=positions,
+            use_cache=False,
+            **options,
+        ).logits[:, -rows:]
+        targets = torch.tensor(list(self.ids[self.prompt_length :]), device=device)
+        return _token_logits(logits, targets).cpu()
+
+    def _token_mask(self, masks: Tensor) -> Tensor:
+        """Return (ablations, tokens): 0 at every token of a source that is not kept."""
+        visible = torch.ones(len(masks), len(self.ids) - 1, dtype=torch.long)
+        for (start, end), column in zip(self.sources, masks.T, strict=True):
+            visible[:, start:end] *= column.long()[:, None]
+        return visible
+
+
+def _token_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return log p / (1 - p) of the targets: their logit less that of all others together.
+
+    Args:
+        logits: (ablations, answer tokens, vocabulary).
+        targets: (answer tokens,).
+    """
+    index = targets.expand(len(logits), -1)[..., None]
+    wanted = logits.gather(-1, index)[..., 0].double()
+    others = logits.float().scatter(-1, index, float("-inf")).logsumexp(-1).double()
+    return wanted - others
+
+
+def _can_keep_few_logits(model: PreTrainedModel) -> bool:
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
+def random_masks(count: int, sources: int, seed: int) -> Tensor:
+    """Return (count, sources) masks that keep each source with probability ½ (section 3.2)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, sources, generator=generator) < 0.5
