@@ -113,7 +113,7 @@ class Ablator:
 
     @property
     def _first_batch(self) -> int:
-        vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        vocabulary = int(self.model.get_output_embeddings().weight.shape[0])
         per_ablation = 4 * vocabulary * self._answer_length
         return max(1, self.byte_limit // per_ablation)
 

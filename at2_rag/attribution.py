@@ -11,7 +11,8 @@ from torch import Tensor
 
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
-from at2_rag.prompt import PassageInPrompt, Span
+from at2_rag.folding import sum_ranges
+from at2_rag.prompt import Span
 from at2_rag.sources import Source
 
 if TYPE_CHECKING:
@@ -145,31 +146,25 @@ def attribute_sources(
         answer_length: Characters of the answer.
     """
     places = {place.index: place for place in prompt.places}
-    ranges = [
-        prompt.token_range(*_source_characters(source, places[source.passage_index]))
-        for source in sources
-    ]
+    ranges = source_tokens(prompt, sources)
     passage_ranges = [
         prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_passages)
     ]
     return Attribution(
         tuple(sources),
-        sum_ranges(table, ranges),
-        sum_ranges(table, passage_ranges),
+        sum_ranges(table, ranges).T.contiguous(),
+        sum_ranges(table, passage_ranges).T.contiguous(),
         tuple(token_spans),
         answer_length,
     )
 
 
-def _source_characters(source: Source, place: PassageInPrompt) -> Span:
-    offset = place.text[0]
-    return offset + source.start, offset + source.end
-
-
-def sum_ranges(table: Tensor, ranges: Sequence[Span]) -> Tensor:
-    """Return (ranges, answer tokens): sums of ``table`` (answer tokens, keys) over key ranges."""
-    # Double precision makes differences of running sums exact to far below float32's own steps.
-    running = torch.nn.functional.pad(table.double().cumsum(dim=1), (1, 0))
-    starts = torch.tensor([start for start, _ in ranges], dtype=torch.long)
-    ends = torch.tensor([end for _, end in ranges], dtype=torch.long)
-    return (running[:, ends] - running[:, starts]).T.float().contiguous()
+def source_tokens(prompt: EncodedPrompt, sources: Sequence[Source]) -> list[Span]:
+    """Return the range of the prompt's tokens that each source has."""
+    offsets = {place.index: place.text[0] for place in prompt.places}
+    return [
+        prompt.token_range(
+            offsets[source.passage_index] + source.start, offsets[source.passage_index] + source.end
+        )
+        for source in sources
+    ]

@@ -106,15 +106,13 @@ def encode(
         return_attention_mask=False,
         verbose=False,
     )
-    tokens = [
-        _Placed(*token, from_text=not mask)
-        for *token, mask in zip(
-            encoded["input_ids"],
-            encoded["offset_mapping"],
-            encoded["special_tokens_mask"],
-            strict=True,
-        )
-    ]
+    found = zip(
+        encoded["input_ids"],
+        encoded["offset_mapping"],
+        encoded["special_tokens_mask"],
+        strict=True,
+    )
+    tokens = [_Placed(id, span, from_text=not mask) for id, span, mask in found]
     tokens = _with_content_as_text(tokenizer, text, content, tokens)
     spans = _in_order([token.span for token in tokens])
     return EncodedText(text, tuple(token.id for token in tokens), tuple(spans))
@@ -139,38 +137,49 @@ def _with_content_as_text(
     """Return the tokens that there would be without special tokens inside ``content``."""
     special = special_ids(tokenizer)
     kept: list[_Placed] = []  # found by the tokenizer before all else, and left as they are
+    cuts: list[Span] = []  # their characters, with the white space that some of them swallow
     found_in_content = False
-    for index, token in enumerate(tokens):
-        if not _is_added_token(tokenizer, text, token):
-            continue
+    for index in _added_tokens(tokenizer, text, tokens):
+        token = tokens[index]
         if token.id in special:
-            # Some special tokens swallow the white space around them; it is not theirs.
             core = _stripped(text, token.span)
             if core[0] < content[1] and core[1] > content[0]:
                 found_in_content = True
                 continue
-            token = tokens[index] = token._replace(span=core)
-        kept.append(token)
+            # White space that a passage begins with is no reason to count the token in.
+            tokens[index] = token._replace(span=core)
+        kept.append(tokens[index])
+        cuts.append(token.span)
     if not found_in_content:
         return tokens
-    plain = _tokenize_between(tokenizer, text, [token.span for token in kept], special)
+    plain = _tokenize_between(tokenizer, text, cuts, special)
     before = list(takewhile(lambda token: not token.from_text, tokens))
     after = list(takewhile(lambda token: not token.from_text, reversed(tokens)))
     return [*before, *merge(plain, kept, key=lambda token: token.span[0]), *reversed(after)]
 
 
-def _is_added_token(tokenizer: PreTrainedTokenizerBase, text: str, token: _Placed) -> bool:
-    """Whether the tokenizer found this token by its text, before it looked at anything else."""
-    added = tokenizer.added_tokens_decoder.get(token.id)
-    if added is None or not token.from_text:
-        return False
-    # The unknown token also stands for what is not in the vocabulary.
-    start, end = _stripped(text, token.span)
-    return token.id != tokenizer.unk_token_id or text[start:end] == str(added)
+def _added_tokens(
+    tokenizer: PreTrainedTokenizerBase, text: str, tokens: Sequence[_Placed]
+) -> list[int]:
+    """Return which tokens were found by their text, before the model looked at anything."""
+    added = tokenizer.added_tokens_decoder
+    return [
+        index
+        for index, token in enumerate(tokens)
+        if token.from_text
+        and token.id in added
+        # The unknown token also stands for what is not in the vocabulary.
+        and (
+            token.id != tokenizer.unk_token_id
+            or text[slice(*_stripped(text, token.span))] == str(added[token.id])
+        )
+    ]
 
 
 def _stripped(text: str, span: Span) -> Span:
     inside = text[slice(*span)]
+    if not inside.strip():
+        return span
     start = span[0] + len(inside) - len(inside.lstrip())
     return start, start + len(inside.strip())
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from at2_rag.attention import WeightChunk
+from at2_rag.prompt import Span
+
+
+def sum_ranges(values: Tensor, ranges: Sequence[Span]) -> Tensor:
+    """Return (…, ranges): sums of ``values`` (…, keys) over ranges of keys, which may overlap."""
+    # Double precision makes differences of running sums exact to far below float32's own steps.
+    running = torch.nn.functional.pad(values.double().cumsum(dim=-1), (1, 0))
+    starts = torch.tensor([start for start, _ in ranges], dtype=torch.long, device=values.device)
+    ends = torch.tensor([end for _, end in ranges], dtype=torch.long, device=values.device)
+    return (running[..., ends] - running[..., starts]).float()
 
 
 class LinearFold:
@@ -57,3 +69,48 @@ class LinearFold:
             table[:, :old_rows, :old_keys] = self._table
             self._table = table
         return self._table
+
+
+class HeadFold:
+    """Keeps attention apart by layer and head, but summed over sources and averaged over targets.
+
+    These are the features that coefficients are learned from (section 3.2): ``Attn(X, Y, s)``.
+
+    Args:
+        layers: Attention layers of the model.
+        heads: Heads in each.
+        sources: Token range of each source.
+        targets: Range of answer tokens of each target, counted from the answer's first.
+        first_row: Absolute position of the query that predicts the answer's first token.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        heads: int,
+        sources: Sequence[Span],
+        targets: Sequence[Span],
+        first_row: int,
+    ) -> None:
+        self._sources, self._targets, self._first_row = sources, targets, first_row
+        #: (layers, heads, targets, sources), float32, on the CPU.
+        self.features = torch.zeros(layers, heads, len(targets), len(sources))
+
+    def add(self, layer: int, chunk: WeightChunk) -> None:
+        """Take in the weights of some heads and rows of one layer, of a single text."""
+        weights = chunk.weights[0]
+        mean = self._target_means(chunk.first_row - self._first_row, weights.shape[1])
+        averaged = torch.einsum("tr,hrk->htk", mean.to(weights.device), weights)
+        shifted = [
+            (max(start - chunk.first_key, 0), max(end - chunk.first_key, 0))
+            for start, end in self._sources
+        ]
+        heads = slice(chunk.first_head, chunk.first_head + weights.shape[0])
+        self.features[layer, heads] += sum_ranges(averaged, shifted).cpu()
+
+    def _target_means(self, first: int, rows: int) -> Tensor:
+        """Return (targets, rows): what each of these rows contributes to each target's mean."""
+        means = torch.zeros(len(self._targets), rows)
+        for target, (start, end) in zip(means, self._targets, strict=True):
+            target[max(start - first, 0) : max(end - first, 0)] = 1.0 / (end - start)
+        return means

@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -18,20 +17,18 @@ from transformers import (
 )
 
 from at2_rag.answer import Answer
-from at2_rag.attribution import Attribution, attribute_sources
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
-from at2_rag.citations import cite
 from at2_rag.decoding import decode_answer
-from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError, UnsupportedModelError
 from at2_rag.estimator import ScoreEstimator
 from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
-from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
 from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.reading import Reading
 from at2_rag.settings import Settings
+from at2_rag.task import AttributionTask
 
 _TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
 
@@ -180,11 +177,11 @@ class Reader:
         maker = self._maker(question, passages, history, settings)
         if prune_to is not None:
             check_count("prune_to", prune_to, len(maker.passages), "passages")
-        draft = self._answer(maker, maker.readable, generate)
+        draft = self._finish(self._generate(maker, maker.readable, generate))
         if prune_to is None:
             return draft
         kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
-        again = self._answer(maker, kept, generate)
+        again = self._finish(self._generate(maker, kept, generate))
         return replace(again, draft=draft, dropped=draft.dropped)
 
     def attribute(
@@ -210,21 +207,36 @@ class Reader:
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        settings, unknown = self.settings.override(options)
-        _refuse_unknown(unknown)
-        if not isinstance(answer, str) or not answer.strip():
-            raise InputError(f"answer is {answer!r}; expected text to cite.")
-        text = answer.strip()
-        maker = self._maker(question, passages, history, settings)
-        prompt = maker.fit(maker.readable, self._context_length, text)
-        begin = len(prompt.text) - len(text)
-        first, _ = prompt.token_range(begin, len(prompt.text))
-        table = self._recorded.read(prompt.ids[:first], prompt.ids[first:])
-        spans = [
-            (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
-        ]
-        attribution = self._attribution(maker, prompt, table, spans, len(text))
-        return self._finish(maker, prompt, text, attribution, first, truncated=False)
+        return self._finish(self._read(question, passages, answer, history, options))
+
+    def task(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        answer: str | None = None,
+        *,
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> AttributionTask:
+        """Return an answer as something to explain, for methods and metrics.
+
+        Args:
+            question: The question.
+            passages: The passages.
+            answer: The answer's text; ``None`` for the one that the model gives.
+            history: Earlier chat messages.
+            options: As for :meth:`answer` or :meth:`attribute`.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+        """
+        if answer is None:
+            settings, generate = self.settings.override(options)
+            maker = self._maker(question, passages, history, settings)
+            reading = self._generate(maker, maker.readable, generate)
+        else:
+            reading = self._read(question, passages, answer, history, options)
+        return reading.task(self.model, self._finish(reading))
 
     def prune(
         self,
@@ -257,7 +269,7 @@ class Reader:
         settings, generate = self.settings.override(options)
         maker = self._maker(question, passages, history, settings)
         rule.check_passages(len(maker.passages))
-        return prune_by(self._answer(maker, maker.readable, generate), maker, rule)
+        return prune_by(self._finish(self._generate(maker, maker.readable, generate)), maker, rule)
 
     def _maker(
         self,
@@ -270,63 +282,51 @@ class Reader:
             raise InputError(f"question is {question!r}; expected text to answer.")
         return PromptMaker(self.tokenizer, question, as_passages(passages), history, settings)
 
-    def _answer(self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]) -> Answer:
+    def _generate(
+        self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]
+    ) -> Reading:
         longest = maker.settings.max_new_tokens
         room = None if self._context_length is None else self._context_length - longest
         prompt = maker.fit(shown, room)
         result = self._recorded.generate(prompt.ids, {"max_new_tokens": longest, **generate})
         decoded = decode_answer(self.tokenizer, result.ids)
-        attribution = self._attribution(
-            maker, prompt, result.table, decoded.spans, len(decoded.text)
-        )
-        return self._finish(
-            maker, prompt, decoded.text, attribution, len(prompt.ids), result.truncated
+        return Reading(
+            maker,
+            prompt,
+            len(prompt.ids),
+            result.ids,
+            decoded.text,
+            decoded.spans,
+            result.table,
+            result.truncated,
         )
 
-    def _attribution(
+    def _read(
         self,
-        maker: PromptMaker,
-        prompt: EncodedPrompt,
-        table: Tensor,
-        spans: Sequence[Span],
-        length: int,
-    ) -> Attribution:
-        sources = maker.sources(prompt)
-        return attribute_sources(table, prompt, sources, len(maker.passages), spans, length)
+        question: str,
+        passages: Sequence[str | Passage],
+        answer: str,
+        history: Sequence[Message],
+        options: dict[str, Any],
+    ) -> Reading:
+        settings, unknown = self.settings.override(options)
+        _refuse_unknown(unknown)
+        if not isinstance(answer, str) or not answer.strip():
+            raise InputError(f"answer is {answer!r}; expected text to cite.")
+        text = answer.strip()
+        maker = self._maker(question, passages, history, settings)
+        prompt = maker.fit(maker.readable, self._context_length, text)
+        begin = len(prompt.text) - len(text)
+        first, _ = prompt.token_range(begin, len(prompt.text))
+        ids = prompt.ids[first:]
+        table = self._recorded.read(prompt.ids[:first], ids)
+        spans = tuple(
+            (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
+        )
+        return Reading(maker, prompt, first, ids, text, spans, table, truncated=False)
 
-    def _finish(
-        self,
-        maker: PromptMaker,
-        prompt: EncodedPrompt,
-        text: str,
-        attribution: Attribution,
-        prompt_tokens: int,
-        truncated: bool,
-    ) -> Answer:
-        settings = maker.settings
-        statements = cite(
-            text,
-            attribution,
-            maker.passages,
-            max_citations=settings.max_citations,
-            min_score=settings.min_score,
-            language=settings.language,
-        )
-        return Answer(
-            question=maker.question,
-            text=text,
-            passages=maker.passages,
-            statements=statements,
-            attribution=attribution,
-            kept=prompt.shown,
-            dropped=tuple(i for i in maker.readable if i not in prompt.shown),
-            draft=None,
-            truncated=truncated,
-            prompt_tokens=prompt_tokens,
-            answer_tokens=len(attribution.token_spans),
-            model=self.name,
-            estimator=self.estimator.kind,
-        )
+    def _finish(self, reading: Reading) -> Answer:
+        return reading.answer(self.name, self.estimator.kind)
 
     @property
     def _context_length(self) -> int | None:

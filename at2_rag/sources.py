@@ -40,7 +40,10 @@ def check_unit(unit: str) -> None:
 
 
 def split_passage(
-    passage: Passage, index: int, unit: SourceUnit, language: str = "english",
+    passage: Passage,
+    index: int,
+    unit: SourceUnit,
+    language: str = "english",
     token_spans: Sequence[tuple[int, int]] = (),
 ) -> list[Source]:
     """Cut a passage into sources.

@@ -81,7 +81,8 @@ def test_missing_and_broken_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "coefficients", [torch.ones(3), torch.ones(2, 2, dtype=torch.long), torch.full((1, 1), torch.nan)]
+    "coefficients",
+    [torch.ones(3), torch.ones(2, 2, dtype=torch.long), torch.full((1, 1), torch.nan)],
 )
 def test_unusable_coefficients(coefficients):
     with pytest.raises(InputError, match="expected"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from at2_rag import AttentionShape, EstimatorMismatchError, Reader, ScoreEstimator
-from at2_rag.attribution import sum_ranges
+from at2_rag.folding import HeadFold, sum_ranges
 from at2_rag.capture import capture_of
 from at2_rag.passes import RecordedModel
 
@@ -20,7 +20,7 @@ def token_table(golden, case):
 
 def test_scores_from_the_given_ranges_agree(golden):
     for case in golden.cases:
-        scores = sum_ranges(token_table(golden, case), case["source_token_ranges"])
+        scores = sum_ranges(token_table(golden, case), case["source_token_ranges"]).T
         agree_per_token(scores, case)
         torch.testing.assert_close(
             scores.mean(1), torch.tensor(case["scores_whole"]), rtol=0, atol=TOLERANCE
@@ -78,3 +78,23 @@ def test_input_ids_are_those_of_prompt_and_answer_as_one_text(golden):
 def test_published_file_for_another_model_is_refused(golden_llama):
     with pytest.raises(EstimatorMismatchError, match=r"3 layers of 4 heads.*2 layers of 6 heads"):
         ScoreEstimator.load(golden_llama.folder, AttentionShape(2, 6))
+
+
+def test_training_features_agree(golden):
+    """Per statement and ablation, the sum over sources of ±1 times attention, per head."""
+    cases = [case for case in golden.cases if "training_features" in case]
+    assert cases
+    for case in cases:
+        start, end = case["target_token_range"]
+        fold = HeadFold(
+            3, 4, case["source_token_ranges"], case["target_sentence_token_ranges"], start - 1
+        )
+        capture = capture_of(golden.model)
+        with torch.no_grad(), capture.recording(golden.model, fold, first_row=start - 1):
+            golden.model(torch.tensor([case["input_ids"][: end - 1]]), use_cache=False)
+        signs = 2.0 * torch.tensor(case["ablation_masks"]).float() - 1.0
+        features = torch.einsum("lhts,as->talh", fold.features, signs).flatten(2)
+        # They were stored in half precision: eleven bits.
+        torch.testing.assert_close(
+            features, torch.tensor(case["training_features"]), rtol=2**-11, atol=1e-5
+        )

@@ -48,7 +48,9 @@ def test_sentences_within_passages(golden_reader):
         for start, end in spans:
             assert original.text[start:end] in passage.text
     best = [s for s, _ in pruned.draft.attribution.top(3)]
-    kept = {(i, *span) for i, spans in zip(pruned.kept, pruned.spans, strict=True) for span in spans}
+    kept = {
+        (i, *span) for i, spans in zip(pruned.kept, pruned.spans, strict=True) for span in spans
+    }
     assert kept == {(s.passage_index, s.start, s.end) for s in best}
 
 

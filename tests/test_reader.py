@@ -28,7 +28,9 @@ QUESTION = "Which river does Zandor lie on?"
 PASSAGES = [
     Passage("Zandor lies on the Mol. It was founded in 1203.", title="Zandor", id="z"),
     "The Mol is a river. 日本語の文。 It is long 😀.",
-    Passage("Havel Dabri was born in Rufe. שלום עולם.", title="Havel Dabri", url="https://h.example"),
+    Passage(
+        "Havel Dabri was born in Rufe. שלום עולם.", title="Havel Dabri", url="https://h.example"
+    ),
     "Zandor lies on the Mol. It was founded in 1203.",
 ]
 
@@ -128,7 +130,10 @@ def test_templates_change_the_prompt_and_not_the_offsets(golden_reader):
 def test_settings_of_the_reader_and_of_the_call(golden_llama):
     estimator = ScoreEstimator.load(golden_llama.folder)
     reader = Reader(
-        golden_llama.model, golden_llama.tokenizer, estimator, Settings(max_new_tokens=5),
+        golden_llama.model,
+        golden_llama.tokenizer,
+        estimator,
+        Settings(max_new_tokens=5),
         source_unit="word",
     )
     assert reader.answer(QUESTION, PASSAGES).answer_tokens <= 5
@@ -337,9 +342,7 @@ def test_nan_weights_are_reported(golden_llama):
 
 def test_an_estimator_for_another_model(golden_llama):
     wrong = ScoreEstimator(torch.ones(2, 4))
-    with pytest.raises(
-        EstimatorMismatchError, match=r"2 layers of 4 heads.*3 layers of 4 heads"
-    ):
+    with pytest.raises(EstimatorMismatchError, match=r"2 layers of 4 heads.*3 layers of 4 heads"):
         Reader(golden_llama.model, golden_llama.tokenizer, wrong)
 
 
