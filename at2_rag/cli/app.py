@@ -1,0 +1,111 @@
+"""The commands put together, and what happens when one fails."""
+
+from __future__ import annotations
+
+import errno
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from at2_rag import __version__
+from at2_rag.cli.ask import ask
+from at2_rag.cli.console import report_error, warnings_as_notes
+from at2_rag.cli.demo import demo
+from at2_rag.cli.info import info
+from at2_rag.cli.loading import EXAMPLE_MODEL
+from at2_rag.errors import At2Error, ContextOverflowError, InputError
+
+_CANNOT_ANSWER = 1
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+
+_EXAMPLES = f"""
+[bold]Examples[/bold]
+
+  at2-rag demo
+
+  at2-rag ask "Who built the mill?" -p notes/ -m {EXAMPLE_MODEL}
+
+  at2-rag ask "Who wrote it?" -p a.md b.jsonl -m ./model --prune-to 3
+
+  at2-rag ask "Who wrote it?" -p dev.json#3 -m ./model --json > it.json
+
+  at2-rag info {EXAMPLE_MODEL}
+
+[bold]Exit codes[/bold]
+
+  0 fine   1 could not be answered   2 wrong command or file
+"""
+
+
+class _Commands(TyperGroup):
+    """Turns every error into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with warnings_as_notes():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params.get("debug") or _belongs_to_typer(error):
+                raise
+            report_error(_message(error))
+            raise typer.Exit(_exit_code(error)) from error
+
+
+def _belongs_to_typer(error: Exception) -> bool:
+    """Whether it is a usage error, an exit, or a reader of stdout that has gone away."""
+    closed = isinstance(error, OSError) and error.errno == errno.EPIPE
+    return closed or isinstance(error, typer.Abort) or hasattr(error, "exit_code")
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, At2Error):
+        return str(error)
+    return (
+        f"{type(error).__name__}: {error} (this was not expected: "
+        "at2-rag --debug shows where it came from)"
+    )
+
+
+def _exit_code(error: Exception) -> int:
+    # An overflow is found only after reading, and another model or option can cure it.
+    bad_input = isinstance(error, InputError) and not isinstance(error, ContextOverflowError)
+    return _BAD_INPUT if bad_input else _CANNOT_ANSWER
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="at2-rag",
+    help="Answers from your passages, with citations of what the model really used.",
+    epilog=_EXAMPLES,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (demo, ask, info):
+    app.command()(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"at2-rag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option(envvar="AT2_DEBUG", help="Show the whole traceback of an error.")
+    ] = False,
+) -> None:
+    """Options of every command; ``_Commands`` reads ``debug``."""

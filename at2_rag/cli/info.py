@@ -1,0 +1,128 @@
+"""``at2-rag info``: whether a model can be used, learned from its configuration alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+
+from at2_rag.cli import options
+from at2_rag.cli.console import report_error, show, show_json, spinner
+from at2_rag.cli.loading import (
+    DEMO,
+    PUBLISHED_ESTIMATORS,
+    check_name,
+    load_reader,
+    reworded,
+    silence_transformers,
+)
+from at2_rag.errors import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model.
+
+    Attributes:
+        model: As it was named.
+        architecture: The class that its configuration names.
+        supported: Whether its attention can be recorded exactly.
+        reason: Why not.
+        layers: Layers with attention.
+        heads: Heads in each.
+        context_length: Longest input in tokens.
+        estimator: Where learned coefficients for it are; ``None`` if none are known.
+    """
+
+    model: str
+    architecture: str
+    supported: bool
+    reason: str | None
+    layers: int | None
+    heads: int | None
+    context_length: int | None
+    estimator: str | None
+
+
+def info(model: options.InfoModel, as_json: options.AsJson = False) -> None:
+    """Say whether a model is supported; its weights are not downloaded.
+
+    Exits with 1 if it is not.
+    """
+    found = _demo_info() if model == DEMO else _info(model)
+    if as_json:
+        show_json(asdict(found))
+    else:
+        show(_table(found))
+    if not found.supported:
+        report_error(found.reason or "not supported")
+        raise typer.Exit(1)
+
+
+def _demo_info() -> ModelInfo:
+    from at2_rag import inspect_attention
+
+    reader = load_reader(DEMO)
+    shape = inspect_attention(reader.model)
+    learned = "inside this package" if reader.estimator.kind != "uniform" else None
+    return _describe(DEMO, reader.model.config, shape.layers, shape.heads, None, learned)
+
+
+def _info(name: str) -> ModelInfo:
+    check_name(name)
+    with spinner(f"looking at {name}"):
+        from transformers import AutoConfig
+
+        from at2_rag.cli.config_probe import inspect_config
+
+        silence_transformers()
+        with reworded(f"The configuration of {name!r} cannot be loaded"):
+            config = AutoConfig.from_pretrained(name)
+        estimator = PUBLISHED_ESTIMATORS.get(name)
+        try:
+            shape = inspect_config(config)
+        except UnsupportedModelError as error:
+            return _describe(name, config, None, None, str(error), estimator)
+        return _describe(name, config, shape.layers, shape.heads, None, estimator)
+
+
+def _describe(
+    name: str,
+    config: PretrainedConfig,
+    layers: int | None,
+    heads: int | None,
+    reason: str | None,
+    estimator: str | None,
+) -> ModelInfo:
+    return ModelInfo(
+        model=name,
+        architecture=(config.architectures or [config.model_type])[0],
+        supported=reason is None,
+        reason=reason,
+        layers=layers,
+        heads=heads,
+        context_length=getattr(config.get_text_config(), "max_position_embeddings", None),
+        estimator=estimator,
+    )
+
+
+def _table(found: ModelInfo) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows: dict[str, Any] = {
+        "model": found.model,
+        "architecture": found.architecture,
+        "supported": "yes" if found.supported else "no",
+        "layers": found.layers,
+        "heads": found.heads,
+        "context": f"{found.context_length} tokens" if found.context_length else None,
+        "estimator": found.estimator or "none known; average attention is used",
+    }
+    for name, value in rows.items():
+        if value is not None:
+            table.add_row(name, str(value))
+    return table

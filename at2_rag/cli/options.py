@@ -1,0 +1,141 @@
+"""The options of the commands, described once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL
+
+
+class SourceUnit(StrEnum):
+    """What is scored and cited."""
+
+    sentence = "sentence"
+    passage = "passage"
+    word = "word"
+    token = "token"
+
+
+class OnOverflow(StrEnum):
+    """What to do with passages that the model cannot take in."""
+
+    error = "error"
+    drop = "drop"
+
+
+class Dtype(StrEnum):
+    """Number format of the weights."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+_READING = "Reading"
+_ANSWERING = "Answering"
+_MODEL = "Model"
+
+Question = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="The question, in quotes.", show_default=False)
+]
+MoreFiles = Annotated[list[Path] | None, typer.Argument(metavar="FILE|DIR", help="More passages.")]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--passages",
+        "-p",
+        metavar="FILE|DIR",
+        help="Passages: .txt, .md, .jsonl, .json or folders of these; more may follow it. "
+        "One example of a HotpotQA-style file: dev.json#3.",
+        rich_help_panel=_READING,
+        show_default=False,
+    ),
+]
+MaxPassages = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="When more were read, keep so many, the best by BM25 of the question.",
+        rich_help_panel=_READING,
+    ),
+]
+Overflow = Annotated[
+    OnOverflow,
+    typer.Option(
+        help="Passages too long for the model: stop, or drop the last ones.",
+        rich_help_panel=_READING,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help=f"Hub id or folder of the model, such as {EXAMPLE_MODEL}; {DEMO}, the default, is "
+        "a tiny one inside this package that knows a made-up world only.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Estimator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|ID",
+        help="Learned score estimator, a path or a hub id.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+DtypeOption = Annotated[
+    Dtype, typer.Option(help="Number format of the weights.", rich_help_panel=_MODEL)
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Such as cpu, cuda, cuda:1, mps; auto takes a GPU with CUDA if there is one.",
+        rich_help_panel=_MODEL,
+    ),
+]
+PruneTo = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="K",
+        help="Draft an answer, keep the K passages it used most, and answer again.",
+        rich_help_panel=_ANSWERING,
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    SourceUnit, typer.Option(help="What a citation points to.", rich_help_panel=_ANSWERING)
+]
+MaxCitations = Annotated[
+    int,
+    typer.Option(min=1, help="Most citations of one statement.", rich_help_panel=_ANSWERING),
+]
+MaxNewTokens = Annotated[
+    int, typer.Option(min=1, help="Longest answer, in tokens.", rich_help_panel=_ANSWERING)
+]
+System = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT", help="System prompt.", rich_help_panel=_ANSWERING, show_default=False
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
+]
+Seed = Annotated[int, typer.Option(help="Another seed asks about other worlds.")]
+Questions = Annotated[int, typer.Option(min=1, help="How many questions to answer.")]
+InfoModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help=f"Hub id or folder of a model, or {DEMO}.", show_default=False
+    ),
+]

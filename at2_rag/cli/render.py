@@ -1,0 +1,91 @@
+"""Answers, references and passages as text for a terminal; the words alone read as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from at2_rag.cli.console import harmless, one_line
+
+if TYPE_CHECKING:
+    from at2_rag import Answer, Passage
+    from at2_rag.citations import Citation
+
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+
+
+def marked_answer(answer: Answer) -> Text:
+    """Return the answer with its ``[n]`` markers in the colours of their references."""
+    plain, text, done = harmless(answer.text), Text(), 0
+    for statement in answer.statements:
+        text.append(plain[done : statement.end])
+        for number in sorted(citation.number for citation in statement.citations):
+            text.append(f"[{number}]", _style(number))
+        if statement.supported is False:
+            text.append(" (not supported by the passages)", "dim")
+        done = statement.end
+    return text.append(plain[done:])
+
+
+def references(answer: Answer) -> Text:
+    """Return one line for each cited source: number, title, quote, and how much it mattered."""
+    if not answer.citations:
+        return Text("No passage made the model say this.", "dim")
+    return Text("\n").join(_reference(answer, citation) for citation in answer.citations)
+
+
+def _reference(answer: Answer, citation: Citation) -> Text:
+    line = Text.assemble((f"[{citation.number}] ", _style(citation.number)))
+    if citation.title:
+        line.append(f"{one_line(citation.title)}: ", "bold")
+    line.append(one_line(citation.text))
+    facts = [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}"]
+    where = one_line(citation.url or citation.passage_id or "")
+    return line.append(f" ({', '.join([*facts, where] if where else facts)})", "dim")
+
+
+def share(answer: Answer, citation: Citation) -> float:
+    """Return which share of a statement's positive scores one of its sources has."""
+    scores = answer.attribution.for_span(citation.start, citation.end)
+    total = float(scores.clamp(min=0).sum())
+    return citation.score / total if total > 0 else 0.0
+
+
+def passage_list(answer: Answer, numbers: Sequence[int]) -> Table:
+    """Return the answer's passages with what it cites highlighted, and the uncited ones dim.
+
+    Args:
+        answer: The answer.
+        numbers: What to number each of its passages.
+    """
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", style="dim")
+    table.add_column()
+    for index, number in enumerate(numbers):
+        cited = [c for c in answer.citations if c.passage_index == index]
+        text = highlighted(answer.passages[index], cited)
+        table.add_row(str(number), text)
+    return table
+
+
+def highlighted(passage: Passage, cited: Sequence[Citation]) -> Text:
+    """Return a passage's title and text, each cited piece followed by its number."""
+    base = "" if cited else "dim"
+    line = Text(style=base)
+    if passage.title:
+        line.append(f"{one_line(passage.title)}: ", "bold" if cited else "")
+    text, done = harmless(passage.text), 0
+    for citation in sorted(cited, key=lambda c: c.source_start):
+        style = _style(citation.number)
+        line.append(text[done : citation.source_start])
+        line.append(text[citation.source_start : citation.source_end], style)
+        line.append(f"[{citation.number}]", style)
+        done = citation.source_end
+    return line.append(text[done:])
+
+
+def _style(number: int) -> str:
+    return f"bold {_COLOURS[(number - 1) % len(_COLOURS)]}"

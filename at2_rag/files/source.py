@@ -1,0 +1,75 @@
+"""One file to read passages from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from at2_rag.errors import FileFormatError
+
+#: Some editors write it at the start of a file; it is no text.
+BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was found, and what to call it.
+
+    Attributes:
+        path: Where it is.
+        label: A short name that the ids of its passages start with.
+        selection: Which example of the file is wanted, as written after ``#``.
+    """
+
+    path: Path
+    label: str
+    selection: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The suffix in lower case, with its dot."""
+        return self.path.suffix.lower()
+
+    @property
+    def full_label(self) -> str:
+        """The whole path as a label, for when short ones are not unique."""
+        name = self.path.as_posix()
+        return name if self.selection is None else f"{name}#{self.selection}"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing but white space is in the file."""
+        return _is_blank(self._bytes().decode("utf-8", errors="replace"))
+
+    def text(self) -> str:
+        """Decode the file, line ends and a leading byte order mark kept as they are.
+
+        Raises:
+            FileFormatError: If it cannot be opened, is not UTF-8, or is blank.
+        """
+        data = self._bytes()
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self.error(
+                f"byte {data[error.start]:#04x} is not UTF-8; convert the file to UTF-8.", line
+            ) from None
+        if _is_blank(text):
+            raise self.error("the file is empty; expected text in it.")
+        return text
+
+    def error(self, problem: str, line: int | None = None) -> FileFormatError:
+        """Return an error that names the file, and the line where it is known."""
+        place = f"{self.path}" if line is None else f"{self.path}:{line}"
+        return FileFormatError(f"{place}: {problem}")
+
+    def _bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise self.error(f"cannot be read: {error.strerror or error}.") from error
+
+
+def _is_blank(text: str) -> bool:
+    return not text.removeprefix(BYTE_ORDER_MARK).strip()
