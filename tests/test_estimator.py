@@ -43,10 +43,10 @@ def test_published_files_are_read_layer_by_layer(golden):
 def test_a_published_file_without_a_shape_asks_for_one(tmp_path):
     path = tmp_path / "score_estimator.pt"
     torch.save({"state_dict": {"linear.weight": torch.ones(1, 6)}}, path)
-    with pytest.raises(InputError, match="6 coefficients.*pass shape=inspect_attention"):
+    with pytest.raises(InputError, match=r"6 coefficients.*pass shape=inspect_attention"):
         ScoreEstimator.load(path)
     assert ScoreEstimator.load(path, AttentionShape(2, 3)).coefficients.shape == (2, 3)
-    with pytest.raises(EstimatorMismatchError, match="6 coefficients.*2 layers × 4 heads = 8"):
+    with pytest.raises(EstimatorMismatchError, match=r"6 coefficients.*2 layers × 4 heads = 8"):
         ScoreEstimator.load(path, AttentionShape(2, 4))
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from at2_rag import AttentionShape, EstimatorMismatchError, Reader, ScoreEstimator
-from at2_rag.folding import HeadFold, sum_ranges
 from at2_rag.capture import capture_of
+from at2_rag.folding import HeadFold, sum_ranges
 from at2_rag.passes import RecordedModel
 
 TOLERANCE = 1e-5

@@ -26,8 +26,7 @@ def test_stories_weights_through_the_overflow_path(stories_reader, hotpot):
                 answer = stories_reader.answer(
                     example["question"], passages, on_overflow="drop", prune_to=1, max_new_tokens=8
                 )
-            except ContextOverflowError as error:
-                assert error.excess > 0
+            except ContextOverflowError:
                 continue
         check_answer(answer, passages)
         assert len(answer.kept) == 1

@@ -1,6 +1,6 @@
 """Measure a demo reader on fresh worlds: exact final answers, by hops and passages.
 
-    python examples/demo_reader/evaluate.py build/demo_reader --examples 500
+Run it as ``python examples/demo_reader/evaluate.py build/demo_reader --examples 500``.
 """
 
 from __future__ import annotations

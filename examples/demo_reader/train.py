@@ -1,6 +1,6 @@
 """Train the demo reader from scratch, on made-up worlds, on two CPU cores.
 
-    python examples/demo_reader/train.py --out build/demo_reader
+Run it as ``python examples/demo_reader/train.py --out build/demo_reader``.
 
 The number of passages grows while the loss falls; the last stretch anneals the learning rate.
 """
