@@ -4,13 +4,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export HF_HUB_OFFLINE = 1
 
-.PHONY: demo test lint fix install clean
+.PHONY: demo test test-lowest lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
 
 test: .venv/dev.installed  ## run all tests
 	$(BIN)/python -m pytest
+
+test-lowest:  ## the same with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
+	.venv-lowest/bin/python -m pytest
 
 lint: .venv/dev.installed  ## style and types
 	$(BIN)/ruff check .
@@ -35,4 +40,4 @@ install: .venv/dev.installed  ## everything for development
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
