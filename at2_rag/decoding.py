@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 
 from transformers import PreTrainedTokenizerBase
 
@@ -45,9 +44,7 @@ def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Dec
 
     return DecodedAnswer(
         text,
-        tuple(
-            (clipped(start), clipped(end)) for start, end in _with_special(ids, special, found)
-        ),
+        tuple((clipped(start), clipped(end)) for start, end in _with_special(ids, special, found)),
     )
 
 
@@ -73,23 +70,60 @@ def _incremental_spans(
     """Return spans in linear time, or None where decoding in pieces gives another text.
 
     Each token is decoded together with the last few, since decoders look back (leading spaces,
-    bytes of one character). Spans are those of :func:`_prefix_spans` wherever a longer sequence
-    only ever adds to the text of a shorter one, or finishes its last character.
+    bytes of one character). The spans are those of :func:`_prefix_spans` if each prefix of the ids
+    decodes to a prefix of the text, apart from what stands for an unfinished character.
     """
-    spans: list[Span] = []
+    reaches: list[Span] = []
     window, read = 0, 0  # tokens [window, read) give the left context
-    before, base = "", 0  # their text, and where it ends in the whole text
-    finished = 0
+    before, base = "", 0  # its text, and where in the whole text that ends
     for index in range(len(ids)):
         after = _decode(tokenizer, ids[window : index + 1])
-        new = after[len(before) :]
-        same, touched = _agreement(new, raw[base:])
-        if not after.startswith(before) or not new[same:touched] in ("", _UNFINISHED):
+        new, rest = after[len(before) :], raw[base:]
+        same = _same_length(new, rest)
+        if not after.startswith(before) or new[same : same + 1] not in ("", _UNFINISHED):
             return None
-        spans.append((finished, max(base + touched, finished)))
-        finished = max(base + same, finished)
-    return spans
+        finished, touched = _reach(new, rest)
+        reaches.append((base + finished, base + touched))
+        if new and finished == len(new):
+            base += len(new)
+            window, read = read, index + 1
+            before = _decode(tokenizer, ids[window:read])
+    complete = _decode(tokenizer, ids[window:])[len(before) :] == raw[base:]
+    return _spans_between(reaches) if complete else None
 
 
 def _prefix_spans(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], raw: str) -> list[Span]:
     """Return spans from the decoding of every prefix: quadratic, right for any decoder."""
+    prefixes = (_decode(tokenizer, ids[: index + 1]) for index in range(len(ids)))
+    return _spans_between(_reach(prefix, raw) for prefix in prefixes)
+
+
+def _reach(prefix: str, text: str) -> Span:
+    """Return how many characters of ``text`` a decoded prefix has finished, and how many touched.
+
+    What the next tokens will change is one touched character. So is a last replacement character:
+    it may be the model's own or stand for the first bytes of another one.
+    """
+    same = _same_length(prefix, text)
+    if same < len(prefix):
+        return same, min(same + 1, len(text))
+    return same - prefix.endswith(_UNFINISHED), same
+
+
+def _spans_between(reaches: Iterable[Span]) -> list[Span]:
+    """Return spans that begin at the first unfinished character and end at the last touched."""
+    spans: list[Span] = []
+    start = end = 0
+    for finished, touched in reaches:
+        end = max(end, touched)
+        spans.append((start, end))
+        start = max(start, finished)
+    return spans
+
+
+def _same_length(first: str, second: str) -> int:
+    """Return the length of the common beginning."""
+    if second.startswith(first):
+        return len(first)
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))

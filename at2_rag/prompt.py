@@ -36,7 +36,8 @@ class PassageInPrompt:
 class PromptTemplate:
     """How passages and a question become one message.
 
-    Nothing but the named fields is replaced, so braces in templates and passages are safe.
+    Nothing but the named fields is replaced, so braces in templates and passages are safe. An empty
+    title is no title.
 
     Attributes:
         message: The whole message; holds ``{passages}`` and ``{question}`` once each.
@@ -51,6 +52,11 @@ class PromptTemplate:
     separator: str = "\n\n"
 
     def __post_init__(self) -> None:
+        for name in ("message", "titled", "untitled", "separator"):
+            if not isinstance(value := getattr(self, name), str):
+                raise InputError(
+                    f"The prompt template's {name} is a {type(value).__name__}; expected a string."
+                )
         _check_fields("message", self.message, ("passages", "question"))
         _check_fields("titled", self.titled, ("title", "text"))
         _check_fields("untitled", self.untitled, ("text",))
@@ -73,12 +79,13 @@ class PromptTemplate:
     def _render_passages(
         self, passages: Sequence[Passage], shown: Sequence[int]
     ) -> tuple[str, list[PassageInPrompt]]:
-        body, places = "", []
+        body = ""
+        places: list[PassageInPrompt] = []
         for index in shown:
             passage = passages[index]
-            if body:
+            if places:
                 body += self.separator
-            template = self.untitled if passage.title is None else self.titled
+            template = self.titled if passage.title else self.untitled
             fields = {"title": passage.title or "", "text": passage.text}
             block, found = _fill(template, fields)
             place = PassageInPrompt(index, (0, len(block)), found["text"])
@@ -100,13 +107,14 @@ def _fill(template: str, fields: dict[str, str]) -> tuple[str, dict[str, Span]]:
     """Replace ``{field}`` by its value, and return where each value lies in the result."""
     text, found = "", {}
     pattern = "|".join(re.escape("{" + field + "}") for field in fields)
-    for piece in re.split(f"({pattern})", template):
-        field = piece[1:-1]
-        if piece.startswith("{") and field in fields:
-            found[field] = (len(text), len(text) + len(fields[field]))
-            text += fields[field]
-        else:
-            text += piece
+    # With a group in the pattern, every second piece is a field.
+    for index, piece in enumerate(re.split(f"({pattern})", template)):
+        value = piece
+        if index % 2:
+            field = piece[1:-1]
+            value = fields[field]
+            found[field] = (len(text), len(text) + len(value))
+        text += value
     return text, found
 
 

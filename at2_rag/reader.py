@@ -5,23 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer import Answer
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
 from at2_rag.decoding import decode_answer
-from at2_rag.errors import InputError, UnsupportedModelError
+from at2_rag.errors import InputError
 from at2_rag.estimator import ScoreEstimator
+from at2_rag.loading import load_demo_model, load_estimator, load_model
 from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
 from at2_rag.prompting import PromptMaker
@@ -29,8 +24,7 @@ from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.reading import Reading
 from at2_rag.settings import Settings
 from at2_rag.task import AttributionTask
-
-_TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
+from at2_rag.verification import Verification, verify
 
 
 class AverageAttentionWarning(UserWarning):
@@ -116,19 +110,9 @@ class Reader:
             OSError: If there is no such model, from transformers.
             UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
         """
-        shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
-        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
-        try:
-            model = AutoModelForCausalLM.from_pretrained(name, **options)
-        except ValueError as error:
-            if "Unrecognized configuration class" not in str(error):
-                raise
-            raise UnsupportedModelError(
-                f"{name} is no causal language model of transformers; expected a decoder-only "
-                "model, such as Llama, Qwen or Gemma."
-            ) from error
+        model, tokenizer = load_model(name, options)
         if isinstance(estimator, str | Path):
-            estimator = _load_estimator(estimator, model)
+            estimator = load_estimator(estimator, model)
         return cls(model, tokenizer, estimator, settings)
 
     @classmethod
@@ -138,11 +122,7 @@ class Reader:
         Args:
             options: Settings, by name.
         """
-        folder = resources.files("at2_rag") / "demo_model"
-        with resources.as_file(folder) as path:
-            tokenizer = AutoTokenizer.from_pretrained(path)
-            model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
-        model.config.name_or_path = "at2-rag demo reader"
+        model, tokenizer = load_demo_model()
         return cls(model, tokenizer, ScoreEstimator.uniform(model), **options)
 
     @property
@@ -207,7 +187,10 @@ class Reader:
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        return self._finish(self._read(question, passages, answer, history, options))
+        settings, unknown = self.settings.override(options)
+        _refuse_unknown(unknown)
+        maker = self._maker(question, passages, history, settings)
+        return self._finish(self._read(maker, maker.readable, answer))
 
     def task(
         self,
@@ -230,13 +213,35 @@ class Reader:
         Raises:
             InputError: If an argument cannot be used, as its message says.
         """
+        settings, generate = self.settings.override(options)
+        maker = self._maker(question, passages, history, settings)
         if answer is None:
-            settings, generate = self.settings.override(options)
-            maker = self._maker(question, passages, history, settings)
             reading = self._generate(maker, maker.readable, generate)
         else:
-            reading = self._read(question, passages, answer, history, options)
+            _refuse_unknown(generate)
+            reading = self._read(maker, maker.readable, answer)
         return reading.task(self.model, self._finish(reading))
+
+    def verify(
+        self, answer: Answer, *, history: Sequence[Message] = (), **options: Any
+    ) -> Verification:
+        """Really leave out what each statement cites, and measure how much less likely it gets.
+
+        Costs one forward pass per set of sources left out.
+
+        Args:
+            answer: An answer of this reader.
+            history: Earlier chat messages, as the answer was made with.
+            options: Any of :class:`Settings`, as the answer was made with.
+
+        Raises:
+            InputError: If a citation points to no source under these options.
+        """
+        settings, unknown = self.settings.override(options)
+        _refuse_unknown(unknown)
+        maker = self._maker(answer.question, answer.passages, history, settings)
+        reading = self._read(maker, answer.kept, answer.text)
+        return verify(reading.task(self.model, self._finish(reading)), answer.statements)
 
     def prune(
         self,
@@ -301,21 +306,11 @@ class Reader:
             result.truncated,
         )
 
-    def _read(
-        self,
-        question: str,
-        passages: Sequence[str | Passage],
-        answer: str,
-        history: Sequence[Message],
-        options: dict[str, Any],
-    ) -> Reading:
-        settings, unknown = self.settings.override(options)
-        _refuse_unknown(unknown)
+    def _read(self, maker: PromptMaker, shown: Sequence[int], answer: str) -> Reading:
         if not isinstance(answer, str) or not answer.strip():
             raise InputError(f"answer is {answer!r}; expected text to cite.")
         text = answer.strip()
-        maker = self._maker(question, passages, history, settings)
-        prompt = maker.fit(maker.readable, self._context_length, text)
+        prompt = maker.fit(shown, self._context_length, text)
         begin = len(prompt.text) - len(text)
         first, _ = prompt.token_range(begin, len(prompt.text))
         ids = prompt.ids[first:]
@@ -332,13 +327,6 @@ class Reader:
     def _context_length(self) -> int | None:
         length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(length) if length else None
-
-
-def _load_estimator(where: str | Path, model: PreTrainedModel) -> ScoreEstimator:
-    shape = capture_of(model).shape
-    if isinstance(where, Path) or Path(where).exists():
-        return ScoreEstimator.load(where, shape)
-    return ScoreEstimator.from_hub(where, shape)
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:

@@ -1,0 +1,69 @@
+"""Loading models, tokenizers and estimators from the hub, from folders and from this package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from at2_rag.capture import inspect_attention
+from at2_rag.errors import UnsupportedModelError
+from at2_rag.estimator import ScoreEstimator
+
+_TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
+
+
+def load_model(
+    name: str | Path, options: dict[str, Any]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: Hub id or folder.
+        options: Of ``AutoModelForCausalLM.from_pretrained``.
+
+    Raises:
+        OSError: If there is no such model, from transformers.
+        UnsupportedModelError: If it is no causal language model.
+    """
+    shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
+    tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+    try:
+        return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
+    except ValueError as error:
+        if "Unrecognized configuration class" not in str(error):
+            raise
+        raise UnsupportedModelError(
+            f"{name} is no causal language model of transformers; expected a decoder-only "
+            "model, such as Llama, Qwen or Gemma."
+        ) from error
+
+
+def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the small model inside this package, in float32."""
+    folder = resources.files("at2_rag") / "demo_model"
+    with resources.as_file(folder) as path:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
+    model.config.name_or_path = "at2-rag demo reader"
+    return model, tokenizer
+
+
+def load_estimator(where: str | Path, model: PreTrainedModel) -> ScoreEstimator:
+    """Load a score estimator for ``model`` from a folder, a file or the hub.
+
+    Raises:
+        FileFormatError: If it cannot be read.
+        EstimatorMismatchError: If it is for another model.
+    """
+    shape = inspect_attention(model)
+    if isinstance(where, Path) or Path(where).exists():
+        return ScoreEstimator.load(where, shape)
+    return ScoreEstimator.from_hub(where, shape)
