@@ -14,7 +14,7 @@ from typing import Literal
 from at2_rag.passages import Passage
 from at2_rag.worlds import schema
 from at2_rag.worlds.names import Namer
-from at2_rag.worlds.schema import RELATIONS, Relation
+from at2_rag.worlds.relations import RELATIONS, Relation
 
 #: An entity that a passage speaks of is reused as an object with this probability.
 _LINK_PROBABILITY = 0.5
