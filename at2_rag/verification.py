@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -33,6 +34,10 @@ class Evidence:
         """How many times less likely the statement is without the sources."""
         return math.exp(min(self.drop, _LARGEST_EXPONENT))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {"numbers": list(self.numbers), "drop": self.drop, "factor": self.factor}
+
     def __str__(self) -> str:
         marks = "".join(f"[{number}]" for number in self.numbers)
         if self.drop >= 0:
@@ -54,6 +59,15 @@ class VerifiedStatement:
     together: Evidence | None
     alone: tuple[Evidence, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "start": self.statement.start,
+            "end": self.statement.end,
+            "together": None if self.together is None else self.together.to_dict(),
+            "alone": [evidence.to_dict() for evidence in self.alone],
+        }
+
     def __str__(self) -> str:
         if self.together is None:
             return f"{self.statement.text}\n  cites nothing"
@@ -66,6 +80,10 @@ class Verification:
     """The evidence for every statement of an answer, in order."""
 
     statements: tuple[VerifiedStatement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types: for each statement, its drops in nats and their factors."""
+        return {"statements": [statement.to_dict() for statement in self.statements]}
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.statements))

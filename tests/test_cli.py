@@ -140,6 +140,19 @@ def test_pruning_says_what_it_kept(files):
     assert f"note: pruned 6 passages to the 2 that a draft used most: {names}\n" in result.stderr
 
 
+def test_verify_proves_what_is_cited(files, estimator):
+    options = ("-p", str(files), "--estimator", str(estimator), "--verify")
+    as_json = json.loads(ask(*options, "--json").stdout)
+    proofs = as_json["verification"]["statements"]
+    assert [(p["start"], p["end"]) for p in proofs] == [
+        (s["start"], s["end"]) for s in as_json["statements"]
+    ]
+    for proof, statement in zip(proofs, as_json["statements"], strict=True):
+        assert len(proof["alone"]) == len(statement["citations"])
+    shown = ask(*options).stdout
+    assert shown.count("likely without [") >= len(proofs)
+
+
 def test_options_reach_the_reader(files):
     options = ("--source-unit", "word", "--max-citations", "1", "--max-new-tokens", "3")
     answer = json.loads(ask("-p", str(files), *options, "--json", "--system", "Be brief.").stdout)

@@ -30,6 +30,7 @@ def ask(
     system: options.System = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
+    verify: options.Verify = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Answer a question from files, and cite what the model used.
@@ -51,13 +52,22 @@ def ask(
             on_overflow=on_overflow.value,
             system=system,
         )
+    evidence = None
+    if verify and answer.statements:
+        with spinner("leaving out what is cited"):
+            evidence = reader.verify(answer, source_unit=source_unit.value, system=system)
     _note_what_happened(answer)
     if model not in (None, DEMO) and estimator is None:
         _note_average_attention(model)
     if as_json:
-        show_json(answer.to_dict())
-    else:
-        _show(answer)
+        proof = {} if evidence is None else {"verification": evidence.to_dict()}
+        show_json(answer.to_dict() | proof)
+        return
+    _show(answer)
+    if evidence is not None:
+        from at2_rag.cli.render import proof_of
+
+        show("", proof_of(evidence))
 
 
 def _note_demo_reader() -> None:

@@ -128,6 +128,14 @@ System = Annotated[
         metavar="TEXT", help="System prompt.", rich_help_panel=_ANSWERING, show_default=False
     ),
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Prove it: leave out what each statement cites, and say how much less likely it gets.",
+        rich_help_panel=_ANSWERING,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
 ]

@@ -13,6 +13,7 @@ from at2_rag.cli.console import harmless, one_line
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage
     from at2_rag.citations import Citation
+    from at2_rag.verification import Verification
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
@@ -52,6 +53,14 @@ def share(answer: Answer, citation: Citation) -> float:
     scores = answer.attribution.for_span(citation.start, citation.end)
     total = float(scores.clamp(min=0).sum())
     return citation.score / total if total > 0 else 0.0
+
+
+def proof_of(verification: Verification) -> Text:
+    """Return what leaving out each statement's citations does to it."""
+    return Text("\n").join(
+        Text(harmless(line), "" if line.startswith(" ") else "bold")
+        for line in str(verification).splitlines()
+    )
 
 
 def passage_list(answer: Answer, numbers: Sequence[int]) -> Table:
