@@ -1,0 +1,139 @@
+"""From the name of a data set to examples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from at2_rag.datasets.registry import (
+    CONTEXT_DATASETS,
+    THOUGHT_DATASETS,
+    Example,
+    HubDataset,
+    own_name,
+)
+from at2_rag.datasets.rows import Row
+from at2_rag.datasets.sampling import Selection
+from at2_rag.datasets.thought import ThoughtExample
+from at2_rag.errors import FileFormatError, InputError
+from at2_rag.training.examples import TrainingExample
+
+_Named = TypeVar("_Named", TrainingExample, ThoughtExample)
+
+
+def load(
+    name: str,
+    split: str = "train",
+    *,
+    limit: int | None = None,
+    seed: int | None = 0,
+    path: str | Path | None = None,
+    config: str | None = None,
+    **datasets_options: Any,
+) -> list[TrainingExample]:
+    """Load questions with passages, with the paper's prompts and filters (appendix A.3).
+
+    A data set for thought attribution gives those of its examples that have a passage, which is
+    then the source; :func:`load_thoughts` gives all of them.
+
+    Args:
+        name: One of :data:`NAMES`, or the hub's id of one.
+        split: ``"train"``, ``"validation"`` or ``"test"``, as far as the data set has it.
+        limit: Most examples; ``None`` for all. A larger limit only adds to the examples.
+        seed: Of the random order; ``None`` for the order of the rows.
+        path: A JSON or JSON lines file with rows as the hub has them, instead of the hub.
+        config: The hub's configuration instead of the usual one, such as ``"v1.1"``.
+        datasets_options: Passed to ``datasets.load_dataset``: ``revision``, ``streaming``, ….
+
+    Raises:
+        InputError: If an argument cannot be used, or no example is left.
+        FileFormatError: If a file cannot be read, or a row on the way is bad; with its place.
+        MissingResourceError: If the hub does not give the data.
+        ImportError: If the ``datasets`` library is needed and not installed.
+    """
+    own = own_name(name)
+    rows = Selection(split, seed, None if path is None else Path(path), config, datasets_options)
+    if own in CONTEXT_DATASETS:
+        return _take(_parsed(CONTEXT_DATASETS[own], rows), limit, own, rows)
+    thoughts = _parsed(THOUGHT_DATASETS[own], rows)
+    examples = (thought.training_example for thought in thoughts)
+    return _take((e for e in examples if e is not None), limit, own, rows)
+
+
+def load_thoughts(
+    name: str,
+    split: str = "train",
+    *,
+    limit: int | None = None,
+    seed: int | None = 0,
+    path: str | Path | None = None,
+    config: str | None = None,
+    **datasets_options: Any,
+) -> list[ThoughtExample]:
+    """Load what to think about, with the paper's prompts and filters (appendix A.3.2).
+
+    Args:
+        name: A data set for thought attribution.
+        split: As for :func:`load`, and so are the others.
+        limit: Most examples.
+        seed: Of the random order.
+        path: A local file.
+        config: The hub's configuration.
+        datasets_options: Passed to ``datasets.load_dataset``.
+
+    Raises:
+        InputError: If an argument cannot be used, or no example is left.
+        FileFormatError: If a file cannot be read, or a row on the way is bad; with its place.
+        MissingResourceError: If the hub does not give the data.
+        ImportError: If the ``datasets`` library is needed and not installed.
+    """
+    own = own_name(name)
+    if own not in THOUGHT_DATASETS:
+        raise InputError(
+            f"{name!r} is for context attribution; expected one of {', '.join(THOUGHT_DATASETS)}. "
+            "Call load for this one."
+        )
+    rows = Selection(split, seed, None if path is None else Path(path), config, datasets_options)
+    return _take(_parsed(THOUGHT_DATASETS[own], rows), limit, own, rows)
+
+
+def _parsed(dataset: HubDataset[Example], selection: Selection) -> Iterator[Example]:
+    for placed in selection.rows(dataset):
+        try:
+            if not isinstance(placed.value, dict):
+                kind = type(placed.value).__name__
+                raise InputError(f"the row is a {kind}; expected a record with named fields.")
+            example = dataset.parse(Row(placed.value, dataset.name, placed.name))
+        except InputError as error:
+            raise FileFormatError(f"{placed.place}: {error}") from error
+        if example is not None:
+            yield example
+
+
+def _take(
+    examples: Iterable[_Named], limit: int | None, name: str, selection: Selection
+) -> list[_Named]:
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise InputError(f"limit is {limit!r}; expected a whole number of at least 1, or None.")
+    taken = list(islice(_with_unique_ids(examples), limit))
+    if not taken:
+        where = name if selection.path is None else str(selection.path)
+        raise InputError(
+            f"{where}: no example of {name} is left in the split {selection.split!r}; expected "
+            "rows with a question, with a passage where sources are wanted, that the paper's "
+            "filters keep. Check the file, or choose another split."
+        )
+    return taken
+
+
+def _with_unique_ids(examples: Iterable[_Named]) -> Iterator[_Named]:
+    # Random ablations depend on the id, and stored ones are found by it; the hub promises neither.
+    uses: Counter[str] = Counter()
+    for example in examples:
+        uses[example.id] += 1
+        repeated = uses[example.id]
+        yield example if repeated == 1 else replace(example, id=f"{example.id}-{repeated}")

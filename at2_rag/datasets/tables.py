@@ -1,0 +1,151 @@
+"""Where rows come from: a local file, or the hub through the ``datasets`` library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from at2_rag.errors import MissingResourceError
+from at2_rag.files.source import BYTE_ORDER_MARK, SourceFile
+
+
+class Placed(NamedTuple):
+    """One row as it was found.
+
+    Attributes:
+        place: Where it is, for messages.
+        name: What it is called in its data set if it has no id.
+        value: The row itself.
+    """
+
+    place: str
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that can be had in any order.
+
+    Attributes:
+        rows: The rows.
+        label: What the table is called in messages.
+        prefix: What the names of its rows begin with.
+        lines: Line number of each row, in a file that has one a line.
+    """
+
+    rows: Sequence[Any]
+    label: str
+    prefix: str
+    lines: Sequence[int] | None = None
+
+    def row(self, index: int) -> Placed:
+        """Return one row."""
+        where = f"{self.label}: row {index}"
+        if self.lines is not None:
+            where = f"{self.label}:{self.lines[index]}"
+        return Placed(where, f"{self.prefix}-{index}", self.rows[index])
+
+
+def read_table(path: Path, prefix: str) -> Table:
+    """Read a local file: JSON lines, or one JSON list of rows.
+
+    Raises:
+        FileFormatError: If it cannot be read; with the path, and the line where there is one.
+    """
+    source = SourceFile(path, path.name)
+    if source.suffix not in (".json", ".jsonl"):
+        raise source.error(f"ends in {source.suffix!r}; expected .json or .jsonl.")
+    text = source.text().removeprefix(BYTE_ORDER_MARK)
+    if source.suffix == ".jsonl":
+        lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        rows = [_parse(source, line, number) for number, line in lines]
+        return Table(rows, str(path), prefix, [number for number, _ in lines])
+    content = _parse(source, text)
+    rows = content if isinstance(content, list) else [content]
+    if not rows:
+        raise source.error("the list is empty; expected rows in it.")
+    return Table(rows, str(path), prefix)
+
+
+def _parse(source: SourceFile, text: str, line: int | None = None) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        # The parser counts lines from what it was given; the user counts from the file's first.
+        problem = f"malformed JSON at column {error.colno}: {error.msg}."
+        raise source.error(problem, line or error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        raise source.error(f"JSON that cannot be read: {error}.", line) from None
+
+
+@dataclass(frozen=True)
+class HubSplit:
+    """One split of a data set on the hub.
+
+    Attributes:
+        repository: The data set's id.
+        config: Its configuration; ``None`` for the only one.
+        split: The hub's name of the split.
+        options: Passed to ``datasets.load_dataset``.
+    """
+
+    repository: str
+    config: str | None
+    split: str
+    options: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What the split is called in messages."""
+        parts = [part for part in (self.config, self.split) if part is not None]
+        return f"{self.repository} ({', '.join(parts)})"
+
+    def table(self, prefix: str) -> Table:
+        """Download the split, or take it from the cache."""
+        return Table(self._load(streaming=False), self.label, prefix)
+
+    def stream(self, prefix: str, seed: int | None, shuffle_buffer: int) -> Iterator[Placed]:
+        """Go through the split without downloading it first.
+
+        Args:
+            prefix: As for a table.
+            seed: Of the order; ``None`` for the hub's own.
+            shuffle_buffer: Rows to shuffle at a time.
+        """
+        rows = self._load(streaming=True)
+        if seed is not None:
+            rows = rows.shuffle(seed=seed, buffer_size=shuffle_buffer)
+        for index, value in zip(count(), rows, strict=False):
+            yield Placed(f"{self.label}: row {index}", f"{prefix}-{index}", value)
+
+    def _load(self, *, streaming: bool) -> Any:
+        library = _import_datasets()
+        try:
+            return library.load_dataset(
+                self.repository, self.config, split=self.split, streaming=streaming, **self.options
+            )
+        # The library reports a missing network, repository, configuration or split as any of these.
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = str(error).rstrip(". ")
+            raise MissingResourceError(
+                f"{self.label} cannot be loaded from the hub: {reason}. Check the network, try "
+                'revision="refs/convert/parquet" where a loading script is refused, or pass rows '
+                "in a file: path='rows.jsonl'."
+            ) from error
+
+
+def _import_datasets() -> Any:
+    # Imported by name: the library is optional, and types of it are not needed.
+    try:
+        return import_module("datasets")
+    except ImportError as error:
+        raise ImportError(
+            "Loading from the hub needs the datasets library; install it with: "
+            "pip install \"at2-rag[datasets]\", or pass rows in a file: path='rows.jsonl'."
+        ) from error
