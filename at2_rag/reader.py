@@ -17,6 +17,7 @@ from at2_rag.decoding import decode_answer
 from at2_rag.errors import InputError
 from at2_rag.estimator import ScoreEstimator
 from at2_rag.loading import load_demo_model, load_estimator, load_model
+from at2_rag.methods import AttributionMethod, answer_by
 from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
 from at2_rag.prompting import PromptMaker
@@ -35,6 +36,13 @@ class PlainPromptWarning(UserWarning):
     """The tokenizer has no chat template, so prompts are plain text."""
 
 
+_AVERAGE_ATTENTION = (
+    "No score estimator was given: scores are average attention, which ranks sources but has no "
+    "learned coefficients. Pass ScoreEstimator.from_hub(...) or .load(...) where one is trained "
+    "for this model, or ScoreEstimator.uniform(model) to accept this."
+)
+
+
 class Reader:
     """Answers from passages with a local model, and attributes what it said to them.
 
@@ -46,6 +54,8 @@ class Reader:
         tokenizer: Its fast tokenizer.
         estimator: Coefficients for this model; ``None`` is average attention, with a warning.
         settings: Defaults for all calls.
+        method: What scores the sources instead of the estimator, such as
+            ``at2_rag.methods.SurrogateMethod()``; scores and ``min_score`` are in its own unit.
         options: Single settings, by name, instead of ``settings``.
 
     Raises:
@@ -59,20 +69,16 @@ class Reader:
         tokenizer: PreTrainedTokenizerBase,
         estimator: ScoreEstimator | None = None,
         settings: Settings | None = None,
+        *,
+        method: AttributionMethod | None = None,
         **options: Any,
     ) -> None:
         model.eval()
         capture = capture_of(model)
         if estimator is None:
             estimator = ScoreEstimator.uniform(model)
-            warnings.warn(
-                "No score estimator was given: scores are average attention, which ranks sources "
-                "but has no learned coefficients. Pass ScoreEstimator.from_hub(...) or .load(...) "
-                "where one is trained for this model, or ScoreEstimator.uniform(model) to accept "
-                "this.",
-                AverageAttentionWarning,
-                stacklevel=2,
-            )
+            if method is None:
+                warnings.warn(_AVERAGE_ATTENTION, AverageAttentionWarning, stacklevel=2)
         if tokenizer.chat_template is None:
             warnings.warn(
                 f"The tokenizer of {model.name_or_path or type(model).__name__} has no chat "
@@ -85,6 +91,7 @@ class Reader:
         self.model = model
         self.tokenizer = tokenizer
         self.estimator = estimator
+        self.method = method
         self.settings, unknown = (settings or Settings()).override(options)
         _refuse_unknown(unknown)
         self._recorded = RecordedModel(model, capture, estimator.coefficients)
@@ -220,7 +227,7 @@ class Reader:
         else:
             _refuse_unknown(generate)
             reading = self._read(maker, maker.readable, answer)
-        return reading.task(self.model, self._finish(reading))
+        return reading.task(self.model, self._scored(reading))
 
     def verify(
         self, answer: Answer, *, history: Sequence[Message] = (), **options: Any
@@ -241,7 +248,7 @@ class Reader:
         _refuse_unknown(unknown)
         maker = self._maker(answer.question, answer.passages, history, settings)
         reading = self._read(maker, answer.kept, answer.text)
-        return verify(reading.task(self.model, self._finish(reading)), answer.statements)
+        return verify(reading.task(self.model, self._scored(reading)), answer.statements)
 
     def prune(
         self,
@@ -321,6 +328,12 @@ class Reader:
         return Reading(maker, prompt, first, ids, text, spans, table, truncated=False)
 
     def _finish(self, reading: Reading) -> Answer:
+        if self.method is None:
+            return self._scored(reading)
+        task = reading.task(self.model, self._scored(reading))
+        return answer_by(self.method, task, reading.maker.settings)
+
+    def _scored(self, reading: Reading) -> Answer:
         return reading.answer(self.name, self.estimator.kind)
 
     @property

@@ -12,6 +12,7 @@ from at2_rag import __version__
 from at2_rag.cli.ask import ask
 from at2_rag.cli.console import report_error, warnings_as_notes
 from at2_rag.cli.demo import demo
+from at2_rag.cli.evaluate import evaluate
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
@@ -86,7 +87,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, info):
+for _command in (demo, ask, evaluate, info):
     app.command()(_command)
 
 

@@ -1,0 +1,194 @@
+"""``at2-rag evaluate``: attribution methods measured side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from at2_rag.cli import options
+from at2_rag.cli.console import note, show, stderr
+from at2_rag.cli.loading import DEMO, load_reader
+from at2_rag.errors import InputError
+
+if TYPE_CHECKING:
+    from at2_rag import Reader
+    from at2_rag.evaluation import Comparison
+    from at2_rag.methods import AttributionMethod
+    from at2_rag.training.examples import TrainingExample
+
+_WORLDS = "worlds"
+#: Far from the seeds that anybody trains with, so that the questions are new to the model.
+_HELD_OUT = 2_000_000
+_DEFAULT_METHODS = "at2,average-attention,gradient,esm-32,leave-one-out,random"
+
+_MEASURING = "Measuring"
+_RESULTS = "Results"
+
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|worlds",
+        help="Questions with passages, and answers if wanted, as JSON lines; or made-up worlds, "
+        "which the demo reader knows.",
+        rich_help_panel=_MEASURING,
+    ),
+]
+Methods = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,…",
+        help="Of at2, average-attention, gradient, esm-N (N ablations), leave-one-out, random. "
+        f"By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
+        rich_help_panel=_MEASURING,
+        show_default=False,
+    ),
+]
+Examples = Annotated[
+    int, typer.Option(min=1, help="How many examples.", rich_help_panel=_MEASURING)
+]
+Ablations = Annotated[
+    int,
+    typer.Option(min=3, help="Random ablations of each example.", rich_help_panel=_MEASURING),
+]
+EvaluationSeed = Annotated[
+    int, typer.Option(help="Of worlds and of whatever is random.", rich_help_panel=_MEASURING)
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        help="Write every measurement there.",
+        rich_help_panel=_RESULTS,
+        show_default=False,
+    ),
+]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="PATH",
+        help="Draw the table there, as .png, .svg or .pdf.",
+        rich_help_panel=_RESULTS,
+        show_default=False,
+    ),
+]
+
+
+def evaluate(
+    model: options.Model = None,
+    data: Data = _WORLDS,
+    methods: Methods = "",
+    examples: Examples = 50,
+    source_unit: options.Unit = options.SourceUnit.sentence,
+    estimator: options.Estimator = None,
+    ablations: Ablations = 64,
+    max_new_tokens: options.MaxNewTokens = 256,
+    seed: EvaluationSeed = 0,
+    json: JsonFile = None,
+    plot: PlotFile = None,
+    dtype: options.DtypeOption = options.Dtype.auto,
+    device: options.Device = "auto",
+) -> None:
+    """Measure how well attribution methods predict what leaving sources out really does.
+
+    The table goes to stdout, and everything about it to stderr.
+    """
+    _check_outputs(json, plot)
+    asked = _examples(data, examples, seed)
+    reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
+    chosen = _methods(methods, reader, seed)
+    found = _compare(reader, asked, chosen, ablations, seed, source_unit.value, max_new_tokens)
+    _report(found, json, plot)
+
+
+def _check_outputs(json: Path | None, plot: Path | None) -> None:
+    """Refuse files that could not be written, before hours are spent on what goes into them."""
+    for path in (json, plot):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise InputError(f"{path} cannot be written; expected a file in a folder that exists.")
+    if plot is not None:
+        from at2_rag.evaluation.report import require_plotting
+
+        with _as_input_error():
+            require_plotting(plot)
+
+
+@contextmanager
+def _as_input_error() -> Iterator[None]:
+    """Say that something is not installed as any other wrong command, in a line."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(str(error)) from error
+
+
+def _examples(data: str, count: int, seed: int) -> list[TrainingExample]:
+    from at2_rag.training.examples import read_examples, world_examples
+
+    if data == _WORLDS:
+        return world_examples(_HELD_OUT + seed, count)
+    if not Path(data).is_file():
+        raise InputError(f"--data is {data!r}; expected {_WORLDS}, or a file with JSON lines.")
+    found = read_examples(data)
+    if len(found) < count:
+        note(f"{data} has {len(found)} examples, fewer than the {count} asked for with --examples")
+    return found[:count]
+
+
+def _methods(names: str, reader: Reader, seed: int) -> list[AttributionMethod]:
+    from at2_rag.methods import method_by_name
+
+    learned = reader.estimator.kind != "uniform"
+    if not names:
+        names = _DEFAULT_METHODS if learned else _DEFAULT_METHODS.removeprefix("at2,")
+        if not learned:
+            note("at2 is left out: no score estimator was learned for this model; --estimator")
+    return [method_by_name(name.strip(), reader.estimator, seed) for name in names.split(",")]
+
+
+def _compare(
+    reader: Reader,
+    examples: list[TrainingExample],
+    methods: list[AttributionMethod],
+    ablations: int,
+    seed: int,
+    source_unit: str,
+    max_new_tokens: int,
+) -> Comparison:
+    from at2_rag.evaluation import compare, example_tasks
+
+    def tell(example: TrainingExample) -> None:
+        note(f"{example.id} is longer than the model's context and is left out")
+
+    with _progress(len(examples)) as advance, _as_input_error():
+        tasks = example_tasks(
+            reader, examples, tell, source_unit=source_unit, max_new_tokens=max_new_tokens
+        )
+        return compare(tasks, methods, num_ablations=ablations, seed=seed, on_task=advance)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with the time left, on a terminal; yield what moves it on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("measuring", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = stderr()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("measuring", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _report(found: Comparison, json: Path | None, plot: Path | None) -> None:
+    from at2_rag.evaluation import comparison_table, plot_comparison, write_json
+
+    show(comparison_table(found))
+    if json is not None:
+        write_json(found, json)
+    if plot is not None:
+        plot_comparison(found, plot)

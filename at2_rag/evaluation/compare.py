@@ -1,0 +1,156 @@
+"""Measuring methods side by side (paper, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from at2_rag.errors import InputError
+from at2_rag.evaluation.metrics import (
+    DEPENDENT_SPREAD,
+    EvaluationData,
+    linear_datamodeling_score,
+    top_k_drops,
+)
+from at2_rag.evaluation.results import Comparison, MeasuredTarget, Measurement, Timing
+from at2_rag.methods.base import AttributionMethod, answer_logits, checked_scores, input_tokens
+from at2_rag.task import AttributionTask
+
+#: Effects of random ablations that a correlation is taken over, for each target.
+DEFAULT_ABLATIONS = 64
+
+
+@dataclass
+class _Notes:
+    """What was measured so far."""
+
+    targets: list[MeasuredTarget] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
+
+
+def compare(
+    tasks: Iterable[AttributionTask],
+    methods: Sequence[AttributionMethod],
+    *,
+    ks: Sequence[int] = (1, 3, 5),
+    num_ablations: int = DEFAULT_ABLATIONS,
+    min_spread: float = DEPENDENT_SPREAD,
+    seed: int = 0,
+    on_task: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Measure top-k drop, linear datamodeling score and time of methods on the same targets.
+
+    Args:
+        tasks: What to explain, taken one at a time, as from ``reader.task(question, passages)``.
+        methods: Of different names.
+        ks: Of the top-k drops.
+        num_ablations: Random ablations of each task, shared by all methods.
+        min_spread: A target whose log-probability random ablations move over less than this, in
+            nats, depends on no source, and is also counted apart.
+        seed: Of the ablations.
+        on_task: Called with the number of tasks done, after each.
+
+    Raises:
+        InputError: If an argument cannot be used, or no task had a statement and a source.
+        NumericalError: If the model or a method produced NaN.
+    """
+    names = _checked_names(methods)
+    notes, skipped = _Notes(), 0
+    for index, task in enumerate(tasks):
+        if task.targets and task.sources:
+            data = EvaluationData.collect(task, num_ablations, seed)
+            _note_targets(notes, index, task, data, min_spread)
+            _measure(notes, index, task, data, methods, ks)
+        else:
+            skipped += 1
+        if on_task is not None:
+            on_task(index + 1)
+    if not notes.targets:
+        raise InputError(
+            f"Nothing to measure: of {skipped} examples none had an answer with a statement and "
+            "passages with a source. Check the examples, or give more."
+        )
+    return Comparison(
+        names,
+        tuple(ks),
+        num_ablations,
+        min_spread,
+        seed,
+        skipped,
+        tuple(notes.targets),
+        tuple(notes.measurements),
+        tuple(notes.timings),
+    )
+
+
+def _checked_names(methods: Sequence[AttributionMethod]) -> tuple[str, ...]:
+    names = tuple(method.name for method in methods)
+    if not names:
+        raise InputError("No methods to compare; expected at least one.")
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"The methods are called {', '.join(names)}; expected different names. "
+            "AttentionMethod(estimator, label=...) tells two estimators apart."
+        )
+    return names
+
+
+def _note_targets(
+    notes: _Notes, index: int, task: AttributionTask, data: EvaluationData, min_spread: float
+) -> None:
+    texts = [statement.text for statement in task.answer.statements]
+    for target, (text, whole, spread) in enumerate(
+        zip(texts, data.whole.tolist(), data.spread.tolist(), strict=True)
+    ):
+        notes.targets.append(
+            MeasuredTarget(index, target, text, whole, spread, spread >= min_spread)
+        )
+
+
+def _measure(
+    notes: _Notes,
+    index: int,
+    task: AttributionTask,
+    data: EvaluationData,
+    methods: Sequence[AttributionMethod],
+    ks: Sequence[int],
+) -> None:
+    forward = _forward_seconds(task)
+    for method in methods:
+        scores, seconds = _timed_scores(method, task)
+        drops = top_k_drops(task, scores, ks, data.whole)
+        lds = linear_datamodeling_score(scores, data)
+        notes.timings.append(
+            Timing(method.name, index, seconds, forward, method.forward_passes(task))
+        )
+        notes.measurements += [
+            Measurement(
+                method.name, index, target, float(lds[target]), tuple(drops[target].tolist())
+            )
+            for target in range(len(task.targets))
+        ]
+
+
+def _timed_scores(method: AttributionMethod, task: AttributionTask) -> tuple[Tensor, float]:
+    start = perf_counter()
+    # Scores come back on the CPU, so a device has finished when they are there.
+    scores = checked_scores(method, task)
+    return scores, perf_counter() - start
+
+
+@torch.inference_mode()
+def _forward_seconds(task: AttributionTask) -> float:
+    """Return what one forward pass over prompt and answer takes, the shorter of two."""
+    tokens = input_tokens(task)
+
+    def once() -> float:
+        start = perf_counter()
+        answer_logits(task, input_ids=tokens)[:, 0].cpu()
+        return perf_counter() - start
+
+    return min(once(), once())

@@ -1,0 +1,151 @@
+"""How good attributions are: top-k drop and linear datamodeling score (paper, section 2.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2_rag.ablation import random_masks
+from at2_rag.errors import InputError
+from at2_rag.methods.base import task_seed
+from at2_rag.task import AttributionTask
+
+#: A target depends on its sources if random ablations move its log-probability over at least
+#: this range, in nats: some subset of the sources makes it twice as likely as some other. Far
+#: above the noise of any number format, and far below what a needed source does: of the demo
+#: reader's statements, those that only repeat the answer move by up to 0.03, all others by 5 to 40.
+DEPENDENT_SPREAD = math.log(2.0)
+
+_FEWEST_ABLATIONS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationData:
+    """What random ablations did to a task's targets; every method is measured with the same.
+
+    Attributes:
+        masks: (ablations, sources), true where a source was kept.
+        log_probabilities: (targets, ablations), in nats.
+        whole: (targets,), with nothing ablated, in nats.
+    """
+
+    masks: Tensor
+    log_probabilities: Tensor
+    whole: Tensor
+
+    @property
+    def spread(self) -> Tensor:
+        """Return (targets,): range of the log-probability, nothing ablated included, in nats."""
+        seen = torch.cat([self.whole[:, None], self.log_probabilities], dim=1)
+        return seen.amax(dim=1) - seen.amin(dim=1)
+
+    @classmethod
+    def collect(cls, task: AttributionTask, num_ablations: int, seed: int = 0) -> EvaluationData:
+        """Ablate a task at random, each source kept with probability ½.
+
+        The ablations are others than any method draws with the same seed.
+
+        Raises:
+            InputError: If there are too few ablations to rank.
+            NumericalError: If the model produced NaN.
+        """
+        if num_ablations < _FEWEST_ABLATIONS:
+            raise InputError(
+                f"num_ablations is {num_ablations}; expected at least {_FEWEST_ABLATIONS}, and "
+                "far more for a correlation that says something."
+            )
+        masks = random_masks(num_ablations, len(task.sources), task_seed("evaluation", seed, task))
+        log_p = _log_probabilities(task, torch.cat([torch.ones_like(masks[:1]), masks]))
+        return cls(masks, log_p[:, 1:], log_p[:, 0])
+
+
+def top_k_drop(task: AttributionTask, scores: Tensor, k: int) -> Tensor:
+    """Return the top-k drop (definition 2.2) of each target.
+
+    The log-probability of the target less that with its ``k`` highest-scoring sources ablated;
+    with all of them ablated where there are fewer. Of equal scores the earlier source is higher.
+
+    Args:
+        task: What was scored.
+        scores: (targets, sources).
+        k: How many sources to ablate.
+
+    Returns:
+        (targets,), in nats.
+
+    Raises:
+        InputError: If ``k`` is below 1.
+    """
+    whole = _log_probabilities(task, torch.ones(1, len(task.sources), dtype=torch.bool))
+    return top_k_drops(task, scores, (k,), whole[:, 0])[:, 0]
+
+
+def top_k_drops(task: AttributionTask, scores: Tensor, ks: Sequence[int], whole: Tensor) -> Tensor:
+    """Return (targets, ks): :func:`top_k_drop` for several ``k`` in one batch, in nats.
+
+    Args:
+        task: What was scored.
+        scores: (targets, sources).
+        ks: How many sources to ablate.
+        whole: (targets,), log-probabilities with nothing ablated, in nats.
+
+    Raises:
+        InputError: If any ``k`` is below 1.
+    """
+    if not ks or min(ks) < 1:
+        raise InputError(f"ks is {tuple(ks)}; expected numbers of sources, at least 1 each.")
+    if not len(scores):
+        return torch.zeros(0, len(ks), dtype=torch.float64)
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    masks = torch.ones(len(scores), len(ks), scores.shape[1], dtype=torch.bool)
+    for column, k in enumerate(ks):
+        masks[:, column].scatter_(1, order[:, :k], False)
+    # Targets often agree on their highest sources; each distinct mask is run once.
+    distinct, row_of = torch.unique(masks.flatten(0, 1), dim=0, return_inverse=True)
+    ablated = _log_probabilities(task, distinct).gather(1, row_of.view(len(scores), len(ks)))
+    return whole[:, None] - ablated
+
+
+def linear_datamodeling_score(scores: Tensor, data: EvaluationData) -> Tensor:
+    """Return the linear datamodeling score (definition 2.3) of each target.
+
+    The Spearman rank correlation, over random ablations, of the target's probability and the sum
+    of the scores of the sources kept. Log-probabilities stand for probabilities: they have the
+    same ranks, and do not all become 0 for a long target. Where either side never changes there
+    is no correlation, and the score is 0.
+
+    Args:
+        scores: (targets, sources).
+        data: Effects of ablations on the same targets.
+
+    Returns:
+        (targets,), from -1 to 1.
+    """
+    predicted = scores.double() @ data.masks.double().T
+    return spearman(predicted, data.log_probabilities)
+
+
+def spearman(first: Tensor, second: Tensor) -> Tensor:
+    """Return (…): rank correlation over the last dimension of two (…, n); 0 if one is constant."""
+    a, b = (ranks - ranks.mean(dim=-1, keepdim=True) for ranks in (_ranks(first), _ranks(second)))
+    scale = (a.square().sum(dim=-1) * b.square().sum(dim=-1)).sqrt()
+    product = (a * b).sum(dim=-1)
+    return torch.where(scale > 0, product / scale.clamp(min=1e-300), 0.0)
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Return (…, n): ranks over the last dimension from 1, equal values sharing their average."""
+    mine, others = values[..., :, None], values[..., None, :]
+    below, equal = (mine > others).sum(dim=-1), (mine == others).sum(dim=-1)
+    return below.double() + (equal.double() + 1.0) / 2.0
+
+
+def _log_probabilities(task: AttributionTask, masks: Tensor) -> Tensor:
+    """Return (targets, ablations), in nats."""
+    effects = task.ablator().ablate(masks)
+    rows = [effects.log_probability(start, end) for start, end in task.targets]
+    return torch.stack(rows) if rows else torch.zeros(0, len(masks), dtype=torch.float64)

@@ -1,0 +1,216 @@
+"""What a comparison found: every measurement, and summaries derived from them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean, median
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its uncertainty.
+
+    Attributes:
+        mean: Over targets; ``None`` where there were none.
+        standard_error: Of the mean; ``None`` with fewer than two examples.
+        count: Targets.
+    """
+
+    mean: float | None
+    standard_error: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float], examples: Sequence[int]) -> Estimate:
+        """Estimate a mean from values of which those of one example are not independent.
+
+        The standard error is that of a mean over clusters; with one value an example it is the
+        standard deviation over √n.
+
+        Args:
+            values: One per target.
+            examples: The example that each target belongs to.
+        """
+        if not values:
+            return cls(None, None, 0)
+        mean = fmean(values)
+        totals: dict[int, float] = {}
+        for value, example in zip(values, examples, strict=True):
+            totals[example] = totals.get(example, 0.0) + value - mean
+        clusters = len(totals)
+        if clusters < 2:
+            return cls(mean, None, len(values))
+        squares = sum(total * total for total in totals.values()) * clusters / (clusters - 1)
+        return cls(mean, math.sqrt(squares) / len(values), len(values))
+
+    def __str__(self) -> str:
+        if self.mean is None:
+            return "–"
+        error = "" if self.standard_error is None else f" ± {self.standard_error:.2f}"
+        return f"{self.mean:.2f}{error}"
+
+
+@dataclass(frozen=True)
+class MeasuredTarget:
+    """A statement that methods were measured on.
+
+    Attributes:
+        example: Index of its example.
+        target: Index within the example.
+        text: The statement.
+        log_probability: With nothing ablated, in nats.
+        spread: Range of its log-probability under random ablations, in nats.
+        dependent: Whether that is wide enough for it to depend on its sources.
+    """
+
+    example: int
+    target: int
+    text: str
+    log_probability: float
+    spread: float
+    dependent: bool
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How good one method's scores for one target are.
+
+    Attributes:
+        method: Name of the method.
+        example: Index of the example.
+        target: Index within the example.
+        lds: Linear datamodeling score, from -1 to 1.
+        drops: Top-k drop for each k, in nats.
+    """
+
+    method: str
+    example: int
+    target: int
+    lds: float
+    drops: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one method took for one example, all targets together.
+
+    Attributes:
+        method: Name of the method.
+        example: Index of the example.
+        seconds: Measured.
+        forward_seconds: What one forward pass over the same tokens took.
+        forward_passes: What the method needs by count.
+    """
+
+    method: str
+    example: int
+    seconds: float
+    forward_seconds: float
+    forward_passes: float
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """One method over all targets.
+
+    Attributes:
+        method: Its name.
+        drops: Top-k drop for each k, in nats, over all targets.
+        lds: Linear datamodeling score over all targets.
+        lds_dependent: The same over targets that depend on their sources.
+        seconds: Median time of an example.
+        time_ratio: Median ratio of that to the time of one forward pass.
+        forward_passes: Mean number of forward passes needed for an example, by count.
+    """
+
+    method: str
+    drops: dict[int, Estimate]
+    lds: Estimate
+    lds_dependent: Estimate
+    seconds: float
+    time_ratio: float
+    forward_passes: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods measured on the same targets with the same ablations.
+
+    Attributes:
+        methods: Names, in the order they were given.
+        ks: Of the top-k drops.
+        num_ablations: Random ablations of each example.
+        min_spread: From which spread on a target counts as dependent, in nats.
+        seed: Of the ablations.
+        skipped: Examples without a statement or a source.
+        targets: Every target.
+        measurements: Of every method on every target.
+        timings: Of every method on every example.
+    """
+
+    methods: tuple[str, ...]
+    ks: tuple[int, ...]
+    num_ablations: int
+    min_spread: float
+    seed: int
+    skipped: int
+    targets: tuple[MeasuredTarget, ...]
+    measurements: tuple[Measurement, ...]
+    timings: tuple[Timing, ...]
+
+    @property
+    def examples(self) -> int:
+        """How many examples were measured."""
+        return len({target.example for target in self.targets})
+
+    @property
+    def dependent(self) -> int:
+        """How many targets depend on their sources."""
+        return sum(target.dependent for target in self.targets)
+
+    @property
+    def summaries(self) -> tuple[MethodSummary, ...]:
+        """Return one summary per method, in order."""
+        return tuple(self.summary(method) for method in self.methods)
+
+    def summary(self, method: str) -> MethodSummary:
+        """Return one method's means.
+
+        Raises:
+            KeyError: If no such method was compared.
+        """
+        if method not in self.methods:
+            raise KeyError(f"{method!r} was not compared; there are {', '.join(self.methods)}.")
+        found = [m for m in self.measurements if m.method == method]
+        moved = {(t.example, t.target) for t in self.targets if t.dependent}
+        depending = [m for m in found if (m.example, m.target) in moved]
+        timings = [t for t in self.timings if t.method == method]
+        return MethodSummary(
+            method,
+            {k: _estimate(found, [m.drops[i] for m in found]) for i, k in enumerate(self.ks)},
+            _estimate(found, [m.lds for m in found]),
+            _estimate(depending, [m.lds for m in depending]),
+            median(t.seconds for t in timings),
+            median(t.seconds / t.forward_seconds for t in timings),
+            fmean(t.forward_passes for t in timings),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types: the summaries, then all that they are made of."""
+        found = {
+            "examples": self.examples,
+            "dependent": self.dependent,
+            "summaries": [asdict(summary) for summary in self.summaries],
+            **asdict(self),
+        }
+        # Tuples become lists and numbers as keys text, as whoever reads the file will find them.
+        plain: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
+        return plain
+
+
+def _estimate(measurements: Sequence[Measurement], values: Sequence[float]) -> Estimate:
+    return Estimate.of(values, [m.example for m in measurements])

@@ -1,0 +1,43 @@
+"""Examples answered one by one, as tasks to measure methods on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from at2_rag.errors import ContextOverflowError
+from at2_rag.task import AttributionTask
+
+if TYPE_CHECKING:
+    from at2_rag.reader import Reader
+    from at2_rag.training.examples import TrainingExample
+
+
+def example_tasks(
+    reader: Reader,
+    examples: Iterable[TrainingExample],
+    on_skip: Callable[[TrainingExample], None] | None = None,
+    **options: Any,
+) -> Iterator[AttributionTask]:
+    """Yield a task for each example: its own answer, or the model's where it has none.
+
+    Args:
+        reader: Answers.
+        examples: Questions with passages.
+        on_skip: Called with an example that is too long for the model, which is left out.
+        options: As for ``reader.task``; an example's own prompt comes before them.
+    """
+    for example in examples:
+        try:
+            task = reader.task(
+                example.question,
+                example.passages,
+                example.answer,
+                history=example.history,
+                **{**options, **example.options},
+            )
+        except ContextOverflowError:
+            if on_skip is not None:
+                on_skip(example)
+            continue
+        yield task

@@ -1,0 +1,86 @@
+"""Citations from any method: its scores in the place of the reader's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from at2_rag.answer import Answer
+from at2_rag.attribution import Attribution
+from at2_rag.citations import cite
+from at2_rag.methods.base import AttributionMethod, checked_scores
+from at2_rag.settings import Settings
+from at2_rag.task import AttributionTask
+
+
+def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settings) -> Answer:
+    """Return the task's answer, cited by a method's scores.
+
+    Args:
+        method: What to score with.
+        task: What to score.
+        settings: How to cite; ``min_score`` is in the method's own unit.
+
+    Raises:
+        InputError: If the method's scores do not have one row per target and column per source.
+        NumericalError: If they hold NaN or infinity.
+    """
+    answer = task.answer
+    attribution = attribution_by(method, task)
+    statements = cite(
+        answer.text,
+        attribution,
+        answer.passages,
+        max_citations=settings.max_citations,
+        min_score=settings.min_score,
+        language=settings.language,
+    )
+    return replace(answer, attribution=attribution, statements=statements, estimator=method.name)
+
+
+def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribution:
+    """Return the task's score table, filled with a method's scores.
+
+    Methods score a statement as a whole, so all its tokens get the same scores; ``for_span`` of
+    a statement gives the method's score, and ``by_source`` the mean of the statements' scores,
+    each counted by its tokens. A passage's score is the sum of its sources'.
+
+    Raises:
+        InputError: If the method's scores do not have one row per target and column per source.
+        NumericalError: If they hold NaN or infinity.
+    """
+    attribution = task.answer.attribution
+    if not task.targets or not task.sources:
+        return replace(
+            attribution,
+            scores=torch.zeros_like(attribution.scores),
+            passage_scores=torch.zeros_like(attribution.passage_scores),
+        )
+    scores = _spread_over_tokens(checked_scores(method, task), task)
+    passages = torch.zeros_like(attribution.passage_scores)
+    owners = torch.tensor([source.passage_index for source in attribution.sources])
+    passages.index_add_(0, owners, scores)
+    return replace(attribution, scores=scores, passage_scores=passages)
+
+
+def _spread_over_tokens(scores: Tensor, task: AttributionTask) -> Tensor:
+    """Return (sources, answer tokens) whose mean over each target's tokens is its score.
+
+    Two statements may share a token that has a piece of both. It keeps the first one's score, and
+    the other tokens of the second make up for it.
+
+    Args:
+        scores: (targets, sources).
+        task: The task.
+    """
+    table = torch.zeros(len(task.sources), len(task.ids) - task.prompt_length)
+    done = 0
+    for (start, end), score in zip(task.targets, scores.float().cpu(), strict=True):
+        own = max(start, done)
+        if own < end:
+            given = table[:, start:own].sum(dim=1)
+            table[:, own:end] = ((score * (end - start) - given) / (end - own))[:, None]
+            done = end
+    return table

@@ -1,0 +1,59 @@
+"""Attribution with attention: AT2 and average attention (paper, sections 3.2 and 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2_rag.capture import capture_of
+from at2_rag.estimator import ScoreEstimator
+from at2_rag.folding import sum_ranges
+from at2_rag.passes import RecordedModel
+from at2_rag.task import AttributionTask
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMethod:
+    """Coefficient-weighted attention from a target's tokens to a source's.
+
+    Scores are unitless.
+
+    Attributes:
+        estimator: Coefficients for the task's model; ``None`` weighs all heads alike, which is
+            average attention.
+        label: A name of its own, to tell several estimators apart.
+    """
+
+    estimator: ScoreEstimator | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``"at2"`` with learned coefficients, ``"average-attention"`` without."""
+        if self.label is not None:
+            return self.label
+        learned = self.estimator is not None and self.estimator.kind != "uniform"
+        return "at2" if learned else "average-attention"
+
+    def scores(self, task: AttributionTask) -> Tensor:
+        """Return (targets, sources): mean over a target's tokens, sum over a source's.
+
+        Raises:
+            EstimatorMismatchError: If the estimator is for another model.
+            NumericalError: If logits or attention are NaN.
+            UnsupportedModelError: If the model's attention weights cannot be had exactly.
+        """
+        capture = capture_of(task.model)
+        estimator = self.estimator or ScoreEstimator.uniform(task.model)
+        estimator.check_fits(capture.shape)
+        recorded = RecordedModel(task.model, capture, estimator.coefficients)
+        prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
+        table = sum_ranges(recorded.read(prompt, answer), task.sources)
+        rows = [table[start:end].mean(dim=0) for start, end in task.targets]
+        return torch.stack(rows) if rows else table[:0]
+
+    def forward_passes(self, task: AttributionTask) -> float:
+        """Return 1: the pass that reads the answer, which comes along while answering."""
+        return 1.0

@@ -1,0 +1,62 @@
+"""Methods by name, as they are written on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from at2_rag.errors import InputError
+from at2_rag.estimator import ScoreEstimator
+from at2_rag.methods.attention import AttentionMethod
+from at2_rag.methods.base import AttributionMethod
+from at2_rag.methods.gradient import GradientMethod
+from at2_rag.methods.leave_one_out import LeaveOneOutMethod
+from at2_rag.methods.random import RandomMethod
+from at2_rag.methods.surrogate import SurrogateMethod
+
+_SURROGATE = re.compile(r"esm-(\d+)")
+
+
+def _at2(estimator: ScoreEstimator | None, seed: int) -> AttributionMethod:
+    if estimator is None or estimator.kind == "uniform":
+        given = "none" if estimator is None else "a uniform one"
+        raise InputError(
+            f"The method at2 was given {given} for an estimator; expected learned coefficients. "
+            "Pass ScoreEstimator.load(...) or .from_hub(...), or use average-attention."
+        )
+    return AttentionMethod(estimator)
+
+
+_METHODS: dict[str, Callable[[ScoreEstimator | None, int], AttributionMethod]] = {
+    "at2": _at2,
+    "average-attention": lambda estimator, seed: AttentionMethod(),
+    "gradient": lambda estimator, seed: GradientMethod(),
+    "leave-one-out": lambda estimator, seed: LeaveOneOutMethod(),
+    "random": lambda estimator, seed: RandomMethod(seed),
+}
+
+#: Every name; N is any number of ablations, of which the paper has 32, 64, 128 and 256.
+METHOD_NAMES = (*sorted([*_METHODS, "esm-N"]),)
+
+
+def method_by_name(
+    name: str, estimator: ScoreEstimator | None = None, seed: int = 0
+) -> AttributionMethod:
+    """Return a method.
+
+    Args:
+        name: One of ``METHOD_NAMES``, such as ``"at2"`` or ``"esm-32"``.
+        estimator: Learned coefficients, which only ``"at2"`` needs.
+        seed: Of what is drawn at random.
+
+    Raises:
+        InputError: If there is no such method, or ``"at2"`` has no learned coefficients.
+    """
+    if name in _METHODS:
+        return _METHODS[name](estimator, seed)
+    if found := _SURROGATE.fullmatch(name):
+        return SurrogateMethod(int(found.group(1)), seed=seed)
+    raise InputError(
+        f"There is no method {name!r}; expected one of {', '.join(METHOD_NAMES)}, "
+        "where N is the number of ablations, such as esm-32."
+    )
