@@ -46,10 +46,18 @@ def load_model(
         ) from error
 
 
+_DEMO = resources.files("at2_rag") / "demo_model"
+
+
+def load_demo_estimator() -> ScoreEstimator:
+    """Load the coefficients learned for the small model inside this package."""
+    with resources.as_file(_DEMO / "estimator") as path:
+        return ScoreEstimator.load(path)
+
+
 def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the small model inside this package, in float32."""
-    folder = resources.files("at2_rag") / "demo_model"
-    with resources.as_file(folder) as path:
+    with resources.as_file(_DEMO) as path:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
     model.config.name_or_path = "at2-rag demo reader"

@@ -16,7 +16,7 @@ from at2_rag.chat import Message
 from at2_rag.decoding import decode_answer
 from at2_rag.errors import InputError
 from at2_rag.estimator import ScoreEstimator
-from at2_rag.loading import load_demo_model, load_estimator, load_model
+from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.methods import AttributionMethod, answer_by
 from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
@@ -130,7 +130,7 @@ class Reader:
             options: Settings, by name.
         """
         model, tokenizer = load_demo_model()
-        return cls(model, tokenizer, ScoreEstimator.uniform(model), **options)
+        return cls(model, tokenizer, load_demo_estimator(), **options)
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from at2_rag.cli.console import report_error, warnings_as_notes
 from at2_rag.cli.demo import demo
 from at2_rag.cli.evaluate import evaluate
 from at2_rag.cli.info import info
+from at2_rag.cli.train import train
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
@@ -89,6 +90,7 @@ app = typer.Typer(
 )
 for _command in (demo, ask, evaluate, info):
     app.command()(_command)
+app.add_typer(train, name="train")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,272 @@
+"""``at2-rag train``: collect what ablations do to a model's answers, and fit coefficients to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from at2_rag.cli import options
+from at2_rag.cli.console import note, show, spinner, stderr
+from at2_rag.cli.loading import load_reader
+from at2_rag.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from at2_rag.training import CollectReport, FitMetrics, Outcome, SkipReason, TrainingExample
+
+_WORLDS = "worlds"
+_WORLD_EXAMPLES = 500
+_SHARD = re.compile(r"([1-9]\d*)/([1-9]\d*)")
+
+
+class Method(StrEnum):
+    """How coefficients are fitted."""
+
+    pearson = "pearson"
+    ridge = "ridge"
+
+
+train = typer.Typer(
+    name="train",
+    help="Learn which attention heads to trust, from what ablations do to a model's answers.",
+    no_args_is_help=True,
+)
+
+_Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME", help="Hub id or folder of the model.")
+]
+_Data = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|worlds",
+        help="JSON lines with question, passages and, if wanted, answer; or worlds, for "
+        "generated ones, which suit the demo reader.",
+    ),
+]
+_Out = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder to collect into, or to go on collecting into.")
+]
+_Examples = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help=f"Use the first so many; default all of a file, {_WORLD_EXAMPLES} worlds.",
+        show_default=False,
+    ),
+]
+_Ablations = Annotated[int, typer.Option(min=2, help="Random ablations of each example.")]
+_Unit = Annotated[options.SourceUnit, typer.Option(help="What is ablated.")]
+_Seed = Annotated[int, typer.Option(help="Of the ablations, and of the worlds.")]
+_ShardOption = Annotated[
+    str,
+    typer.Option(
+        metavar="I/N",
+        help="Do every N-th example, from the I-th on: 1/4 to 4/4 on four machines.",
+    ),
+]
+
+
+@train.command()
+def collect(
+    model: _Model,
+    data: _Data,
+    out: _Out,
+    examples: _Examples = None,
+    num_ablations: _Ablations = 32,
+    source_unit: _Unit = options.SourceUnit.token,
+    seed: _Seed = 0,
+    shard: _ShardOption = "1/1",
+    dtype: options.DtypeOption = options.Dtype.auto,
+    device: options.Device = "auto",
+) -> None:
+    """Answer, ablate and measure; interrupted, the same command goes on where it stopped."""
+    part = _parse_shard(shard)
+    # Before the model: a bad line should not wait for gigabytes to load.
+    found = _gather(data, examples, seed)
+    reader = load_reader(model, dtype=dtype.value, device=device)
+    from at2_rag.training import collect as run
+
+    with _progress(len(range(part[0], len(found), part[1]))) as report_progress:
+        report = run(
+            reader,
+            found,
+            out,
+            num_ablations=num_ablations,
+            source_unit=source_unit.value,
+            seed=seed,
+            shard=part,
+            progress=report_progress,
+        )
+    _say_what_was_collected(report)
+
+
+@train.command()
+def fit(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR", help="Collected folders, one or one per shard.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the score estimator.")],
+    method: Annotated[
+        Method, typer.Option(help="The paper's descent on correlation, or a closed form.")
+    ] = Method.pearson,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of the examples to measure on.")
+    ] = 0.2,
+    non_negative: Annotated[
+        bool, typer.Option("--non-negative", help="Keep coefficients from becoming negative.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the split and the batches.")] = 0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the coefficients, layers by heads, into a .png."),
+    ] = None,
+    skip_corrupt: Annotated[
+        bool, typer.Option("--skip-corrupt", help="Leave damaged files out.")
+    ] = False,
+) -> None:
+    """Fit coefficients to what was collected, and measure them on held-out examples."""
+    with spinner("fitting"):
+        from at2_rag.training import fit as run
+        from at2_rag.training import load_collected
+
+        collected = load_collected(*folders, on_corrupt="skip" if skip_corrupt else "error")
+        result = run(
+            collected.records,
+            method=method.value,
+            held_out=held_out,
+            non_negative=non_negative,
+            seed=seed,
+            provenance=collected.manifest,
+        )
+        result.estimator.save(out)
+    _note_skipped(collected.skipped)
+    show(_table(result.metrics))
+    note(f"use it with: --estimator {out}")
+    if plot is not None:
+        _plot(out, plot)
+
+
+def _parse_shard(text: str) -> tuple[int, int]:
+    match = _SHARD.fullmatch(text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise InputError(f"--shard is {text!r}; expected I/N with I from 1 to N, such as 1/4.")
+    return int(match[1]) - 1, int(match[2])
+
+
+def _gather(data: str, most: int | None, seed: int) -> list[TrainingExample]:
+    from at2_rag.training import read_examples, world_examples
+
+    if data == _WORLDS:
+        return world_examples(seed, most or _WORLD_EXAMPLES)
+    return read_examples(data)[:most]
+
+
+class _Rate(ProgressColumn):
+    """Examples in a second, or seconds for an example where that is the larger number."""
+
+    def render(self, task: Task) -> Text:
+        if not task.speed:
+            return Text("")
+        if task.speed >= 1:
+            return Text(f"{task.speed:.1f} examples/s")
+        return Text(f"{1 / task.speed:.1f} s/example")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
+    """Show a bar with rate and time left on stderr, on a terminal."""
+    columns = (
+        TextColumn("collecting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    console = stderr()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        done = 0
+
+        def advance(outcome: Outcome) -> None:
+            nonlocal done
+            done += 1
+            if outcome.resumed:
+                # What was there before took no time, and would promise a rate that is not real.
+                bar.reset(task, completed=done, total=total)
+            else:
+                bar.advance(task)
+
+        yield advance
+
+
+def _say_what_was_collected(report: CollectReport) -> None:
+    _note_skipped(report.skipped)
+    before = f", {report.resumed} done before" if report.resumed else ""
+    show(f"{report.stored} examples collected{before} in {report.folder}")
+
+
+def _note_skipped(skipped: Mapping[SkipReason, int]) -> None:
+    if skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+        note(f"skipped {sum(skipped.values())} examples: {reasons}")
+
+
+def _table(metrics: FitMetrics) -> Table:
+    kind = "training" if metrics.held_out_is_training else "held-out"
+    table = Table(title=f"On {metrics.held_out_examples} {kind} examples", title_justify="left")
+    table.add_column("coefficients")
+    table.add_column("Pearson", justify="right")
+    table.add_column("LDS", justify="right")
+    table.add_column("LDS, dependent", justify="right")
+    rows = (
+        ("fitted", metrics.fitted, metrics.fitted_dependent),
+        ("average attention", metrics.average, metrics.average_dependent),
+    )
+    for name, every, dependent in rows:
+        table.add_row(
+            name,
+            _with_error(every.pearson, every.pearson_error),
+            _with_error(every.lds, every.lds_error),
+            _with_error(dependent.lds, dependent.lds_error),
+        )
+    table.caption = (
+        f"{metrics.dependent_statements} of {metrics.statements} statements are dependent: some "
+        "ablation makes them half as likely as another"
+    )
+    return table
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
+
+
+def _plot(estimator: Path, path: Path) -> None:
+    from at2_rag import ScoreEstimator
+    from at2_rag.training import plot_coefficients
+
+    try:
+        plot_coefficients(ScoreEstimator.load(estimator), path)
+    except ImportError as error:
+        raise InputError(str(error)) from error
+    note(f"drew the coefficients into {path}")

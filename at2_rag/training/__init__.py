@@ -1,0 +1,46 @@
+"""Learning the coefficients: collect what ablations do, and fit attention to it."""
+
+from at2_rag.training.collect import CollectReport, Outcome, collect
+from at2_rag.training.correlation import pearson, spearman
+from at2_rag.training.dataset import Quality
+from at2_rag.training.examples import TrainingExample, read_examples, world_examples
+from at2_rag.training.features import AblationData, ablation_data, head_features, signed_features
+from at2_rag.training.fit import (
+    FitMetrics,
+    FitResult,
+    FitWarning,
+    NoBetterThanAverageWarning,
+    fit,
+)
+from at2_rag.training.heatmap import plot_coefficients
+from at2_rag.training.records import SkipReason, TrainingRecord
+from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
+from at2_rag.training.storage import DiskFullError
+
+__all__ = [
+    "AblationData",
+    "CollectReport",
+    "Collected",
+    "CorruptRecordWarning",
+    "DiskFullError",
+    "FitMetrics",
+    "FitResult",
+    "FitWarning",
+    "NoBetterThanAverageWarning",
+    "Outcome",
+    "Quality",
+    "SkipReason",
+    "TrainingExample",
+    "TrainingRecord",
+    "ablation_data",
+    "collect",
+    "fit",
+    "head_features",
+    "load_collected",
+    "pearson",
+    "plot_coefficients",
+    "read_examples",
+    "signed_features",
+    "spearman",
+    "world_examples",
+]

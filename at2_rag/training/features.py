@@ -1,0 +1,122 @@
+"""What coefficients are learned from: signed attention, and what ablations did (section 3.2)."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2_rag.ablation import DEFAULT_BYTE_LIMIT
+from at2_rag.capture import AttentionCapture
+from at2_rag.errors import InputError, NumericalError
+from at2_rag.folding import HeadFold
+from at2_rag.task import AttributionTask
+
+
+@dataclass(frozen=True, eq=False)
+class AblationData:
+    """The features and outputs of one example under its ablations.
+
+    Attributes:
+        features: (targets, ablations, layers · heads), float32: the sum over sources of ±1 (kept
+            or dropped) times attention, layer-major. Unitless.
+        outputs: (targets, ablations), float32: log p / (1 - p) of each whole target, in logits.
+        log_probabilities: (targets, ablations), float32: log p of each target, in nats.
+    """
+
+    features: Tensor
+    outputs: Tensor
+    log_probabilities: Tensor
+
+
+@torch.inference_mode()
+def head_features(task: AttributionTask, capture: AttentionCapture) -> Tensor:
+    """Return the attention that each head paid to each source for each target (section 3.2).
+
+    One teacher-forced pass over prompt and answer; ``Attn(X, Y, s)`` of the paper: the mean over
+    the target's tokens of the attention summed over the source's.
+
+    Args:
+        task: What to explain.
+        capture: Of the task's model, from :func:`at2_rag.capture.capture_of`.
+
+    Returns:
+        (layers, heads, targets, sources), float32, on the CPU.
+
+    Raises:
+        NumericalError: If attention is NaN or infinite.
+    """
+    fold = HeadFold(
+        capture.shape.layers, capture.shape.heads, task.sources, task.targets, task.first_row
+    )
+    model = task.model
+    few_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+    options = {"logits_to_keep": 1} if few_logits else {}
+    # The answer's last token predicts nothing that is wanted.
+    tokens = torch.tensor([task.ids[:-1]], device=model.get_input_embeddings().weight.device)
+    with capture.recording(model, fold, first_row=task.first_row):
+        model(input_ids=tokens, use_cache=False, **options)
+    if not bool(torch.isfinite(fold.features).all()):
+        raise NumericalError(
+            "The model's attention became NaN or infinite; expected finite numbers. Load it in a "
+            'wider type (dtype="float32" or "bfloat16"), or check its weights.'
+        )
+    return fold.features
+
+
+def signed_features(attention: Tensor, masks: Tensor) -> Tensor:
+    """Return the features of a linear surrogate model whose inputs are ±1 (section 3.2).
+
+    With ±1 instead of 0 and 1, predictions change by the same affine map for all ablations of a
+    target, which no correlation sees.
+
+    Args:
+        attention: (layers, heads, targets, sources), from :func:`head_features`.
+        masks: (ablations, sources), true (or 1) where a source is kept.
+
+    Returns:
+        (targets, ablations, layers · heads), float32, layer-major.
+
+    Raises:
+        InputError: If there is not one column of the masks per source.
+    """
+    if masks.dim() != 2 or masks.shape[1] != attention.shape[3]:
+        raise InputError(
+            f"masks have the shape {tuple(masks.shape)}; expected (ablations, "
+            f"{attention.shape[3]}), one column per source."
+        )
+    signs = 2.0 * masks.float() - 1.0
+    return torch.einsum("lhts,as->talh", attention, signs).flatten(2)
+
+
+def ablation_data(
+    task: AttributionTask,
+    masks: Tensor,
+    capture: AttentionCapture,
+    byte_limit: int = DEFAULT_BYTE_LIMIT,
+) -> AblationData:
+    """Run one example's ablations and return what there is to learn from them.
+
+    Args:
+        task: What to explain.
+        masks: (ablations, sources), true (or 1) where a source is kept.
+        capture: Of the task's model.
+        byte_limit: Bound on the logits of one batch of ablations, in bytes.
+
+    Raises:
+        InputError: If there is not one column of the masks per source.
+        NumericalError: If attention, logits or probabilities are NaN or infinite.
+    """
+    # First, because it is one pass, where ablations are many: what cannot be used shows early.
+    features = signed_features(head_features(task, capture), masks)
+    effects = task.ablator(byte_limit).ablate(masks)
+    outputs = torch.stack([effects.logit(*target) for target in task.targets])
+    log_probabilities = torch.stack([effects.log_probability(*target) for target in task.targets])
+    if not bool(torch.isfinite(outputs).all()):
+        raise NumericalError(
+            "A statement's logit became infinite under ablation; expected a probability strictly "
+            "between 0 and 1. Load the model in a wider type, or leave this example out."
+        )
+    return AblationData(features, outputs.float(), log_probabilities.float())

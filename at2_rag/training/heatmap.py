@@ -1,0 +1,53 @@
+"""A picture of the coefficients, layers × heads (figure 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from at2_rag.errors import InputError
+from at2_rag.estimator import ScoreEstimator
+
+
+def plot_coefficients(
+    estimator: ScoreEstimator, path: str | Path, title: str | None = None
+) -> None:
+    """Draw a heat map of the coefficients: rows are layers, columns are heads.
+
+    Colours run from the most negative to the most positive size, white at 0, so that positive
+    and negative coefficients of one size look alike.
+
+    Args:
+        estimator: The coefficients.
+        path: The picture; its suffix says which format (``.png``, ``.svg``, ``.pdf``).
+        title: Above the picture.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+        InputError: If the picture cannot be written there or in that format.
+    """
+    try:
+        # Not pyplot, which keeps figures of its own and wants to know of a screen.
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+    except ImportError as error:
+        raise ImportError(
+            'plot_coefficients needs matplotlib; install it with: pip install "at2-rag[plot]"'
+        ) from error
+    layers, heads = estimator.coefficients.shape
+    figure = Figure(figsize=(2 + 0.2 * heads, 1.5 + 0.2 * layers), layout="constrained")
+    axes = figure.add_subplot()
+    largest = float(estimator.coefficients.abs().max()) or 1.0
+    image = axes.imshow(
+        estimator.coefficients.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto"
+    )
+    axes.set_xlabel("head")
+    axes.set_ylabel("layer")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    if title is not None:
+        axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="coefficient")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The picture {path} cannot be written: {error}") from error

@@ -1,0 +1,123 @@
+"""The manifest of a run: everything that its records depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from reprlib import repr as short
+from typing import Any
+
+import safetensors
+import torch
+import transformers
+
+from at2_rag.capture import inspect_attention
+from at2_rag.reader import Reader
+
+#: Changes with the layout of the files.
+FORMAT = 1
+
+#: Said in the manifest, but free to differ between the shards of a run: what was computed is the
+#: same wherever the model lay and whichever release ran it.
+_INFORMATIVE = ("versions", "model.name", "model.commit")
+
+#: Settings of the reader that records depend on; the others are about citations.
+_SETTINGS = ("system", "prompt", "max_new_tokens", "language")
+
+#: Numbers of each parameter that go into the fingerprint of the weights.
+_SAMPLED = 16
+
+
+def make_manifest(
+    reader: Reader, *, num_ablations: int, source_unit: str, seed: int
+) -> dict[str, Any]:
+    """Return what a run's records depend on, as plain JSON types.
+
+    Args:
+        reader: The reader whose model is explained.
+        num_ablations: Ablations of each example.
+        source_unit: What a source is.
+        seed: Of the ablations.
+    """
+    from at2_rag import __version__
+
+    settings = asdict(reader.settings)
+    manifest = {
+        "format": FORMAT,
+        "model": _model(reader),
+        "chat_template": reader.tokenizer.chat_template,
+        "tokens": len(reader.tokenizer),
+        "settings": {name: settings[name] for name in _SETTINGS},
+        "num_ablations": num_ablations,
+        "source_unit": source_unit,
+        "seed": seed,
+        "versions": {
+            "at2_rag": __version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "safetensors": safetensors.__version__,
+        },
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(manifest))
+    return plain
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what keeps two manifests from being of one run."""
+    ours, theirs = dict(_flat(stored)), dict(_flat(given))
+    keys = sorted(key for key in {*ours, *theirs} if not key.startswith(_INFORMATIVE))
+    missing = object()
+    differing = [k for k in keys if ours.get(k, missing) != theirs.get(k, missing)]
+    result = [f"{k} is {short(theirs.get(k))}, there {short(ours.get(k))}" for k in differing]
+    if any(key.startswith("model.") for key in differing):
+        result.append(f"the model is {theirs.get('model.name')}, there {ours.get('model.name')}")
+    return result
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item
+
+
+def _model(reader: Reader) -> dict[str, Any]:
+    shape = inspect_attention(reader.model)
+    config = reader.model.config
+    return {
+        "name": reader.name,
+        "commit": getattr(config, "_commit_hash", None),
+        "dtype": str(reader.model.dtype).removeprefix("torch."),
+        "layers": shape.layers,
+        "heads": shape.heads,
+        "config": _config_fingerprint(config.to_dict()),
+        "weights": _weights_fingerprint(reader.model),
+    }
+
+
+def _config_fingerprint(config: dict[str, Any]) -> str:
+    # Where the model lies, what runs it, and in which type, which is said apart, are not the model.
+    other = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+    kept = {key: value for key, value in config.items() if key not in other}
+    return _short_hash(json.dumps(kept, sort_keys=True, default=str).encode())
+
+
+def _weights_fingerprint(model: torch.nn.Module) -> str:
+    """Return a hash of a few numbers of every parameter.
+
+    Names are not enough: a model that was trained further may lie in the folder of the old one.
+    """
+    parts = []
+    for name, parameter in model.named_parameters():
+        parts.append(f"{name} {tuple(parameter.shape)}".encode())
+        if parameter.device.type != "meta":  # offloaded, and not worth loading for this
+            sample = parameter.detach().flatten()[:_SAMPLED].float().cpu()
+            parts.append(sample.numpy().tobytes())
+    return _short_hash(b"\n".join(parts))
+
+
+def _short_hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

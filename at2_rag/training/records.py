@@ -1,0 +1,154 @@
+"""One example's features and outputs as a record, and as the bytes of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from at2_rag.errors import FileFormatError
+from at2_rag.probe import AttentionShape
+
+#: The one key of the files' metadata: safetensors writes several in random order, and the same
+#: record must always be the same bytes.
+_HEADER = "record"
+
+
+class SkipReason(StrEnum):
+    """Why nothing can be learned from an example."""
+
+    too_long = "too long"
+    empty_answer = "empty answer"
+    no_statement = "no statement"
+    single_source = "single source"
+    not_finite = "not finite"
+    out_of_memory = "out of memory"
+
+
+@dataclass(frozen=True)
+class SkipRecord:
+    """An example that nothing can be learned from.
+
+    Attributes:
+        id: The example's id.
+        fingerprint: Of the example.
+        reason: Why.
+        detail: What exactly was found.
+    """
+
+    id: str
+    fingerprint: str
+    reason: SkipReason
+    detail: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """What can be learned from one example.
+
+    Attributes:
+        id: The example's id.
+        fingerprint: Of the example.
+        answer: The answer that was explained.
+        shape: Layers and heads of the model.
+        masks: (ablations, sources), true where a source was kept.
+        features: (targets, ablations, layers · heads), float32: signed attention, layer-major.
+        outputs: (targets, ablations), float32: log p / (1 - p) of each statement, in logits.
+        log_probabilities: (targets, ablations), float32, in nats.
+    """
+
+    id: str
+    fingerprint: str
+    answer: str
+    shape: AttentionShape
+    masks: Tensor
+    features: Tensor
+    outputs: Tensor
+    log_probabilities: Tensor
+
+    def to_bytes(self) -> bytes:
+        """Return a safetensors file; equal records give equal bytes.
+
+        Features are halved to float16, as the published implementation stores them, but each
+        head's are first divided by its largest over the ablations. Most heads look away from the
+        passages, and their features, of 1e-6 and below, would have few or no bits left in
+        float16, or become 0; so they keep eleven, whatever their size.
+        """
+        scale = self.features.abs().amax(dim=1)
+        divisor = torch.where(scale > 0, scale, torch.ones_like(scale))
+        tensors = {
+            "features": (self.features / divisor[:, None]).half().contiguous(),
+            "feature_scale": scale.contiguous(),
+            "outputs": self.outputs.contiguous(),
+            "log_probabilities": self.log_probabilities.contiguous(),
+            "masks": self.masks.bool().contiguous(),
+        }
+        header = {
+            "id": self.id,
+            "fingerprint": self.fingerprint,
+            "answer": self.answer,
+            "layers": self.shape.layers,
+            "heads": self.shape.heads,
+            "sha256": _digest(tensors),
+        }
+        data: bytes = save(tensors, metadata={_HEADER: json.dumps(header, sort_keys=True)})
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TrainingRecord:
+        """Return what :meth:`to_bytes` was called on, features to within float16.
+
+        Raises:
+            FileFormatError: If the bytes are no whole and unchanged record.
+        """
+        try:
+            header = read_header(data)
+            tensors = load(data)
+            if _digest(tensors) != header["sha256"]:
+                raise FileFormatError("its content does not match its checksum")
+            return cls(
+                header["id"],
+                header["fingerprint"],
+                header["answer"],
+                AttentionShape(header["layers"], header["heads"]),
+                tensors["masks"],
+                tensors["features"].float() * tensors["feature_scale"][:, None],
+                tensors["outputs"],
+                tensors["log_probabilities"],
+            )
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, FileFormatError):
+                raise
+            raise FileFormatError(f"it is no whole record ({error})") from error
+
+
+def read_header(data: bytes) -> dict[str, Any]:
+    """Return a record's header, from as many of its first bytes as hold it.
+
+    Raises:
+        ValueError: If there is none.
+        KeyError: If the file is another one.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 + length:
+        raise ValueError("it ends within its header")
+    header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
+    return header
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of all numbers: safetensors itself notices missing bytes, not changed ones."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

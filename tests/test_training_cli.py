@@ -1,0 +1,142 @@
+"""``at2-rag train``: from examples to an estimator that a reader loads."""
+
+import json
+import re
+
+import pytest
+from conftest import TESTS
+from typer.testing import CliRunner
+
+from at2_rag import InputError, ScoreEstimator
+from at2_rag.cli import train as command
+from at2_rag.training import (
+    CorruptRecordWarning,
+    Outcome,
+    SkipReason,
+    load_collected,
+    world_examples,
+)
+
+MODEL = str(TESTS / "golden/llama/model")
+ANSWER = "The old mill was built in a town. It lies on the river."
+
+
+def run(*args):
+    arguments = list(map(str, args))
+    return CliRunner(env={"COLUMNS": "100"}).invoke(command.train, arguments)
+
+
+def collect(data, out, *args):
+    return run(
+        "collect", "--model", MODEL, "--data", data, "--out", out, "--num-ablations", 6,
+        "--source-unit", "sentence", *args,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "examples.jsonl"
+    lines = [
+        {"question": e.question, "passages": [p.text for p in e.passages], "answer": ANSWER}
+        for e in world_examples(0, 5, num_passages=(3, 3))
+    ]
+    lines.append({"question": "Who?", "passages": ["Nobody."], "answer": ANSWER})
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def collected(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("collected")
+    first = collect(data, out, "--shard", "2/2")
+    assert first.exit_code == 0, first.output
+    assert "skipped 1 examples: 1 single source" in " ".join(first.stderr.split())
+    rest = collect(data, out)
+    assert rest.exit_code == 0, rest.output
+    assert f"3 examples collected, 3 done before in {out}" in " ".join(rest.stdout.split())
+    return out
+
+
+@pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")
+def test_fit_writes_an_estimator_its_metrics_and_a_picture(collected, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = run(
+        "fit", collected, "--out", tmp_path / "est", "--method", "ridge",
+        "--held-out", 0.4, "--plot", tmp_path / "map.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    estimator = ScoreEstimator.load(tmp_path / "est")
+    assert estimator.coefficients.shape == (3, 4)
+    assert estimator.metadata["fit"]["method"] == "ridge"
+    metrics = estimator.metadata["metrics"]
+    assert metrics["held_out_examples"] == 2
+    assert estimator.metadata["collected"]["num_ablations"] == 6
+    lds = f"{metrics['fitted']['lds']:.3f} ± {metrics['fitted']['lds_error']:.3f}"
+    assert re.search(rf"fitted .*{re.escape(lds)}", result.stdout)
+    assert "average attention" in result.stdout
+    assert "skipped 1 examples: 1 single source" in result.stderr
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_non_negative_is_passed_on(collected, tmp_path):
+    """Of this random model no head's attention goes with what ablations do."""
+    arguments = ("fit", collected, "--out", tmp_path / "est", "--method", "ridge")
+    result = run(*arguments, "--non-negative")
+    assert "All coefficients became 0" in str(result.exception)
+    assert "Fit without non_negative=True" in str(result.exception)
+
+
+@pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")
+def test_damaged_files_stop_it_unless_skipped(collected, data, tmp_path):
+    for path in collected.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "example-000001.safetensors").write_bytes(b"")
+    arguments = ("fit", tmp_path, "--out", tmp_path / "est", "--method", "ridge")
+    failed = run(*arguments)
+    assert "example-000001.safetensors is damaged" in str(failed.exception)
+    assert "--skip-corrupt" in str(failed.exception)
+    assert not (tmp_path / "est").exists()
+    with pytest.warns(CorruptRecordWarning):
+        assert run(*arguments, "--skip-corrupt").exit_code == 0
+
+
+def test_worlds_are_answered_by_the_model(tmp_path):
+    result = collect("worlds", tmp_path, "--examples", 2)
+    assert result.exit_code == 0, result.output
+    assert [r.id for r in load_collected(tmp_path).records] == ["world-0-0", "world-0-1"]
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_shards_are_counted_from_one(data, tmp_path, shard):
+    result = collect(data, tmp_path, "--shard", shard)
+    assert isinstance(result.exception, InputError)
+    assert f"--shard is '{shard}'; expected I/N with I from 1 to N" in str(result.exception)
+
+
+def test_a_bad_line_is_named_before_a_model_is_loaded(tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"question": "q", "passages": ["a"]}\n{}')
+    result = run(
+        "collect", "--model", "no/such", "--data", tmp_path / "bad.jsonl", "--out", tmp_path / "o"
+    )
+    assert "bad.jsonl:2: 'question' is None" in str(result.exception)
+
+
+def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
+    now, bars = [0.0], []
+    progress = command.Progress
+
+    def clocked(*columns, **options):
+        bars.append(progress(*columns, **{**options, "get_time": lambda: now[0]}))
+        return bars[-1]
+
+    monkeypatch.setattr(command, "Progress", clocked)
+    with command._progress(100) as advance:
+        for _ in range(60):
+            advance(Outcome("a", resumed=True))
+        for _ in range(10):
+            now[0] += 2.0
+            advance(Outcome("b", skipped=SkipReason.too_long))
+        task = bars[0].tasks[0]
+        assert task.completed == 70
+        assert task.time_remaining == pytest.approx(60, abs=7)
+        assert command._Rate().render(task).plain in ("2.0 s/example", "1.8 s/example")
