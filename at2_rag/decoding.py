@@ -78,46 +78,59 @@ def _incremental_spans(
     before, base = "", 0  # its text, and where in the whole text that ends
     for index in range(len(ids)):
         after = _decode(tokenizer, ids[window : index + 1])
-        new, rest = after[len(before) :], raw[base:]
-        same = _same_length(new, rest)
-        if not after.startswith(before) or new[same : same + 1] not in ("", _UNFINISHED):
+        reach = _reach_after(before, after, raw[base:])
+        if reach is None:
             return None
-        finished, touched = _reach(new, rest)
-        reaches.append((base + finished, base + touched))
-        if new and finished == len(new):
+        reaches.append((base + reach[0], base + reach[1]))
+        new = after[len(before) :]
+        if new and after.startswith(before) and reach[0] == len(new):
             base += len(new)
             window, read = read, index + 1
             before = _decode(tokenizer, ids[window:read])
     complete = _decode(tokenizer, ids[window:])[len(before) :] == raw[base:]
-    return _spans_between(reaches) if complete else None
+    return _spans_between(reaches, len(raw)) if complete else None
 
 
 def _prefix_spans(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], raw: str) -> list[Span]:
     """Return spans from the decoding of every prefix: quadratic, right for any decoder."""
     prefixes = (_decode(tokenizer, ids[: index + 1]) for index in range(len(ids)))
-    return _spans_between(_reach(prefix, raw) for prefix in prefixes)
+    return _spans_between((_reach(prefix, raw) for prefix in prefixes), len(raw))
+
+
+def _reach_after(before: str, after: str, rest: str) -> Span | None:
+    """Return the reach into the ``rest`` of a text of what ``after`` has more than ``before``.
+
+    ``None`` if it will write what it has not written so far, other than an unfinished character.
+    """
+    kept = _same_length(before, after)
+    if kept < len(before):
+        # Some decoders unwrite characters that are already finished while the next one is not.
+        return (0, min(1, len(rest))) if after[kept : kept + 1] == _UNFINISHED else None
+    new = after[len(before) :]
+    same = _same_length(new, rest)
+    return _reach(new, rest) if new[same : same + 1] in ("", _UNFINISHED) else None
 
 
 def _reach(prefix: str, text: str) -> Span:
     """Return how many characters of ``text`` a decoded prefix has finished, and how many touched.
 
-    What the next tokens will change is one touched character. So is a last replacement character:
-    it may be the model's own or stand for the first bytes of another one.
+    What the next tokens will change is one touched character. Replacement characters at the end
+    are touched as well: they may be the model's own or stand for the first bytes of others.
     """
     same = _same_length(prefix, text)
-    if same < len(prefix):
-        return same, min(same + 1, len(text))
-    return same - prefix.endswith(_UNFINISHED), same
+    touched = same if same == len(prefix) else min(same + 1, len(text))
+    return len(text[:same].rstrip(_UNFINISHED)), touched
 
 
-def _spans_between(reaches: Iterable[Span]) -> list[Span]:
+def _spans_between(reaches: Iterable[Span], length: int) -> list[Span]:
     """Return spans that begin at the first unfinished character and end at the last touched."""
     spans: list[Span] = []
     start = end = 0
     for finished, touched in reaches:
-        end = max(end, touched)
-        spans.append((start, end))
-        start = max(start, finished)
+        begin, start = start, max(start, finished)
+        unfinished = touched > finished
+        end = max(end, touched, min(start + unfinished, length))
+        spans.append((begin, end))
     return spans
 
 

@@ -32,9 +32,9 @@ class EncodedText:
     offsets: tuple[Span, ...]
 
     def token_range(self, start: int, end: int) -> Span:
-        """Return the range of tokens that touch characters [start, end)."""
+        """Return the range of tokens that share a character with [start, end)."""
         first = bisect_right(self._ends, start)
-        last = bisect_left(self._starts, end)
+        last = bisect_left(self._starts, end) if start < end else first
         return first, max(first, last)
 
     @cached_property

@@ -73,4 +73,4 @@ def _text_spans(text: str, unit: SourceUnit, language: str) -> list[tuple[int, i
         case "sentence":
             return sentences_or_whole(text, language)
         case _:
-            return [(0, len(text))]
+            return [(0, len(text))] if text.strip() else []

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from test_methods import Fixed, linear_task
 
 from at2_rag import InputError
+from at2_rag.correlation import spearman
 from at2_rag.evaluation import (
     DEPENDENT_SPREAD,
     Estimate,
@@ -26,7 +27,6 @@ from at2_rag.evaluation import (
     top_k_drops,
     write_json,
 )
-from at2_rag.evaluation.metrics import spearman
 from at2_rag.methods import (
     AttentionMethod,
     LeaveOneOutMethod,

@@ -9,9 +9,9 @@ from conftest import load_golden
 from at2_rag import InputError, NumericalError, ScoreEstimator
 from at2_rag.ablation import AblationEffects, Ablator
 from at2_rag.capture import capture_of
+from at2_rag.correlation import is_constant, mean_and_error, ranks
 from at2_rag.task import AttributionTask
 from at2_rag.training import ablation_data, head_features, pearson, signed_features, spearman
-from at2_rag.training.correlation import is_constant, mean_and_error, ranks
 
 
 def as_task(golden, case):

@@ -14,8 +14,8 @@ from at2_rag.cli.console import report_error, warnings_as_notes
 from at2_rag.cli.demo import demo
 from at2_rag.cli.evaluate import evaluate
 from at2_rag.cli.info import info
-from at2_rag.cli.train import train
 from at2_rag.cli.loading import EXAMPLE_MODEL
+from at2_rag.cli.train import train
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
 _CANNOT_ANSWER = 1

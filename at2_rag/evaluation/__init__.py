@@ -1,8 +1,8 @@
 """How faithful attribution methods are, measured (paper, sections 2.2 and 4)."""
 
+from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.evaluation.compare import compare
 from at2_rag.evaluation.metrics import (
-    DEPENDENT_SPREAD,
     EvaluationData,
     linear_datamodeling_score,
     top_k_drop,

@@ -9,9 +9,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.errors import InputError
 from at2_rag.evaluation.metrics import (
-    DEPENDENT_SPREAD,
     EvaluationData,
     linear_datamodeling_score,
     top_k_drops,

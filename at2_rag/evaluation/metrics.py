@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,15 +9,10 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation import random_masks
+from at2_rag.correlation import spearman
 from at2_rag.errors import InputError
 from at2_rag.methods.base import task_seed
 from at2_rag.task import AttributionTask
-
-#: A target depends on its sources if random ablations move its log-probability over at least
-#: this range, in nats: some subset of the sources makes it twice as likely as some other. Far
-#: above the noise of any number format, and far below what a needed source does: of the demo
-#: reader's statements, those that only repeat the answer move by up to 0.03, all others by 5 to 40.
-DEPENDENT_SPREAD = math.log(2.0)
 
 _FEWEST_ABLATIONS = 3
 
@@ -127,21 +121,6 @@ def linear_datamodeling_score(scores: Tensor, data: EvaluationData) -> Tensor:
     """
     predicted = scores.double() @ data.masks.double().T
     return spearman(predicted, data.log_probabilities)
-
-
-def spearman(first: Tensor, second: Tensor) -> Tensor:
-    """Return (…): rank correlation over the last dimension of two (…, n); 0 if one is constant."""
-    a, b = (ranks - ranks.mean(dim=-1, keepdim=True) for ranks in (_ranks(first), _ranks(second)))
-    scale = (a.square().sum(dim=-1) * b.square().sum(dim=-1)).sqrt()
-    product = (a * b).sum(dim=-1)
-    return torch.where(scale > 0, product / scale.clamp(min=1e-300), 0.0)
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Return (…, n): ranks over the last dimension from 1, equal values sharing their average."""
-    mine, others = values[..., :, None], values[..., None, :]
-    below, equal = (mine > others).sum(dim=-1), (mine == others).sum(dim=-1)
-    return below.double() + (equal.double() + 1.0) / 2.0
 
 
 def _log_probabilities(task: AttributionTask, masks: Tensor) -> Tensor:

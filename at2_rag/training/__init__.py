@@ -1,7 +1,7 @@
 """Learning the coefficients: collect what ablations do, and fit attention to it."""
 
+from at2_rag.correlation import pearson, spearman
 from at2_rag.training.collect import CollectReport, Outcome, collect
-from at2_rag.training.correlation import pearson, spearman
 from at2_rag.training.dataset import Quality
 from at2_rag.training.examples import TrainingExample, read_examples, world_examples
 from at2_rag.training.features import AblationData, ablation_data, head_features, signed_features

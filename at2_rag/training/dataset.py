@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from at2_rag.correlation import is_constant, mean_and_error, pearson, spearman
 from at2_rag.errors import InputError
 from at2_rag.probe import AttentionShape
-from at2_rag.training.correlation import is_constant, mean_and_error, pearson, spearman
 from at2_rag.training.records import TrainingRecord
-
-#: A statement depends on its sources if ablations move its log-probability over this range, in
-#: nats: one set of sources makes it twice as likely as another. The others are mostly those that
-#: repeat the answer, and what moves them is noise.
-DEPENDENT_SPREAD = math.log(2.0)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimator import ScoreEstimator
-from at2_rag.training.dataset import DEPENDENT_SPREAD, Quality, Statements
+from at2_rag.training.dataset import Quality, Statements
 from at2_rag.training.records import TrainingRecord
 from at2_rag.training.solvers import RIDGE_STRENGTHS, DescentOptions, Ridge, descend
 

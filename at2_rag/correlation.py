@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+#: A target depends on its sources if random ablations move its log-probability over at least
+#: this range, in nats: some subset of the sources makes it twice as likely as some other. The
+#: others are mostly statements that repeat the answer, and what moves them is noise.
+DEPENDENT_SPREAD = math.log(2.0)
 
 #: Standard deviations below this share of the largest number are rounding, and no movement.
 _ROUNDING = 1e-6
