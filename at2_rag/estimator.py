@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,25 +28,52 @@ _PUBLISHED_FILE = "score_estimator.pt"
 class ScoreEstimator:
     """A learned linear combination of attention heads.
 
+    With ``copying`` coefficients, attention counts once more where it goes to a token that is the
+    very one being generated: a head that copies a name looks at that name. This goes beyond the
+    paper, costs next to nothing, and is linear all the same.
+
     Attributes:
         coefficients: (layers, heads), float32; how much each head counts. Unitless.
-        kind: ``"linear"`` for learned coefficients, ``"uniform"`` for average attention.
+        kind: ``"linear"`` for learned coefficients, ``"copying"`` if there are copying ones as
+            well, ``"uniform"`` for average attention.
         metadata: JSON-like notes on where the coefficients come from.
+        copying: (layers, heads), float32; what a head counts for in addition, at tokens that
+            equal the one being generated.
     """
 
     coefficients: Tensor
     kind: str = "linear"
     metadata: dict[str, Any] = field(default_factory=dict)
+    copying: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.coefficients.dim() != 2 or not self.coefficients.is_floating_point():
-            raise InputError(
-                f"coefficients are {self.coefficients.dtype} of shape "
-                f"{tuple(self.coefficients.shape)}; expected floats of shape (layers, heads)."
-            )
-        if not bool(torch.isfinite(self.coefficients).all()):
-            raise InputError("coefficients hold NaN or infinity; expected finite numbers.")
-        object.__setattr__(self, "coefficients", self.coefficients.detach().float().cpu())
+        object.__setattr__(self, "coefficients", _checked("coefficients", self.coefficients))
+        if self.copying is not None:
+            object.__setattr__(self, "copying", _checked("copying", self.copying))
+            object.__setattr__(self, "kind", "copying")
+            if self.copying.shape != self.coefficients.shape:
+                raise InputError(
+                    f"copying has the shape {tuple(self.copying.shape)}; expected that of the "
+                    f"coefficients, {tuple(self.coefficients.shape)}."
+                )
+
+    @property
+    def weightings(self) -> Tensor:
+        """Return (1 or 2, layers, heads): the coefficients, and the copying ones if there are."""
+        both = [self.coefficients] if self.copying is None else [self.coefficients, self.copying]
+        return torch.stack(both)
+
+    def combine(self, tables: Tensor, keys: Sequence[int], answer: Sequence[int]) -> Tensor:
+        """Return (answer tokens, keys): the scores.
+
+        Args:
+            tables: (1 or 2, answer tokens, keys): attention, weighted by :attr:`weightings`.
+            keys: Token ids of the keys.
+            answer: Token ids of the answer.
+        """
+        if self.copying is None:
+            return tables[0]
+        return tables[0] + tables[1] * same_token(keys, answer)
 
     @classmethod
     def uniform(cls, model: PreTrainedModel) -> ScoreEstimator:
@@ -103,7 +131,9 @@ class ScoreEstimator:
         """Write a folder with safetensors and JSON."""
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        save_file({"coefficients": self.coefficients.contiguous()}, path / _WEIGHTS_FILE)
+        tensors = {"coefficients": self.coefficients, "copying": self.copying}
+        held = {name: value.contiguous() for name, value in tensors.items() if value is not None}
+        save_file(held, path / _WEIGHTS_FILE)
         config = {"kind": self.kind, "metadata": self.metadata}
         (path / _CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -118,11 +148,29 @@ class ScoreEstimator:
             )
 
 
+def same_token(keys: Sequence[int], answer: Sequence[int]) -> Tensor:
+    """Return (answer tokens, keys): 1.0 where a key's token is the one being generated."""
+    return (torch.tensor(keys)[None] == torch.tensor(answer)[:, None]).float()
+
+
+def _checked(name: str, values: Tensor) -> Tensor:
+    if values.dim() != 2 or not values.is_floating_point():
+        raise InputError(
+            f"{name} are {values.dtype} of shape {tuple(values.shape)}; expected floats of shape "
+            "(layers, heads)."
+        )
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(f"{name} hold NaN or infinity; expected finite numbers.")
+    return values.detach().float().cpu()
+
+
 def _load_folder(path: Path) -> ScoreEstimator:
     try:
         tensors = load_file(path / _WEIGHTS_FILE)
         config = json.loads((path / _CONFIG_FILE).read_text(encoding="utf-8"))
-        return ScoreEstimator(tensors["coefficients"], config["kind"], config["metadata"])
+        return ScoreEstimator(
+            tensors["coefficients"], config["kind"], config["metadata"], tensors.get("copying")
+        )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"The score estimator in {path} cannot be read: {error}") from error
 

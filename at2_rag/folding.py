@@ -23,10 +23,10 @@ def sum_ranges(values: Tensor, ranges: Sequence[Span]) -> Tensor:
 class LinearFold:
     """Sums coefficient-weighted attention over layers and heads (section 3.2).
 
-    Holds one number per query and key, never one per head or layer.
+    Holds one number per weighting, query and key, never one per head or layer.
 
     Args:
-        coefficients: (layers, heads).
+        coefficients: (weightings, layers, heads).
         first_row: Absolute position of the first recorded query.
         keys: Keys to make room for at first; the table grows beyond.
     """
@@ -43,30 +43,30 @@ class LinearFold:
         self.layers_heard.add(layer)
         weights = chunk.weights
         heads = slice(chunk.first_head, chunk.first_head + weights.shape[1])
-        coefficients = self._coefficients[layer, heads].to(weights.device)
-        part = torch.einsum("bhrk,h->brk", weights, coefficients)
+        coefficients = self._coefficients[:, layer, heads].to(weights.device)
+        part = torch.einsum("bhrk,ch->cbrk", weights, coefficients)
         row = chunk.first_row - self._first_row
-        rows, keys = row + part.shape[1], chunk.first_key + part.shape[2]
+        rows, keys = row + part.shape[2], chunk.first_key + part.shape[3]
         table = self._grown(part, rows, keys)
-        table[:, row:rows, chunk.first_key : keys] += part.to(table.device)
+        table[..., row:rows, chunk.first_key : keys] += part.to(table.device)
 
-    def table(self, rows: int, keys: int) -> Tensor:
-        """Return (B, rows, keys): score of each key for each recorded query, on the CPU."""
+    def tables(self, rows: int, keys: int) -> Tensor:
+        """Return (weightings, B, rows, keys): weighted attention of each query, on the CPU."""
         if self._table is None:
-            return torch.zeros(1, rows, keys)
-        return self._table[:, :rows, :keys].cpu()
+            return torch.zeros(len(self._coefficients), 1, rows, keys)
+        return self._table[..., :rows, :keys].cpu()
 
     def _grown(self, part: Tensor, rows: int, keys: int) -> Tensor:
         if self._table is None:
-            shape = (part.shape[0], max(rows, 16), max(keys, self._keys))
+            shape = (*part.shape[:2], max(rows, 16), max(keys, self._keys))
             self._table = part.new_zeros(shape)
-        batch, old_rows, old_keys = self._table.shape
+        *first, old_rows, old_keys = self._table.shape
         if rows > old_rows or keys > old_keys:
             # Doubling the rows keeps copying linear in the answer's length.
             new_rows = max(rows, 2 * old_rows) if rows > old_rows else old_rows
             new_keys = max(keys, old_keys + new_rows - old_rows)
-            table = self._table.new_zeros(batch, new_rows, new_keys)
-            table[:, :old_rows, :old_keys] = self._table
+            table = self._table.new_zeros(*first, new_rows, new_keys)
+            table[..., :old_rows, :old_keys] = self._table
             self._table = table
         return self._table
 
@@ -82,6 +82,8 @@ class HeadFold:
         sources: Token range of each source.
         targets: Range of answer tokens of each target, counted from the answer's first.
         first_row: Absolute position of the query that predicts the answer's first token.
+        counted: (answer tokens, keys), what attention from one to the other is multiplied by;
+            ``None`` for 1 everywhere.
     """
 
     def __init__(
@@ -91,14 +93,20 @@ class HeadFold:
         sources: Sequence[Span],
         targets: Sequence[Span],
         first_row: int,
+        counted: Tensor | None = None,
     ) -> None:
         self._sources, self._targets, self._first_row = sources, targets, first_row
+        self._counted = counted
         #: (layers, heads, targets, sources), float32, on the CPU.
         self.features = torch.zeros(layers, heads, len(targets), len(sources))
 
     def add(self, layer: int, chunk: WeightChunk) -> None:
         """Take in the weights of some heads and rows of one layer, of a single text."""
         weights = chunk.weights[0]
+        if self._counted is not None:
+            row, key = chunk.first_row - self._first_row, chunk.first_key
+            rows, keys = slice(row, row + weights.shape[1]), slice(key, key + weights.shape[2])
+            weights = weights * self._counted[rows, keys].to(weights.device)
         mean = self._target_means(chunk.first_row - self._first_row, weights.shape[1])
         averaged = torch.einsum("tr,hrk->htk", mean.to(weights.device), weights)
         shifted = [

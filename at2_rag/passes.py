@@ -13,6 +13,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from at2_rag.capture import AttentionCapture, RecordingLost
 from at2_rag.errors import InputError, NumericalError
+from at2_rag.estimator import ScoreEstimator
 from at2_rag.folding import LinearFold
 
 #: generate() options under which its steps are not one query after the other on one cache.
@@ -61,20 +62,20 @@ class _NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes
 
 
 class RecordedModel:
-    """A model together with its capture and the coefficients that its attention is folded with.
+    """A model together with its capture and the estimator that its attention is folded with.
 
     Args:
         model: The reader's model.
         capture: Its capture.
-        coefficients: (layers, heads).
+        estimator: Its coefficients.
     """
 
     def __init__(
-        self, model: PreTrainedModel, capture: AttentionCapture, coefficients: Tensor
+        self, model: PreTrainedModel, capture: AttentionCapture, estimator: ScoreEstimator
     ) -> None:
         self.model = model
         self._capture = capture
-        self._coefficients = coefficients
+        self._estimator = estimator
 
     @torch.inference_mode()
     def generate(self, prompt: Sequence[int], options: dict[str, Any]) -> Generation:
@@ -106,8 +107,7 @@ class RecordedModel:
         truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
         if fold is None:
             return Generation(ids, self.read(prompt, ids), truncated)
-        table = fold.table(len(ids), len(prompt) + len(ids))[0]
-        return Generation(ids, _finite(table), truncated)
+        return Generation(ids, self._scores(fold, (*prompt, *ids), ids), truncated)
 
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
@@ -127,7 +127,7 @@ class RecordedModel:
             logits = self.model(input_ids=tokens, use_cache=False, **options).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
-        return _finite(fold.table(len(answer), len(ids))[0])
+        return self._scores(fold, ids, answer)
 
     def _run(
         self, arguments: dict[str, Any], prompt_length: int
@@ -142,7 +142,12 @@ class RecordedModel:
         return self.model.generate(**arguments), None
 
     def _fold(self, prompt_length: int, keys: int) -> LinearFold:
-        return LinearFold(self._coefficients, prompt_length - 1, keys)
+        return LinearFold(self._estimator.weightings, prompt_length - 1, keys)
+
+    def _scores(self, fold: LinearFold, keys: Sequence[int], answer: Sequence[int]) -> Tensor:
+        """Return (answer tokens, keys)."""
+        tables = fold.tables(len(answer), len(keys))[:, 0]
+        return _finite(self._estimator.combine(tables, keys, answer))
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("num_return_sequences", 1) != 1:

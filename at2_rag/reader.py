@@ -94,7 +94,7 @@ class Reader:
         self.method = method
         self.settings, unknown = (settings or Settings()).override(options)
         _refuse_unknown(unknown)
-        self._recorded = RecordedModel(model, capture, estimator.coefficients)
+        self._recorded = RecordedModel(model, capture, estimator)
 
     @classmethod
     def from_pretrained(

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from at2_rag import (
     AttentionShape,
@@ -14,6 +15,8 @@ from at2_rag import (
     ScoreEstimator,
     inspect_attention,
 )
+from at2_rag.capture import capture_of
+from at2_rag.passes import RecordedModel
 
 
 def test_saved_equals_loaded(tmp_path):
@@ -101,3 +104,39 @@ def test_from_hub_reads_the_local_cache(tmp_path):
         "someone/at2-tiny", AttentionShape(2, 2), cache_dir=tmp_path, local_files_only=True
     )
     assert estimator.metadata == {"from": "cache"}
+
+
+def test_copying_coefficients_count_attention_to_the_token_being_generated(golden_llama):
+    """Against the weights that eager attention reports, multiplied out by hand."""
+    model, case = golden_llama.model, golden_llama.cases[3]
+    torch.manual_seed(0)
+    estimator = ScoreEstimator(torch.randn(3, 4), copying=torch.randn(3, 4))
+    start, end = case["target_token_range"]
+    ids = case["input_ids"]
+    recorded = RecordedModel(model, capture_of(model), estimator)
+    table = recorded.read(ids[:start], ids[start:end])
+    eager = AutoModelForCausalLM.from_pretrained(
+        golden_llama.folder / "model", attn_implementation="eager"
+    )
+    with torch.no_grad():
+        output = eager(torch.tensor([ids[: end - 1]]), output_attentions=True)
+    attention = torch.stack(output.attentions)[:, 0, :, start - 1 :]
+    same = torch.tensor(ids[start:end])[:, None] == torch.tensor(ids[: end - 1])[None]
+    expected = torch.einsum("lhrk,lh->rk", attention, estimator.coefficients)
+    expected += torch.einsum("lhrk,lh->rk", attention * same, estimator.copying)
+    assert same.any()
+    torch.testing.assert_close(table, expected, rtol=0, atol=1e-5)
+
+
+def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, tmp_path):
+    ScoreEstimator(torch.randn(3, 4), copying=torch.randn(3, 4)).save(tmp_path)
+    estimator = ScoreEstimator.load(tmp_path, AttentionShape(3, 4))
+    assert estimator.kind == "copying"
+    model = golden_llama.model
+    recorded = RecordedModel(model, capture_of(model), estimator)
+    prompt = golden_llama.cases[3]["input_ids"][:200]
+    generated = recorded.generate(prompt, {"max_new_tokens": 12})
+    read = recorded.read(prompt, generated.ids)
+    torch.testing.assert_close(generated.table[:, : read.shape[1]], read, rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match=r"copying has the shape \(2, 4\)"):
+        ScoreEstimator(torch.ones(3, 4), copying=torch.ones(2, 4))

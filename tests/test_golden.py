@@ -13,7 +13,7 @@ TOLERANCE = 1e-5
 
 def token_table(golden, case):
     estimator = ScoreEstimator.load(golden.folder / "score_estimator.pt")
-    recorded = RecordedModel(golden.model, capture_of(golden.model), estimator.coefficients)
+    recorded = RecordedModel(golden.model, capture_of(golden.model), estimator)
     start, end = case["target_token_range"]
     return recorded.read(case["input_ids"][:start], case["input_ids"][start:end])
 

@@ -48,7 +48,7 @@ class AttentionMethod:
         capture = capture_of(task.model)
         estimator = self.estimator or ScoreEstimator.uniform(task.model)
         estimator.check_fits(capture.shape)
-        recorded = RecordedModel(task.model, capture, estimator.coefficients)
+        recorded = RecordedModel(task.model, capture, estimator)
         prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
         table = sum_ranges(recorded.read(prompt, answer), task.sources)
         rows = [table[start:end].mean(dim=0) for start, end in task.targets]

@@ -76,6 +76,7 @@ def collect(
     max_examples: int | None = None,
     progress: Callable[[Outcome], None] | None = None,
     byte_limit: int = DEFAULT_BYTE_LIMIT,
+    copying: bool = False,
 ) -> CollectReport:
     """Collect features and effects of ablations, one file per example.
 
@@ -94,6 +95,7 @@ def collect(
         max_examples: Go through the first so many only.
         progress: Called after every example of this shard.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
+        copying: Whether to collect what copying coefficients are learned from as well.
 
     Raises:
         InputError: If an argument or an example cannot be used, or ``out`` holds another run.
@@ -102,11 +104,13 @@ def collect(
     """
     _check(num_ablations, source_unit, shard, max_examples)
     collector = _Collector(
-        reader, capture_of(reader.model), num_ablations, source_unit, seed, byte_limit
+        reader, capture_of(reader.model), num_ablations, source_unit, seed, byte_limit, copying
     )
     folder = ShardFolder(Path(out))
     folder.open_run(
-        make_manifest(reader, num_ablations=num_ablations, source_unit=source_unit, seed=seed)
+        make_manifest(
+            reader, num_ablations=num_ablations, source_unit=source_unit, seed=seed, copying=copying
+        )
     )
     began, outcomes = time.monotonic(), []
     for index, example in _share(examples, shard, max_examples):
@@ -130,6 +134,7 @@ class _Collector:
     source_unit: SourceUnit
     seed: int
     byte_limit: int
+    copying: bool
 
     def record(self, example: TrainingExample) -> TrainingRecord | SkipRecord:
         """Answer, ablate and measure one example, or say why not."""
@@ -166,7 +171,7 @@ class _Collector:
 
     def _measure(self, example: TrainingExample, task: AttributionTask) -> TrainingRecord:
         masks = example_masks(example.id, self.num_ablations, len(task.sources), self.seed)
-        data = ablation_data(task, masks, self.capture, self.byte_limit)
+        data = ablation_data(task, masks, self.capture, self.byte_limit, copying=self.copying)
         return TrainingRecord(
             example.id,
             example.fingerprint,

@@ -11,6 +11,7 @@ from torch import Tensor
 from at2_rag.ablation import DEFAULT_BYTE_LIMIT
 from at2_rag.capture import AttentionCapture
 from at2_rag.errors import InputError, NumericalError
+from at2_rag.estimator import same_token
 from at2_rag.folding import HeadFold
 from at2_rag.task import AttributionTask
 
@@ -21,7 +22,7 @@ class AblationData:
 
     Attributes:
         features: (targets, ablations, layers · heads), float32: the sum over sources of ±1 (kept
-            or dropped) times attention, layer-major. Unitless.
+            or dropped) times attention, layer-major; twice as wide with copying. Unitless.
         outputs: (targets, ablations), float32: log p / (1 - p) of each whole target, in logits.
         log_probabilities: (targets, ablations), float32: log p of each target, in nats.
     """
@@ -32,7 +33,9 @@ class AblationData:
 
 
 @torch.inference_mode()
-def head_features(task: AttributionTask, capture: AttentionCapture) -> Tensor:
+def head_features(
+    task: AttributionTask, capture: AttentionCapture, counted: Tensor | None = None
+) -> Tensor:
     """Return the attention that each head paid to each source for each target (section 3.2).
 
     One teacher-forced pass over prompt and answer; ``Attn(X, Y, s)`` of the paper: the mean over
@@ -41,6 +44,7 @@ def head_features(task: AttributionTask, capture: AttentionCapture) -> Tensor:
     Args:
         task: What to explain.
         capture: Of the task's model, from :func:`at2_rag.capture.capture_of`.
+        counted: (answer tokens, keys), as for :class:`~at2_rag.folding.HeadFold`.
 
     Returns:
         (layers, heads, targets, sources), float32, on the CPU.
@@ -49,7 +53,12 @@ def head_features(task: AttributionTask, capture: AttentionCapture) -> Tensor:
         NumericalError: If attention is NaN or infinite.
     """
     fold = HeadFold(
-        capture.shape.layers, capture.shape.heads, task.sources, task.targets, task.first_row
+        capture.shape.layers,
+        capture.shape.heads,
+        task.sources,
+        task.targets,
+        task.first_row,
+        counted,
     )
     model = task.model
     few_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -96,6 +105,8 @@ def ablation_data(
     masks: Tensor,
     capture: AttentionCapture,
     byte_limit: int = DEFAULT_BYTE_LIMIT,
+    *,
+    copying: bool = False,
 ) -> AblationData:
     """Run one example's ablations and return what there is to learn from them.
 
@@ -104,6 +115,7 @@ def ablation_data(
         masks: (ablations, sources), true (or 1) where a source is kept.
         capture: Of the task's model.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
+        copying: Whether to append the features of copying coefficients, as many again.
 
     Raises:
         InputError: If there is not one column of the masks per source.
@@ -111,6 +123,10 @@ def ablation_data(
     """
     # First, because it is one pass, where ablations are many: what cannot be used shows early.
     features = signed_features(head_features(task, capture), masks)
+    if copying:
+        counted = same_token(task.ids[:-1], task.ids[task.prompt_length :])
+        copied = signed_features(head_features(task, capture, counted), masks)
+        features = torch.cat([features, copied], dim=-1)
     effects = task.ablator(byte_limit).ablate(masks)
     outputs = torch.stack([effects.logit(*target) for target in task.targets])
     log_probabilities = torch.stack([effects.log_probability(*target) for target in task.targets])

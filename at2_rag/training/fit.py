@@ -142,7 +142,9 @@ def fit(
     }
     metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
     shape = training.shape
-    estimator = ScoreEstimator(coefficients.view(shape.layers, shape.heads), metadata=metadata)
+    # With copying, there are as many again behind the others.
+    plain, *copying = coefficients.view(-1, shape.layers, shape.heads)
+    estimator = ScoreEstimator(plain, metadata=metadata, copying=copying[0] if copying else None)
     return FitResult(estimator, metrics)
 
 
@@ -208,7 +210,9 @@ def _measure(
     strength: float | None,
 ) -> FitMetrics:
     every = (training,) if same else (training, measured)
-    uniform = torch.full_like(coefficients, 1.0 / len(coefficients))
+    heads = training.shape.layers * training.shape.heads
+    uniform = torch.zeros_like(coefficients)
+    uniform[:heads] = 1.0 / heads
     metrics = FitMetrics(
         training_examples=training.examples,
         held_out_examples=measured.examples,

@@ -31,7 +31,7 @@ _SAMPLED = 16
 
 
 def make_manifest(
-    reader: Reader, *, num_ablations: int, source_unit: str, seed: int
+    reader: Reader, *, num_ablations: int, source_unit: str, seed: int, copying: bool
 ) -> dict[str, Any]:
     """Return what a run's records depend on, as plain JSON types.
 
@@ -40,6 +40,7 @@ def make_manifest(
         num_ablations: Ablations of each example.
         source_unit: What a source is.
         seed: Of the ablations.
+        copying: Whether the features of copying coefficients are among them.
     """
     from at2_rag import __version__
 
@@ -53,6 +54,7 @@ def make_manifest(
         "num_ablations": num_ablations,
         "source_unit": source_unit,
         "seed": seed,
+        "copying": copying,
         "versions": {
             "at2_rag": __version__,
             "torch": torch.__version__,

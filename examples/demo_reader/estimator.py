@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--collected", type=Path, default=Path("build/collected"))
-    parser.add_argument("--examples", type=int, default=400)
+    parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--method", choices=["ridge", "pearson"], default="ridge")
     args = parser.parse_args()
     model, tokenizer = load_demo_model()
@@ -34,6 +34,7 @@ def main() -> None:
         args.collected,
         num_ablations=32,
         source_unit="sentence",
+        copying=True,
         progress=lambda outcome: print(outcome.id, outcome.skipped or "", flush=True),
     )
     print(report)
