@@ -107,7 +107,7 @@ class RecordedModel:
         truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
         if fold is None:
             return Generation(ids, self.read(prompt, ids), truncated)
-        return Generation(ids, self._scores(fold, (*prompt, *ids), ids), truncated)
+        return Generation(ids, self._scores(fold, (*prompt, *ids[:-1]), ids), truncated)
 
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
