@@ -41,8 +41,14 @@ class Evidence:
     def __str__(self) -> str:
         marks = "".join(f"[{number}]" for number in self.numbers)
         if self.drop >= 0:
-            return f"{self.factor:,.3g} times less likely without {marks}"
-        return f"{1 / self.factor:,.3g} times more likely without {marks}"
+            return f"{_in_words(self.factor)} times less likely without {marks}"
+        return f"{_in_words(1 / self.factor)} times more likely without {marks}"
+
+
+def _in_words(factor: float) -> str:
+    """Return three digits of a factor, written out unless it is astronomical."""
+    rounded = float(f"{factor:.3g}")
+    return f"{rounded:,.0f}" if 100 <= rounded < 1e12 else f"{rounded:.3g}"
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,13 @@ def test_supporting_passages_come_first(two_hops):
         {i for i, _ in answer.draft.ranked_passages[:2]} == set(example.supporting_passages)
         for example, answer in two_hops
     )
-    assert both >= 40
+    assert both >= 70  # 88 when it was trained
 
 
 def test_pruning_raises_accuracy(two_hops):
     before = sum(right(answer.draft, example) for example, answer in two_hops)
     after = sum(right(answer, example) for example, answer in two_hops)
-    assert after > before
+    assert after >= before + 3  # 92 and 85 when it was trained
 
 
 def test_answers_end_by_themselves_in_full_sentences(two_hops):

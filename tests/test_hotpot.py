@@ -32,7 +32,7 @@ def test_stories_weights_through_the_overflow_path(stories_reader, hotpot):
         assert len(answer.kept) == 1
         answered += 1
         dropped += len(answer.dropped)
-    assert answered >= 80
+    assert answered >= 50
     assert dropped >= 6 * answered
 
 
@@ -40,7 +40,7 @@ def test_stories_weights_on_the_passages_that_matter(stories_reader, hotpot):
     for example in hotpot:
         wanted = set(example["supporting_facts"]["title"])
         passages = [
-            Passage(p.text[:200], title=p.title, id=p.id)
+            Passage(p.text[:150], title=p.title, id=p.id)
             for p in passages_of(example)
             if p.title in wanted
         ]
