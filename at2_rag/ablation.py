@@ -6,7 +6,6 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.errors import InputError, NumericalError
+from at2_rag.logits import few_logits
 from at2_rag.prompt import Span
 
 #: Working memory for the logits of one batch of ablations, in bytes.
@@ -124,13 +124,12 @@ class Ablator:
         tokens = torch.tensor(list(self.ids[:-1]), device=device).expand(len(masks), -1)
         positions = torch.arange(tokens.shape[1], device=device).expand(len(masks), -1)
         rows = self._answer_length
-        options = {"logits_to_keep": rows} if _can_keep_few_logits(self.model) else {}
         logits = self.model(
             input_ids=tokens,
             attention_mask=self._token_mask(masks).to(device),
             position_ids=positions,
             use_cache=False,
-            **options,
+            **few_logits(self.model, rows),
         ).logits[:, -rows:]
         targets = torch.tensor(list(self.ids[self.prompt_length :]), device=device)
         return _token_logits(logits, targets).cpu()
@@ -154,10 +153,6 @@ def _token_logits(logits: Tensor, targets: Tensor) -> Tensor:
     wanted = logits.gather(-1, index)[..., 0].double()
     others = logits.float().scatter(-1, index, float("-inf")).logsumexp(-1).double()
     return wanted - others
-
-
-def _can_keep_few_logits(model: PreTrainedModel) -> bool:
-    return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
 def random_masks(count: int, sources: int, seed: int) -> Tensor:

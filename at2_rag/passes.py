@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from at2_rag.capture import AttentionCapture, RecordingLost
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimator import ScoreEstimator
 from at2_rag.folding import LinearFold
+from at2_rag.logits import few_logits
 
 #: generate() options under which its steps are not one query after the other on one cache.
 _UNRECORDABLE = (
@@ -121,10 +121,11 @@ class RecordedModel:
         # The last token of the answer is predicted, and predicts nothing that is wanted.
         ids = [*prompt, *answer][:-1]
         fold = self._fold(len(prompt), len(ids))
-        options = {"logits_to_keep": 1} if self._can_keep_few_logits else {}
         with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
             tokens = torch.tensor([ids], device=self._device)
-            logits = self.model(input_ids=tokens, use_cache=False, **options).logits
+            logits = self.model(
+                input_ids=tokens, use_cache=False, **few_logits(self.model, 1)
+            ).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
         return self._scores(fold, ids, answer)
@@ -179,10 +180,6 @@ class RecordedModel:
     def _device(self) -> torch.device:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
-
-    @property
-    def _can_keep_few_logits(self) -> bool:
-        return "logits_to_keep" in inspect.signature(self.model.forward).parameters
 
 
 def _is_recordable(model: PreTrainedModel, arguments: dict[str, Any]) -> bool:

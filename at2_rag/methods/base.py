@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from random import Random
 from typing import Any, Protocol
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.errors import InputError, NumericalError
+from at2_rag.logits import few_logits
 from at2_rag.task import AttributionTask
 
 
@@ -77,9 +77,7 @@ def answer_logits(task: AttributionTask, **inputs: Any) -> Tensor:
         (answer tokens, vocabulary), in the model's own type: logits of what each is.
     """
     rows = len(task.ids) - task.prompt_length
-    few = "logits_to_keep" in inspect.signature(task.model.forward).parameters
-    options = {"logits_to_keep": rows} if few else {}
-    logits: Tensor = task.model(use_cache=False, **inputs, **options).logits
+    logits: Tensor = task.model(use_cache=False, **inputs, **few_logits(task.model, rows)).logits
     return logits[0, -rows:]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from at2_rag.capture import AttentionCapture
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimator import same_token
 from at2_rag.folding import HeadFold
+from at2_rag.logits import few_logits
 from at2_rag.task import AttributionTask
 
 
@@ -61,12 +61,10 @@ def head_features(
         counted,
     )
     model = task.model
-    few_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
-    options = {"logits_to_keep": 1} if few_logits else {}
     # The answer's last token predicts nothing that is wanted.
     tokens = torch.tensor([task.ids[:-1]], device=model.get_input_embeddings().weight.device)
     with capture.recording(model, fold, first_row=task.first_row):
-        model(input_ids=tokens, use_cache=False, **options)
+        model(input_ids=tokens, use_cache=False, **few_logits(model, 1))
     if not bool(torch.isfinite(fold.features).all()):
         raise NumericalError(
             "The model's attention became NaN or infinite; expected finite numbers. Load it in a "
