@@ -86,7 +86,9 @@ class PruneRule:
             return sorted(ranked[: self.top_k])
         total = sum(score for score in scores.values() if score > 0)
         least = (self.min_share or 0.0) * total
-        return sorted([key for key in ranked if scores[key] >= least > 0] or ranked[:1])
+        return sorted(
+            [key for key in ranked if scores[key] > 0 and scores[key] >= least] or ranked[:1]
+        )
 
 
 def check_count(name: str, value: int, available: int, what: str) -> None:

@@ -1,7 +1,7 @@
 """Pruning: what is kept, verbatim and in order, and what was saved."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from invariants import Unchanged, check_answer
 from test_reader import PASSAGES, QUESTION
@@ -64,6 +64,7 @@ def test_neighbours_keep_what_stands_between_them(golden_reader):
     scores=st.dictionaries(st.integers(0, 9), st.floats(-1, 1), min_size=1),
     share=st.floats(0.01, 1.0),
 )
+@example(scores={0: 5e-324, 1: 5e-324}, share=0.25)
 def test_a_share_keeps_exactly_those_that_have_it(scores, share):
     kept = PruneRule(min_share=share).choose(scores)
     total = sum(s for s in scores.values() if s > 0)

@@ -11,8 +11,10 @@ from at2_rag import InputError, ScoreEstimator
 from at2_rag.cli import train as command
 from at2_rag.training import (
     CorruptRecordWarning,
+    FitWarning,
     Outcome,
     SkipReason,
+    fit,
     load_collected,
     world_examples,
 )
@@ -104,6 +106,18 @@ def test_worlds_are_answered_by_the_model(tmp_path):
     result = collect("worlds", tmp_path, "--examples", 2)
     assert result.exit_code == 0, result.output
     assert [r.id for r in load_collected(tmp_path).records] == ["world-0-0", "world-0-1"]
+
+
+def test_rows_of_a_data_set_are_read_with_its_prompt(tmp_path):
+    rows = TESTS / "data/hub/hotpot_qa.jsonl"
+    result = collect(f"hotpot_qa={rows}", tmp_path, "--examples", 1, "--copying")
+    assert result.exit_code == 0, result.output
+    [record] = load_collected(tmp_path).records
+    # With copying, features are twice as wide as the model has heads.
+    assert record.features.shape[-1] == 2 * record.shape.layers * record.shape.heads
+    with pytest.warns(FitWarning):
+        estimator = fit([record], method="ridge").estimator
+    assert estimator.copying.shape == estimator.coefficients.shape == (3, 4)
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])

@@ -56,8 +56,9 @@ _Model = Annotated[
 _Data = Annotated[
     str,
     typer.Option(
-        metavar="FILE|worlds",
-        help="JSON lines with question, passages and, if wanted, answer; or worlds, for "
+        metavar="FILE|NAME|NAME=FILE|worlds",
+        help="JSON lines with question, passages and, if wanted, answer; a data set of the paper "
+        "by name, such as hotpot_qa, from the hub or from a file of its rows; or worlds, for "
         "generated ones, which suit the demo reader.",
     ),
 ]
@@ -83,6 +84,13 @@ _ShardOption = Annotated[
         help="Do every N-th example, from the I-th on: 1/4 to 4/4 on four machines.",
     ),
 ]
+_Copying = Annotated[
+    bool,
+    typer.Option(
+        "--copying",
+        help="Collect for copying coefficients too: attention to the token being generated.",
+    ),
+]
 
 
 @train.command()
@@ -95,6 +103,7 @@ def collect(
     source_unit: _Unit = options.SourceUnit.token,
     seed: _Seed = 0,
     shard: _ShardOption = "1/1",
+    copying: _Copying = False,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
 ) -> None:
@@ -115,6 +124,7 @@ def collect(
             seed=seed,
             shard=part,
             progress=report_progress,
+            copying=copying,
         )
     _say_what_was_collected(report)
 
@@ -173,10 +183,14 @@ def _parse_shard(text: str) -> tuple[int, int]:
 
 
 def _gather(data: str, most: int | None, seed: int) -> list[TrainingExample]:
+    from at2_rag.datasets import NAMES, load
     from at2_rag.training import read_examples, world_examples
 
     if data == _WORLDS:
         return world_examples(seed, most or _WORLD_EXAMPLES)
+    name, _, file = data.partition("=")
+    if name in NAMES:
+        return load(name, limit=most, seed=seed, path=file or None)
     return read_examples(data)[:most]
 
 
