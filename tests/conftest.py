@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from hypothesis import settings
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -24,6 +25,11 @@ from at2_rag import Reader, ScoreEstimator
 
 TESTS = Path(__file__).parent
 GOLDEN = ("llama", "qwen2", "phi3")
+
+# No deadlines: a busy machine is no fault. In CI the same cases every time, so that a change is
+# judged by what it changed; everybody else's runs go on looking for new ones.
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
