@@ -57,6 +57,10 @@ class Attribution:
         """Return (passages,): scores of whole passages for a span, or for the whole answer."""
         return self._mean(self.passage_scores, span)
 
+    def tokens_touching(self, start: int, end: int) -> list[int]:
+        """Return the answer tokens that stand for any of the answer's characters [start, end)."""
+        return [i for i, (a, b) in enumerate(self.token_spans) if a < end and b > start]
+
     def top(self, k: int, span: Span | None = None) -> list[tuple[Source, float]]:
         """Return the ``k`` highest-scoring sources with their scores, highest first.
 
@@ -113,7 +117,7 @@ class Attribution:
             chosen = list(range(scores.shape[1]))
         else:
             self._check_span(span)
-            chosen = [i for i, (a, b) in enumerate(self.token_spans) if a < span[1] and b > span[0]]
+            chosen = self.tokens_touching(*span)
         if not chosen:
             return torch.zeros(scores.shape[0])
         return scores[:, chosen].mean(dim=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel
@@ -52,9 +51,5 @@ def statement_targets(answer: Answer) -> tuple[Span, ...]:
 
 
 def _token_range(attribution: Attribution, start: int, end: int) -> Span:
-    touching = _touching(attribution.token_spans, start, end)
+    touching = attribution.tokens_touching(start, end)
     return touching[0], touching[-1] + 1
-
-
-def _touching(spans: Sequence[Span], start: int, end: int) -> list[int]:
-    return [i for i, (a, b) in enumerate(spans) if a < end and b > start]

@@ -12,7 +12,7 @@ from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
 
 if TYPE_CHECKING:
-    from at2_rag import Reader, ScoreEstimator
+    from at2_rag import Reader
 
 #: Stands for the model inside this package.
 DEMO = "demo"
@@ -40,6 +40,7 @@ def load_reader(
     check_name(name)
     with _waiting_for(name):
         from at2_rag import AverageAttentionWarning, Reader
+        from at2_rag.loading import load_estimator
 
         place = _device(device)
         if name == DEMO:
@@ -53,7 +54,9 @@ def load_reader(
         if estimator is None:
             return reader
         with reworded(f"The score estimator {estimator!r} cannot be loaded"):
-            found = _estimator(reader, estimator)
+            # A path to nothing should not be asked for at the hub.
+            where = Path(estimator) if _is_path(estimator) else estimator
+            found = load_estimator(where, reader.model)
         return Reader(reader.model, reader.tokenizer, estimator=found)
 
 
@@ -135,12 +138,3 @@ def _device(name: str) -> Any:
             f"that torch can reach. {reason}"
         ) from error
     return device
-
-
-def _estimator(reader: Reader, name: str) -> ScoreEstimator:
-    from at2_rag import ScoreEstimator, inspect_attention
-
-    shape = inspect_attention(reader.model)
-    if _is_path(name) or Path(name).exists():
-        return ScoreEstimator.load(name, shape)
-    return ScoreEstimator.from_hub(name, shape)

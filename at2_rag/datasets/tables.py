@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -64,24 +63,13 @@ def read_table(path: Path, prefix: str) -> Table:
     text = source.text().removeprefix(BYTE_ORDER_MARK)
     if source.suffix == ".jsonl":
         lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-        rows = [_parse(source, line, number) for number, line in lines]
+        rows = [source.parse_json(line, number) for number, line in lines]
         return Table(rows, str(path), prefix, [number for number, _ in lines])
-    content = _parse(source, text)
+    content = source.parse_json(text)
     rows = content if isinstance(content, list) else [content]
     if not rows:
         raise source.error("the list is empty; expected rows in it.")
     return Table(rows, str(path), prefix)
-
-
-def _parse(source: SourceFile, text: str, line: int | None = None) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        # The parser counts lines from what it was given; the user counts from the file's first.
-        problem = f"malformed JSON at column {error.colno}: {error.msg}."
-        raise source.error(problem, line or error.lineno) from None
-    except (ValueError, RecursionError) as error:
-        raise source.error(f"JSON that cannot be read: {error}.", line) from None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +77,7 @@ def passages_of_jsonl(source: SourceFile) -> list[Passage]:
     """Read one object per line; blank lines are skipped."""
     lines = source.text().removeprefix(BYTE_ORDER_MARK).split("\n")
     return [
-        _Record(source, _parse(source, line, number), number, number).passage()
+        _Record(source, source.parse_json(line, number), number, number).passage()
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
@@ -86,7 +85,7 @@ def passages_of_jsonl(source: SourceFile) -> list[Passage]:
 
 def passages_of_json(source: SourceFile) -> list[Passage]:
     """Read a list of passages, or the passages of one HotpotQA-style example."""
-    content = _parse(source, source.text().removeprefix(BYTE_ORDER_MARK))
+    content = source.parse_json(source.text().removeprefix(BYTE_ORDER_MARK))
     items = content if isinstance(content, list) else [content]
     if not items:
         raise source.error("the list is empty; expected passages in it.")
@@ -102,17 +101,6 @@ def passages_of_json(source: SourceFile) -> list[Passage]:
 
 def _passages(source: SourceFile, values: Sequence[Any]) -> list[Passage]:
     return [_Record(source, value, n).passage() for n, value in enumerate(values, start=1)]
-
-
-def _parse(source: SourceFile, text: str, line: int | None = None) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        # The parser counts lines from what it was given; the user counts from the file's first.
-        problem = f"malformed JSON at column {error.colno}: {error.msg}."
-        raise source.error(problem, line or error.lineno) from None
-    except (ValueError, RecursionError) as error:
-        raise source.error(f"JSON that cannot be read: {error}.", line) from None
 
 
 def _choose(source: SourceFile, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:

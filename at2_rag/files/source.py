@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from at2_rag.errors import FileFormatError
 
@@ -58,6 +60,21 @@ class SourceFile:
         if _is_blank(text):
             raise self.error("the file is empty; expected text in it.")
         return text
+
+    def parse_json(self, text: str, line: int | None = None) -> Any:
+        """Parse the file's text, or the one line of it that is ``line``.
+
+        Raises:
+            FileFormatError: If it is malformed; with the line of the file.
+        """
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            # The parser counts lines from what it was given; the user from the file's first.
+            problem = f"malformed JSON at column {error.colno}: {error.msg}."
+            raise self.error(problem, line or error.lineno) from None
+        except (ValueError, RecursionError) as error:
+            raise self.error(f"JSON that cannot be read: {error}.", line) from None
 
     def error(self, problem: str, line: int | None = None) -> FileFormatError:
         """Return an error that names the file, and the line where it is known."""
