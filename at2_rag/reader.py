@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.answer import Answer
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
-from at2_rag.decoding import decode_answer
+from at2_rag.citations import Statement
+from at2_rag.engine import Engine
 from at2_rag.errors import InputError
 from at2_rag.estimator import ScoreEstimator
 from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
@@ -94,7 +96,7 @@ class Reader:
         self.method = method
         self.settings, unknown = (settings or Settings()).override(options)
         _refuse_unknown(unknown)
-        self._recorded = RecordedModel(model, capture, estimator)
+        self._engine = Engine(RecordedModel(model, capture, estimator), tokenizer)
 
     @classmethod
     def from_pretrained(
@@ -164,12 +166,58 @@ class Reader:
         maker = self._maker(question, passages, history, settings)
         if prune_to is not None:
             check_count("prune_to", prune_to, len(maker.passages), "passages")
-        draft = self._finish(self._generate(maker, maker.readable, generate))
+        draft = self._finish(self._engine.answer(maker, maker.readable, generate))
         if prune_to is None:
             return draft
         kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
-        again = self._finish(self._generate(maker, kept, generate))
+        again = self._finish(self._engine.answer(maker, kept, generate))
         return replace(again, draft=draft, dropped=draft.dropped)
+
+    def stream(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        prune_to: int | None = None,
+        **options: Any,
+    ) -> Iterator[str | Statement | Answer]:
+        """Answer as :meth:`answer` does, and yield what is there as it comes.
+
+        Pieces of text, which add up to the answer's; each statement with its citations as soon as
+        it ends; and at last the answer, equal to what :meth:`answer` returns.
+
+        Args:
+            question: The question.
+            passages: What the retriever returned, best first; never changed.
+            history: Earlier chat messages, each with ``role`` and ``content``.
+            prune_to: As for :meth:`answer`; the draft is not yielded.
+            options: As for :meth:`answer`.
+        """
+        answer = self.answer(question, passages, history=history, prune_to=prune_to, **options)
+        done = 0
+        for statement in answer.statements:
+            yield answer.text[done : statement.end]
+            yield statement
+            done = statement.end
+        if answer.text[done:]:
+            yield answer.text[done:]
+        yield answer
+
+    async def astream(
+        self, question: str, passages: Sequence[str | Passage], **options: Any
+    ) -> AsyncIterator[str | Statement | Answer]:
+        """Yield what :meth:`stream` yields, with the model in a thread of its own.
+
+        Args:
+            question: The question.
+            passages: The passages.
+            options: As for :meth:`stream`.
+        """
+        for event in await asyncio.to_thread(
+            lambda: list(self.stream(question, passages, **options))
+        ):
+            yield event
 
     def attribute(
         self,
@@ -197,7 +245,7 @@ class Reader:
         settings, unknown = self.settings.override(options)
         _refuse_unknown(unknown)
         maker = self._maker(question, passages, history, settings)
-        return self._finish(self._read(maker, maker.readable, answer))
+        return self._finish(self._engine.read(maker, maker.readable, answer))
 
     def task(
         self,
@@ -223,10 +271,10 @@ class Reader:
         settings, generate = self.settings.override(options)
         maker = self._maker(question, passages, history, settings)
         if answer is None:
-            reading = self._generate(maker, maker.readable, generate)
+            reading = self._engine.answer(maker, maker.readable, generate)
         else:
             _refuse_unknown(generate)
-            reading = self._read(maker, maker.readable, answer)
+            reading = self._engine.read(maker, maker.readable, answer)
         return reading.task(self.model, self._scored(reading))
 
     def verify(
@@ -247,7 +295,7 @@ class Reader:
         settings, unknown = self.settings.override(options)
         _refuse_unknown(unknown)
         maker = self._maker(answer.question, answer.passages, history, settings)
-        reading = self._read(maker, answer.kept, answer.text)
+        reading = self._engine.read(maker, answer.kept, answer.text)
         return verify(reading.task(self.model, self._scored(reading)), answer.statements)
 
     def prune(
@@ -281,7 +329,9 @@ class Reader:
         settings, generate = self.settings.override(options)
         maker = self._maker(question, passages, history, settings)
         rule.check_passages(len(maker.passages))
-        return prune_by(self._finish(self._generate(maker, maker.readable, generate)), maker, rule)
+        return prune_by(
+            self._finish(self._engine.answer(maker, maker.readable, generate)), maker, rule
+        )
 
     def _maker(
         self,
@@ -294,39 +344,6 @@ class Reader:
             raise InputError(f"question is {question!r}; expected text to answer.")
         return PromptMaker(self.tokenizer, question, as_passages(passages), history, settings)
 
-    def _generate(
-        self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]
-    ) -> Reading:
-        longest = maker.settings.max_new_tokens
-        room = None if self._context_length is None else self._context_length - longest
-        prompt = maker.fit(shown, room)
-        result = self._recorded.generate(prompt.ids, {"max_new_tokens": longest, **generate})
-        decoded = decode_answer(self.tokenizer, result.ids)
-        return Reading(
-            maker,
-            prompt,
-            len(prompt.ids),
-            result.ids,
-            decoded.text,
-            decoded.spans,
-            result.table,
-            result.truncated,
-        )
-
-    def _read(self, maker: PromptMaker, shown: Sequence[int], answer: str) -> Reading:
-        if not isinstance(answer, str) or not answer.strip():
-            raise InputError(f"answer is {answer!r}; expected text to cite.")
-        text = answer.strip()
-        prompt = maker.fit(shown, self._context_length, text)
-        begin = len(prompt.text) - len(text)
-        first, _ = prompt.token_range(begin, len(prompt.text))
-        ids = prompt.ids[first:]
-        table = self._recorded.read(prompt.ids[:first], ids)
-        spans = tuple(
-            (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
-        )
-        return Reading(maker, prompt, first, ids, text, spans, table, truncated=False)
-
     def _finish(self, reading: Reading) -> Answer:
         if self.method is None:
             return self._scored(reading)
@@ -335,11 +352,6 @@ class Reader:
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.answer(self.name, self.estimator.kind)
-
-    @property
-    def _context_length(self) -> int | None:
-        length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        return int(length) if length else None
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:
