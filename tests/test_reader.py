@@ -53,8 +53,8 @@ def test_generated_equals_read(golden_reader):
     answer = golden_reader.answer(QUESTION, PASSAGES)
     maker = golden_reader._maker(QUESTION, PASSAGES, (), golden_reader.settings)
     prompt = maker.make(answer.kept)
-    generated = golden_reader._recorded.generate(prompt.ids, {"max_new_tokens": 24})
-    read = golden_reader._recorded.read(prompt.ids, generated.ids)
+    generated = golden_reader._engine.recorded.generate(prompt.ids, {"max_new_tokens": 24})
+    read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
     torch.testing.assert_close(generated.table[:, : read.shape[1]], read, rtol=0, atol=1e-6)
 
 
@@ -181,7 +181,7 @@ def test_average_attention_of_all_keys_is_one(golden_llama):
     """Average attention over everything a token sees sums to one."""
     model = golden_llama.model
     reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
-    table = reader._recorded.read(range(3, 40), range(40, 60))
+    table = reader._engine.recorded.read(range(3, 40), range(40, 60))
     torch.testing.assert_close(table.sum(1), torch.ones(20), rtol=0, atol=1e-5)
 
 
