@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         NumericalError,
         UnsupportedModelError,
     )
-    from at2_rag.estimator import ScoreEstimator
+    from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
     from at2_rag.passages import Passage
     from at2_rag.probe import AttentionShape
     from at2_rag.prompt import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
@@ -48,7 +48,7 @@ _HOMES = {
         "NumericalError",
         "UnsupportedModelError",
     ),
-    "estimator": ("ScoreEstimator",),
+    "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
     "passages": ("Passage",),
     "probe": ("AttentionShape",),
     "prompt": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
@@ -73,7 +73,9 @@ __all__ = [
     "EstimatorMismatchError",
     "FileFormatError",
     "InputError",
+    "LinearEstimator",
     "MissingResourceError",
+    "NetworkEstimator",
     "NumericalError",
     "Passage",
     "PlainPromptWarning",

@@ -6,7 +6,7 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,11 +68,7 @@ class Ablator:
     byte_limit: int = DEFAULT_BYTE_LIMIT
 
     def __post_init__(self) -> None:
-        if not 0 < self.prompt_length < len(self.ids):
-            raise InputError(
-                f"prompt_length is {self.prompt_length} of {len(self.ids)} tokens; expected a "
-                "prompt and an answer of at least one token each."
-            )
+        check_prompt_length(self.prompt_length, len(self.ids))
 
     @torch.inference_mode()
     def ablate(self, masks: Tensor) -> AblationEffects:
@@ -85,54 +81,21 @@ class Ablator:
             InputError: If the masks are not of that shape.
             NumericalError: If the model produced NaN.
         """
-        if masks.dim() != 2 or masks.shape[1] != len(self.sources):
-            raise InputError(
-                f"masks have the shape {tuple(masks.shape)}; expected (ablations, "
-                f"{len(self.sources)}), one column per source."
-            )
-        results: list[Tensor] = []
-        batch = self._first_batch
-        done = 0
-        while done < len(masks):
-            try:
-                results.append(self._run(masks[done : done + batch].bool()))
-            except torch.OutOfMemoryError:
-                if batch == 1:
-                    raise
-                batch = batch // 2
-                continue
-            done += batch
-        logits = torch.cat(results) if results else torch.zeros(0, self._answer_length)
-        if bool(torch.isnan(logits).any()):
-            raise NumericalError("The model's logits became NaN under ablation.")
-        return AblationEffects(logits)
-
-    @property
-    def _answer_length(self) -> int:
-        return len(self.ids) - self.prompt_length
-
-    @property
-    def _first_batch(self) -> int:
-        vocabulary = int(self.model.get_output_embeddings().weight.shape[0])
-        per_ablation = 4 * vocabulary * self._answer_length
-        return max(1, self.byte_limit // per_ablation)
+        check_masks(masks, len(self.sources))
+        rows = len(self.ids) - self.prompt_length
+        return in_batches(
+            lambda start, end: self._run(masks[start:end].bool()),
+            len(masks),
+            rows,
+            batch=batch_within(self.byte_limit, self.model, rows),
+        )
 
     def _run(self, masks: Tensor) -> Tensor:
-        """Return (ablations, answer tokens) logits, in double precision on the CPU."""
-        device = self.model.get_input_embeddings().weight.device
         # The last token predicts nothing that is wanted.
-        tokens = torch.tensor(list(self.ids[:-1]), device=device).expand(len(masks), -1)
-        positions = torch.arange(tokens.shape[1], device=device).expand(len(masks), -1)
-        rows = self._answer_length
-        logits = self.model(
-            input_ids=tokens,
-            attention_mask=self._token_mask(masks).to(device),
-            position_ids=positions,
-            use_cache=False,
-            **few_logits(self.model, rows),
-        ).logits[:, -rows:]
-        targets = torch.tensor(list(self.ids[self.prompt_length :]), device=device)
-        return _token_logits(logits, targets).cpu()
+        tokens = torch.tensor(list(self.ids[:-1])).expand(len(masks), -1)
+        positions = torch.arange(tokens.shape[1]).expand(len(masks), -1)
+        answer = self.ids[self.prompt_length :]
+        return answer_token_logits(self.model, tokens, self._token_mask(masks), positions, answer)
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""
@@ -140,6 +103,93 @@ class Ablator:
         for (start, end), column in zip(self.sources, masks.T, strict=True):
             visible[:, start:end] *= column.long()[:, None]
         return visible
+
+
+def check_prompt_length(prompt_length: int, tokens: int) -> None:
+    """Raise ``InputError`` unless ``tokens`` hold a prompt and an answer."""
+    if not 0 < prompt_length < tokens:
+        raise InputError(
+            f"prompt_length is {prompt_length} of {tokens} tokens; expected a prompt and an "
+            "answer of at least one token each."
+        )
+
+
+def check_masks(masks: Tensor, sources: int) -> None:
+    """Raise ``InputError`` unless masks are (ablations, sources)."""
+    if masks.dim() != 2 or masks.shape[1] != sources:
+        raise InputError(
+            f"masks have the shape {tuple(masks.shape)}; expected (ablations, {sources}), one "
+            "column per source."
+        )
+
+
+def batch_within(byte_limit: int, model: PreTrainedModel, rows: int) -> int:
+    """Return how many texts, at least 1, have logits of ``rows`` tokens each in so many bytes."""
+    vocabulary = int(model.get_output_embeddings().weight.shape[0])
+    return max(1, byte_limit // (4 * vocabulary * rows))
+
+
+def in_batches(
+    run: Callable[[int, int], Tensor], count: int, rows: int, batch: int
+) -> AblationEffects:
+    """Run ablations in batches, in smaller ones once memory is short.
+
+    Args:
+        run: Returns (end - start, answer tokens) logits of the ablations [start, end).
+        count: How many ablations there are.
+        rows: Tokens of the answer.
+        batch: How many to run at a time at first.
+
+    Raises:
+        NumericalError: If the model produced NaN.
+    """
+    results = [torch.zeros(0, rows, dtype=torch.float64)]
+    done = 0
+    while done < count:
+        try:
+            results.append(run(done, min(done + batch, count)))
+        except torch.OutOfMemoryError:
+            if batch == 1:
+                raise
+            batch = batch // 2
+            continue
+        done += batch
+    logits = torch.cat(results)
+    if bool(torch.isnan(logits).any()):
+        raise NumericalError("The model's logits became NaN under ablation.")
+    return AblationEffects(logits)
+
+
+def answer_token_logits(
+    model: PreTrainedModel,
+    tokens: Tensor,
+    visible: Tensor,
+    positions: Tensor,
+    answer: Sequence[int],
+) -> Tensor:
+    """Run several texts that end in the same answer.
+
+    Args:
+        model: The model.
+        tokens: (texts, tokens): prompt and answer without its last token.
+        visible: (texts, tokens): 0 at tokens that no other may attend to, else 1.
+        positions: (texts, tokens).
+        answer: Token ids of the answer.
+
+    Returns:
+        (texts, answer tokens): log p / (1 - p) of each token of the answer, in logits, in double
+        precision on the CPU.
+    """
+    device = model.get_input_embeddings().weight.device
+    rows = len(answer)
+    logits = model(
+        input_ids=tokens.to(device),
+        attention_mask=visible.to(device),
+        position_ids=positions.to(device),
+        use_cache=False,
+        **few_logits(model, rows),
+    ).logits[:, -rows:]
+    return _token_logits(logits, torch.tensor(list(answer), device=device)).cpu()
 
 
 def _token_logits(logits: Tensor, targets: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
-from at2_rag.folding import sum_ranges
+from at2_rag.estimators import Regions, TokenScores
 from at2_rag.prompt import Span
 from at2_rag.sources import Source
 
@@ -33,6 +33,9 @@ class Attribution:
             each passage that the caller passed; zero for those the model did not see.
         token_spans: Characters of the answer that each answer token stands for.
         answer_length: Characters of the answer.
+        statements: Characters [start, end) of each statement of the answer.
+        statement_scores: (statements, answer tokens): how much each token leans on each statement
+            that ended before it; zero for others, and where no estimator scored them.
     """
 
     sources: tuple[Source, ...]
@@ -40,6 +43,8 @@ class Attribution:
     passage_scores: Tensor
     token_spans: tuple[Span, ...]
     answer_length: int
+    statements: tuple[Span, ...]
+    statement_scores: Tensor
 
     def by_source(self) -> Tensor:
         """Return (sources,): scores for the whole answer."""
@@ -53,13 +58,21 @@ class Attribution:
         """
         return self._mean(self.scores, (start, end))
 
+    def by_statement(self, start: int, end: int) -> Tensor:
+        """Return (statements,): how much characters [start, end) lean on earlier statements.
+
+        Raises:
+            InputError: If the span is empty or not within the answer.
+        """
+        return self._mean(self.statement_scores, (start, end))
+
     def by_passage(self, span: Span | None = None) -> Tensor:
         """Return (passages,): scores of whole passages for a span, or for the whole answer."""
         return self._mean(self.passage_scores, span)
 
     def tokens_touching(self, start: int, end: int) -> list[int]:
         """Return the answer tokens that stand for any of the answer's characters [start, end)."""
-        return [i for i, (a, b) in enumerate(self.token_spans) if a < end and b > start]
+        return touching(self.token_spans, start, end)
 
     def top(self, k: int, span: Span | None = None) -> list[tuple[Source, float]]:
         """Return the ``k`` highest-scoring sources with their scores, highest first.
@@ -97,18 +110,26 @@ class Attribution:
             "passage_scores": self.passage_scores.tolist(),
             "token_spans": [list(span) for span in self.token_spans],
             "answer_length": self.answer_length,
+            "statements": [list(span) for span in self.statements],
+            "statement_scores": self.statement_scores.tolist(),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Attribution:
         """Return what :meth:`to_dict` was called on."""
         tokens = len(data["token_spans"])
+
+        def table(name: str) -> Tensor:
+            return torch.tensor(data[name]).view(len(data[name]), tokens)
+
         return cls(
             tuple(Source(*source) for source in data["sources"]),
-            torch.tensor(data["scores"]).view(len(data["scores"]), tokens),
-            torch.tensor(data["passage_scores"]).view(len(data["passage_scores"]), tokens),
+            table("scores"),
+            table("passage_scores"),
             tuple((start, end) for start, end in data["token_spans"]),
             data["answer_length"],
+            tuple((start, end) for start, end in data["statements"]),
+            table("statement_scores"),
         )
 
     def _mean(self, scores: Tensor, span: Span | None) -> Tensor:
@@ -132,35 +153,56 @@ class Attribution:
 
 
 def attribute_sources(
-    table: Tensor,
-    prompt: EncodedPrompt,
+    scores: TokenScores,
+    regions: Regions,
     sources: Sequence[Source],
-    num_passages: int,
     token_spans: Sequence[Span],
+    statements: Sequence[Span],
     answer_length: int,
+    prompt_length: int,
 ) -> Attribution:
-    """Sum a table of token scores over sources and over whole passages.
+    """Put an estimator's scores together with what they are scores of.
 
     Args:
-        table: (answer tokens, keys): score of each token of the prompt, at least.
-        prompt: The prompt that the keys are the tokens of.
-        sources: What to score.
-        num_passages: Number of passages that the caller passed.
+        scores: Of every token of the answer.
+        regions: What was scored, in tokens.
+        sources: What was scored, in characters.
         token_spans: Characters of each answer token.
+        statements: Characters of each statement.
         answer_length: Characters of the answer.
+        prompt_length: Tokens of the prompt.
     """
-    places = {place.index: place for place in prompt.places}
-    ranges = source_tokens(prompt, sources)
-    passage_ranges = [
-        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_passages)
-    ]
+    # A statement can lean on what was said before it, not on itself.
+    before = torch.zeros_like(scores.statements)
+    for statement, (_, end) in enumerate(regions.statements):
+        before[end - prompt_length :, statement] = 1.0
     return Attribution(
         tuple(sources),
-        sum_ranges(table, ranges).T.contiguous(),
-        sum_ranges(table, passage_ranges).T.contiguous(),
+        scores.sources.T.contiguous(),
+        scores.passages.T.contiguous(),
         tuple(token_spans),
         answer_length,
+        tuple(statements),
+        (scores.statements * before).T.contiguous(),
     )
+
+
+def touching(token_spans: Sequence[Span], start: int, end: int) -> list[int]:
+    """Return the tokens that stand for any of the characters [start, end)."""
+    return [i for i, (a, b) in enumerate(token_spans) if a < end and b > start]
+
+
+def passage_tokens(prompt: EncodedPrompt, num_passages: int) -> list[Span]:
+    """Return the range of the prompt's tokens that each passage has, title and all.
+
+    Args:
+        prompt: The prompt.
+        num_passages: Number of passages that the caller passed; (0, 0) for those not shown.
+    """
+    places = {place.index: place for place in prompt.places}
+    return [
+        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_passages)
+    ]
 
 
 def source_tokens(prompt: EncodedPrompt, sources: Sequence[Source]) -> list[Span]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from at2_rag.attribution import Attribution
+from at2_rag.estimators.calibration import Calibration
 from at2_rag.passages import Passage
-from at2_rag.sources import Source, sentences_or_whole
+from at2_rag.settings import Settings
+from at2_rag.sources import Source
 
 #: A source is cited beside the strongest one if its score is at least this share of that one's.
 RELATIVE_SCORE = 0.5
@@ -32,7 +34,10 @@ class Citation:
         source_start: First character of the source in the passage's text.
         source_end: One past the source's last character.
         text: Exactly ``passages[passage_index].text[source_start:source_end]``.
-        score: How much the source mattered for the statement; unitless, comparable within it.
+        score: How much the source mattered for the statement; unitless, comparable within it. Of
+            an inherited citation, how much the statement leaned on the one it came through.
+        via: Index of the earlier statement that this one leans on and inherits the citation
+            from; ``None`` for a source that the statement itself goes back to.
     """
 
     number: int
@@ -46,6 +51,7 @@ class Citation:
     source_end: int
     text: str
     score: float
+    via: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -60,9 +66,10 @@ class Statement:
         text: Exactly ``answer.text[start:end]``.
         start: First character in the answer's text.
         end: One past the last character.
-        citations: Strongest first.
-        supported: Whether the passages made the model say it; ``None`` while no threshold has
-            been calibrated, as with average attention.
+        citations: Strongest first; inherited ones behind the statement's own.
+        supported: Whether the passages made the model say it, by a calibrated threshold or
+            because it leans on a supported statement; ``None`` while no threshold has been
+            calibrated, as with average attention.
     """
 
     text: str
@@ -96,44 +103,87 @@ def cite(
     text: str,
     attribution: Attribution,
     passages: Sequence[Passage],
-    *,
-    max_citations: int,
-    min_score: float | None = None,
-    language: str = "english",
+    settings: Settings,
+    calibration: Calibration | None = None,
 ) -> tuple[Statement, ...]:
     """Cite every statement of an answer.
 
-    A source is cited if its score is positive, at least ``RELATIVE_SCORE`` of the statement's
-    highest, and at least ``min_score``.
+    With a calibration, a source is cited if its score reaches the threshold. Without one, if it is
+    positive and at least ``RELATIVE_SCORE`` of the statement's highest.
 
     Args:
         text: The answer.
         attribution: Its scores.
         passages: The caller's passages.
-        max_citations: At most so many for a statement.
-        min_score: Scores below are not cited; unitless.
-        language: Of the answer's sentences.
+        settings: How many citations, from which score on, and whether they are inherited.
+        calibration: From which score on a citation is real, for these sources.
     """
     numbers = _Numbers()
-    statements = []
-    for start, end in sentences_or_whole(text, language):
+    done: list[Statement] = []
+    for start, end in attribution.statements:
+        span = (start, end)
         scores = attribution.for_span(start, end)
-        citations = [
-            _citation(numbers, attribution.sources[i], float(scores[i]), (start, end), passages)
-            for i in _chosen(scores, max_citations, min_score)
+        tokens = len(attribution.tokens_touching(start, end))
+        own = [
+            _citation(numbers, attribution.sources[i], float(scores[i]), span, passages)
+            for i in _chosen(scores, tokens, settings, calibration)
         ]
-        statements.append(Statement(text[start:end], start, end, tuple(citations)))
-    return tuple(statements)
+        leaned = _leaned_on(attribution, span, settings, calibration)
+        inherited = _inherited(own, [(done[i], i, score) for i, score in leaned], span)
+        supported = None
+        if calibration is not None:
+            direct = bool((scores * tokens >= calibration.citations.threshold).any())
+            supported = direct or any(done[i].supported for i, _ in leaned)
+        cited = (*own, *inherited)[: settings.max_citations]
+        done.append(Statement(text[start:end], start, end, cited, supported))
+    return tuple(done)
 
 
-def _chosen(scores: Tensor, max_citations: int, min_score: float | None) -> list[int]:
-    order = torch.argsort(scores, descending=True, stable=True).tolist()[:max_citations]
+def _chosen(
+    scores: Tensor, tokens: int, settings: Settings, calibration: Calibration | None
+) -> list[int]:
+    order = torch.argsort(scores, descending=True, stable=True).tolist()[: settings.max_citations]
     if not order:
         return []
-    least = RELATIVE_SCORE * float(scores[order[0]])
-    if min_score is not None:
-        least = max(least, min_score)
+    if calibration is None:
+        least = RELATIVE_SCORE * float(scores[order[0]])
+    else:
+        least = calibration.citations.threshold / tokens
+    if settings.min_score is not None:
+        least = max(least, settings.min_score)
     return [i for i in order if scores[i] > 0 and scores[i] >= least]
+
+
+def _leaned_on(
+    attribution: Attribution,
+    span: tuple[int, int],
+    settings: Settings,
+    calibration: Calibration | None,
+) -> list[tuple[int, float]]:
+    """Return the earlier statements that one leans on, and how much, the most first."""
+    if not settings.transitive or calibration is None or calibration.earlier is None:
+        return []
+    scores = attribution.by_statement(*span)
+    least = calibration.earlier.threshold / len(attribution.tokens_touching(*span))
+    found = [(i, score) for i, score in enumerate(scores.tolist()) if score > 0 and score >= least]
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+def _inherited(
+    own: Sequence[Citation],
+    leaned: Sequence[tuple[Statement, int, float]],
+    span: tuple[int, int],
+) -> list[Citation]:
+    """Return the citations of earlier statements, each once and none that the statement has."""
+    known = {citation.number for citation in own}
+    found: dict[int, Citation] = {}
+    for statement, index, score in leaned:
+        for citation in statement.citations:
+            if citation.number not in known and citation.number not in found:
+                found[citation.number] = replace(
+                    citation, start=span[0], end=span[1], score=score, via=index
+                )
+    return list(found.values())
 
 
 def _citation(

@@ -47,7 +47,7 @@ class Engine:
             result.ids,
             decoded.text,
             decoded.spans,
-            result.table,
+            result.attention,
             result.truncated,
         )
 
@@ -66,11 +66,11 @@ class Engine:
         begin = len(prompt.text) - len(text)
         first, _ = prompt.token_range(begin, len(prompt.text))
         ids = prompt.ids[first:]
-        table = self.recorded.read(prompt.ids[:first], ids)
+        attention = self.recorded.read(prompt.ids[:first], ids)
         spans = tuple(
             (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
         )
-        return Reading(maker, prompt, first, ids, text, spans, table, truncated=False)
+        return Reading(maker, prompt, first, ids, text, spans, attention, truncated=False)
 
     @property
     def _context_length(self) -> int | None:

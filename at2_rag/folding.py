@@ -71,6 +71,22 @@ class LinearFold:
         return self._table
 
 
+class SeveralFolds:
+    """Feeds several folds from one pass.
+
+    Args:
+        folds: The folds.
+    """
+
+    def __init__(self, *folds: LinearFold | HeadFold) -> None:
+        self._folds = folds
+
+    def add(self, layer: int, chunk: WeightChunk) -> None:
+        """Take in the weights of some heads and rows of one layer."""
+        for fold in self._folds:
+            fold.add(layer, chunk)
+
+
 class HeadFold:
     """Keeps attention apart by layer and head, but summed over sources and averaged over targets.
 

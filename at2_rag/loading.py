@@ -13,9 +13,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from at2_rag.auto_estimator import auto_estimator
 from at2_rag.capture import inspect_attention
 from at2_rag.errors import UnsupportedModelError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.fetching import HubAccess
+from at2_rag.published import AUTO
 
 _TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
 
@@ -64,14 +67,30 @@ def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return model, tokenizer
 
 
-def load_estimator(where: str | Path, model: PreTrainedModel) -> ScoreEstimator:
+def load_estimator(
+    where: str | Path,
+    model: PreTrainedModel,
+    access: HubAccess | None = None,
+    *,
+    stacklevel: int = 2,
+) -> ScoreEstimator:
     """Load a score estimator for ``model`` from a folder, a file or the hub.
+
+    Args:
+        where: Folder, file or hub id; ``"auto"`` for whichever can be found for the model, and
+            average attention where none can, with a warning. A folder of that name is
+            ``Path("auto")``.
+        model: The model that it is for.
+        access: How the hub may be used.
+        stacklevel: Of the warning.
 
     Raises:
         FileFormatError: If it cannot be read.
         EstimatorMismatchError: If it is for another model.
     """
+    if where == AUTO:
+        return auto_estimator(model, access, stacklevel=stacklevel + 1)
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)
-    return ScoreEstimator.from_hub(where, shape)
+    return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)

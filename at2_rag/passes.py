@@ -12,7 +12,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from at2_rag.capture import AttentionCapture, RecordingLost
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.folding import LinearFold
 from at2_rag.logits import few_logits
 
@@ -36,12 +36,12 @@ class Generation:
 
     Attributes:
         ids: Token ids, without the end token.
-        table: (answer tokens, keys), the score of each key for each answer token.
+        attention: Of its tokens, folded with the estimator's weightings.
         truncated: Whether it stopped at the longest length.
     """
 
     ids: tuple[int, ...]
-    table: Tensor
+    attention: TokenAttention
     truncated: bool
 
 
@@ -107,17 +107,18 @@ class RecordedModel:
         truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
         if fold is None:
             return Generation(ids, self.read(prompt, ids), truncated)
-        return Generation(ids, self._scores(fold, (*prompt, *ids[:-1]), ids), truncated)
+        return Generation(ids, _attention(fold, (*prompt, *ids[:-1]), ids), truncated)
 
     @torch.inference_mode()
-    def read(self, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
-        """Read a given answer in one pass and return (answer tokens, keys) scores.
+    def read(self, prompt: Sequence[int], answer: Sequence[int]) -> TokenAttention:
+        """Read a given answer in one pass and return the attention of its tokens.
 
         Raises:
             NumericalError: If logits or attention are NaN.
         """
         if not answer:
-            return torch.zeros(0, len(prompt))
+            weightings = len(self._estimator.weightings)
+            return TokenAttention(torch.zeros(weightings, 0, len(prompt)), tuple(prompt), ())
         # The last token of the answer is predicted, and predicts nothing that is wanted.
         ids = [*prompt, *answer][:-1]
         fold = self._fold(len(prompt), len(ids))
@@ -128,7 +129,7 @@ class RecordedModel:
             ).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
-        return self._scores(fold, ids, answer)
+        return _attention(fold, ids, answer)
 
     def _run(
         self, arguments: dict[str, Any], prompt_length: int
@@ -144,11 +145,6 @@ class RecordedModel:
 
     def _fold(self, prompt_length: int, keys: int) -> LinearFold:
         return LinearFold(self._estimator.weightings, prompt_length - 1, keys)
-
-    def _scores(self, fold: LinearFold, keys: Sequence[int], answer: Sequence[int]) -> Tensor:
-        """Return (answer tokens, keys)."""
-        tables = fold.tables(len(answer), len(keys))[:, 0]
-        return _finite(self._estimator.combine(tables, keys, answer))
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("num_return_sequences", 1) != 1:
@@ -197,10 +193,11 @@ def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:
     return tuple(ids[:stop])
 
 
-def _finite(table: Tensor) -> Tensor:
-    if not bool(torch.isfinite(table).all()):
+def _attention(fold: LinearFold, keys: Sequence[int], answer: Sequence[int]) -> TokenAttention:
+    tables = fold.tables(len(answer), len(keys))[:, 0]
+    if not bool(torch.isfinite(tables).all()):
         raise NumericalError(_not_finite("attention"))
-    return table
+    return TokenAttention(tables, tuple(keys), tuple(answer))
 
 
 def _not_finite(what: str) -> str:

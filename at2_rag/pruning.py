@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from at2_rag.answer import Answer
@@ -114,7 +115,7 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
     choose = _whole_passages if rule.unit == "passage" else _sentences
     spans = choose(draft, rule)
     kept = tuple(
-        replace(maker.passages[index], text=_joined(maker.passages[index].text, places))
+        replace(maker.passages[index], text=joined(maker.passages[index].text, places))
         for index, places in spans.items()
     )
     scores = draft.attribution.by_passage().tolist()
@@ -157,12 +158,22 @@ def _count_sentences(passages: Sequence[Passage], language: str) -> int:
     return sum(len(sentences_or_whole(passage.text, language)) for passage in passages)
 
 
-def _joined(text: str, spans: Sequence[Span]) -> str:
-    """Join spans by what stands between neighbours, and by a space where a sentence is gone."""
-    result = ""
-    for (start, end), following in zip(spans, [*spans[1:], None], strict=True):
-        result += text[start:end]
-        if following is not None:
-            between = text[end : following[0]]
-            result += between if not between.strip() else " "
+def joined(text: str, spans: Sequence[Span]) -> str:
+    """Join spans by what stands between neighbours, and by a space where something is gone.
+
+    No space comes where the text had none on either side of what is gone, as in Chinese, or where
+    a span has its own.
+    """
+    result = text[slice(*spans[0])] if spans else ""
+    for (_, end), (start, stop) in pairwise(spans):
+        result += _between(text, end, start) + text[start:stop]
     return result
+
+
+def _between(text: str, end: int, start: int) -> str:
+    gap = text[end:start]
+    if not gap.strip():
+        return gap
+    stood_apart = gap[0].isspace() or gap[-1].isspace()
+    has_its_own = text[end - 1].isspace() or text[start].isspace()
+    return " " if stood_apart and not has_its_own else ""

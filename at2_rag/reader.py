@@ -17,16 +17,18 @@ from at2_rag.chat import Message
 from at2_rag.citations import Statement
 from at2_rag.engine import Engine
 from at2_rag.errors import InputError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.fetching import HubAccess
 from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.methods import AttributionMethod, answer_by
 from at2_rag.passages import Passage, as_passages
 from at2_rag.passes import RecordedModel
 from at2_rag.prompting import PromptMaker
 from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.published import AUTO
 from at2_rag.reading import Reading
 from at2_rag.settings import Settings
-from at2_rag.task import AttributionTask
+from at2_rag.task import AblationKind, AttributionTask
 from at2_rag.verification import Verification, verify
 
 
@@ -54,7 +56,9 @@ class Reader:
         model: A decoder-only language model of transformers. It is put into evaluation mode and
             its attention made recordable; what it computes stays the same.
         tokenizer: Its fast tokenizer.
-        estimator: Coefficients for this model; ``None`` is average attention, with a warning.
+        estimator: Coefficients for this model; ``"auto"`` for those that can be found for it,
+            and any other text or path for where to load them from; ``None`` is average
+            attention, with a warning.
         settings: Defaults for all calls.
         method: What scores the sources instead of the estimator, such as
             ``at2_rag.methods.SurrogateMethod()``; scores and ``min_score`` are in its own unit.
@@ -69,7 +73,7 @@ class Reader:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        estimator: ScoreEstimator | None = None,
+        estimator: ScoreEstimator | str | Path | None = None,
         settings: Settings | None = None,
         *,
         method: AttributionMethod | None = None,
@@ -77,6 +81,8 @@ class Reader:
     ) -> None:
         model.eval()
         capture = capture_of(model)
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(estimator, model, stacklevel=3)
         if estimator is None:
             estimator = ScoreEstimator.uniform(model)
             if method is None:
@@ -102,7 +108,7 @@ class Reader:
     def from_pretrained(
         cls,
         name: str | Path,
-        estimator: ScoreEstimator | str | Path | None = None,
+        estimator: ScoreEstimator | str | Path | None = AUTO,
         settings: Settings | None = None,
         **options: Any,
     ) -> Reader:
@@ -110,7 +116,10 @@ class Reader:
 
         Args:
             name: Hub id or folder.
-            estimator: Coefficients, or the folder, file or hub id to load them from.
+            estimator: Coefficients, or the folder, file or hub id to load them from. ``"auto"``
+                looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and
+                at the hub where some are published for this model; it takes seconds at most,
+                and where none can be had, it is average attention, with a warning.
             settings: Defaults for all calls.
             options: Passed to ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
                 ``device_map``, ``revision``, …).
@@ -121,7 +130,8 @@ class Reader:
         """
         model, tokenizer = load_model(name, options)
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model)
+            access = HubAccess.of(options)
+            estimator = load_estimator(estimator, model, access, stacklevel=3)
         return cls(model, tokenizer, estimator, settings)
 
     @classmethod
@@ -278,7 +288,12 @@ class Reader:
         return reading.task(self.model, self._scored(reading))
 
     def verify(
-        self, answer: Answer, *, history: Sequence[Message] = (), **options: Any
+        self,
+        answer: Answer,
+        *,
+        by: AblationKind = "attention",
+        history: Sequence[Message] = (),
+        **options: Any,
     ) -> Verification:
         """Really leave out what each statement cites, and measure how much less likely it gets.
 
@@ -286,6 +301,8 @@ class Reader:
 
         Args:
             answer: An answer of this reader.
+            by: ``"attention"`` masks the sources and leaves all positions unchanged, as scores are
+                learned; ``"removal"`` takes their text out of the prompt, as pruning does.
             history: Earlier chat messages, as the answer was made with.
             options: Any of :class:`Settings`, as the answer was made with.
 
@@ -296,7 +313,7 @@ class Reader:
         _refuse_unknown(unknown)
         maker = self._maker(answer.question, answer.passages, history, settings)
         reading = self._engine.read(maker, answer.kept, answer.text)
-        return verify(reading.task(self.model, self._scored(reading)), answer.statements)
+        return verify(reading.task(self.model, self._scored(reading)), answer.statements, by)
 
     def prune(
         self,
@@ -351,7 +368,7 @@ class Reader:
         return answer_by(self.method, task, reading.maker.settings)
 
     def _scored(self, reading: Reading) -> Answer:
-        return reading.answer(self.name, self.estimator.kind)
+        return reading.answer(self.name, self.estimator)
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:

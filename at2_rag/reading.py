@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.answer import Answer
-from at2_rag.attribution import attribute_sources, source_tokens
+from at2_rag.attribution import Attribution, attribute_sources, passage_tokens, source_tokens
 from at2_rag.citations import cite
 from at2_rag.encoding import EncodedPrompt
+from at2_rag.estimators import Regions, ScoreEstimator, TokenAttention
 from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
+from at2_rag.removal import ShorterPrompts
+from at2_rag.sources import Source, sentences_or_whole
 from at2_rag.task import AttributionTask, statement_targets
 
 
@@ -27,7 +30,7 @@ class Reading:
         answer_ids: Token ids of the answer.
         text: The answer.
         spans: Characters of the answer that each of its tokens stands for.
-        table: (answer tokens, keys), the score of each key for each answer token.
+        attention: Of the answer's tokens, folded with an estimator's weightings.
         truncated: Whether the answer stopped at the longest length.
     """
 
@@ -37,38 +40,24 @@ class Reading:
     answer_ids: tuple[int, ...]
     text: str
     spans: tuple[Span, ...]
-    table: Tensor
+    attention: TokenAttention
     truncated: bool
 
-    def answer(self, model: str, estimator: str) -> Answer:
+    def answer(self, model: str, estimator: ScoreEstimator) -> Answer:
         """Return the answer with its citations.
 
         Args:
             model: The model's name.
-            estimator: The estimator's kind.
+            estimator: What the attention was folded for.
         """
         maker, prompt, settings = self.maker, self.prompt, self.maker.settings
-        attribution = attribute_sources(
-            self.table,
-            prompt,
-            maker.sources(prompt),
-            len(maker.passages),
-            self.spans,
-            len(self.text),
-        )
-        statements = cite(
-            self.text,
-            attribution,
-            maker.passages,
-            max_citations=settings.max_citations,
-            min_score=settings.min_score,
-            language=settings.language,
-        )
+        attribution = self.attribution(estimator)
+        calibration = estimator.calibration(settings.source_unit)
         return Answer(
             question=maker.question,
             text=self.text,
             passages=maker.passages,
-            statements=statements,
+            statements=cite(self.text, attribution, maker.passages, settings, calibration),
             attribution=attribution,
             kept=prompt.shown,
             dropped=tuple(i for i in maker.readable if i not in prompt.shown),
@@ -77,7 +66,23 @@ class Reading:
             prompt_tokens=self.prompt_length,
             answer_tokens=len(self.answer_ids),
             model=model,
-            estimator=estimator,
+            estimator=estimator.kind,
+        )
+
+    def attribution(self, estimator: ScoreEstimator) -> Attribution:
+        """Return the scores of every source for every token of the answer.
+
+        Args:
+            estimator: What the attention was folded for.
+        """
+        return attribute_sources(
+            estimator.scores(self.attention, self._regions),
+            self._regions,
+            self._sources,
+            self.spans,
+            self._statements,
+            len(self.text),
+            self.prompt_length,
         )
 
     def task(self, model: PreTrainedModel, answer: Answer) -> AttributionTask:
@@ -91,7 +96,35 @@ class Reading:
             model,
             (*self.prompt.ids[: self.prompt_length], *self.answer_ids),
             self.prompt_length,
-            tuple(source_tokens(self.prompt, answer.attribution.sources)),
-            statement_targets(answer),
+            self._regions.sources,
+            statement_targets(self._statements, self.spans),
             answer,
+            prompts=ShorterPrompts(
+                self.maker,
+                self.prompt.shown,
+                answer.attribution.sources,
+                # The answer where it was tokenized with the prompt; nothing where it was generated.
+                self.prompt.text[self.prompt.prompt_length :].strip(),
+            ),
+        )
+
+    @cached_property
+    def _sources(self) -> list[Source]:
+        return self.maker.sources(self.prompt)
+
+    @cached_property
+    def _statements(self) -> tuple[Span, ...]:
+        return tuple(sentences_or_whole(self.text, self.maker.settings.language))
+
+    @cached_property
+    def _regions(self) -> Regions:
+        first = self.prompt_length
+        return Regions(
+            sources=tuple(source_tokens(self.prompt, self._sources)),
+            owners=tuple(source.passage_index for source in self._sources),
+            passages=tuple(passage_tokens(self.prompt, len(self.maker.passages))),
+            statements=tuple(
+                (first + start, first + end)
+                for start, end in statement_targets(self._statements, self.spans)
+            ),
         )

@@ -25,6 +25,8 @@ class Settings:
         on_overflow: When the prompt and the longest answer do not fit the model's context:
             ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
         language: Of sentences, as Punkt names it.
+        transitive: Whether a statement that leans on an earlier one of the answer inherits its
+            citations; the paper's own behaviour is not to. Needs a calibrated estimator.
     """
 
     source_unit: SourceUnit = "sentence"
@@ -35,6 +37,7 @@ class Settings:
     min_score: float | None = None
     on_overflow: Literal["error", "drop"] = "error"
     language: str = "english"
+    transitive: bool = True
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from transformers import PreTrainedModel
 
 from at2_rag.ablation import DEFAULT_BYTE_LIMIT, Ablator
 from at2_rag.answer import Answer
-from at2_rag.attribution import Attribution
+from at2_rag.attribution import touching
+from at2_rag.errors import InputError
 from at2_rag.prompt import Span
+from at2_rag.removal import RemovalAblator, ShorterPrompts
+
+#: How sources are ablated: masked out of attention, positions unchanged (section 3.2), or by making
+#: the prompt anew without their text.
+AblationKind = Literal["attention", "removal"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class AttributionTask:
         sources: Token range of each source in ``ids``.
         targets: Range of answer tokens of each target, counted from the answer's first token.
         answer: The answer with its citations; its statements are the targets.
+        prompts: Makes the prompt without some sources; ``None`` where its text is not known.
     """
 
     model: PreTrainedModel
@@ -31,25 +40,57 @@ class AttributionTask:
     sources: tuple[Span, ...]
     targets: tuple[Span, ...]
     answer: Answer
+    prompts: ShorterPrompts | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def first_row(self) -> int:
         """Position of the query that predicts the answer's first token."""
         return self.prompt_length - 1
 
-    def ablator(self, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Ablator:
-        """Return what ablates this task's sources."""
+    def ablator(
+        self, byte_limit: int = DEFAULT_BYTE_LIMIT, *, by: AblationKind = "attention"
+    ) -> Ablator | RemovalAblator:
+        """Return what ablates this task's sources.
+
+        Args:
+            byte_limit: Bound on the logits of one batch.
+            by: Masking their tokens out of attention, or removing their text.
+
+        Raises:
+            InputError: If there is no such way, or the prompt's text is not known.
+        """
+        if by not in get_args(AblationKind):
+            raise InputError(f"by is {by!r}; expected one of {', '.join(get_args(AblationKind))}.")
+        if by == "removal":
+            if self.prompts is None:
+                raise InputError(
+                    "This task has token ids and no text, so no text can be removed; expected "
+                    "prompts. Make it with reader.task(...), or ablate by='attention'."
+                )
+            return RemovalAblator(
+                self.model, self.ids, self.prompt_length, self.prompts, byte_limit
+            )
         return Ablator(self.model, self.ids, self.prompt_length, self.sources, byte_limit)
 
+    def ablator_with_statements(self, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Ablator:
+        """Return what ablates this task's sources and, behind them, its targets.
 
-def statement_targets(answer: Answer) -> tuple[Span, ...]:
-    """Return, for each statement of an answer, its range of answer tokens."""
-    return tuple(
-        _token_range(answer.attribution, statement.start, statement.end)
-        for statement in answer.statements
-    )
+        What it says of a target is right where only earlier ones are ablated.
+
+        Args:
+            byte_limit: Bound on the logits of one batch.
+        """
+        first = self.prompt_length
+        targets = tuple((first + start, first + end) for start, end in self.targets)
+        return Ablator(self.model, self.ids, first, (*self.sources, *targets), byte_limit)
 
 
-def _token_range(attribution: Attribution, start: int, end: int) -> Span:
-    touching = attribution.tokens_touching(start, end)
-    return touching[0], touching[-1] + 1
+def statement_targets(statements: Sequence[Span], token_spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Return, for each statement of an answer, its range of answer tokens.
+
+    Args:
+        statements: Characters of each.
+        token_spans: Characters of each token of the answer.
+    """
+    found = [touching(token_spans, start, end) for start, end in statements]
+    return tuple((tokens[0], tokens[-1] + 1) for tokens in found)

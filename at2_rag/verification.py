@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from at2_rag.citations import Statement
+from at2_rag.citations import Citation, Statement
 from at2_rag.errors import InputError
-from at2_rag.task import AttributionTask
+from at2_rag.task import AblationKind, AttributionTask
+
+#: Sources, and earlier statements, that are left out together.
+_LeftOut = tuple[tuple[int, ...], tuple[int, ...]]
 
 _LARGEST_EXPONENT = 700.0  # a double holds no more
 
@@ -95,12 +99,18 @@ class Verification:
         return "\n".join(map(str, self.statements))
 
 
-def verify(task: AttributionTask, statements: tuple[Statement, ...]) -> Verification:
+def verify(
+    task: AttributionTask, statements: tuple[Statement, ...], by: AblationKind = "attention"
+) -> Verification:
     """Ablate the cited sources of each statement, all at once and each alone, in one batch.
+
+    For an inherited citation, the earlier statements of the answer that cite the same source are
+    masked with it: they repeat what it says.
 
     Args:
         task: The answer, read by the model, with the sources that the citations point to.
         statements: Its statements with their citations.
+        by: Whether sources are masked out of attention, or their text removed from the prompt.
 
     Raises:
         InputError: If a citation points to no source of the task.
@@ -108,45 +118,73 @@ def verify(task: AttributionTask, statements: tuple[Statement, ...]) -> Verifica
     index = {
         (s.passage_index, s.start, s.end): i for i, s in enumerate(task.answer.attribution.sources)
     }
-    groups = [_groups(statement, index) for statement in statements]
-    left_out = sorted({sources for group in groups for sources in group.values()})
-    masks = torch.ones(1 + len(left_out), len(task.sources), dtype=torch.bool)
-    for row, sources in enumerate(left_out, start=1):
-        masks[row, list(sources)] = False
-    effects = task.ablator().ablate(masks)
-    row_of = {sources: row for row, sources in enumerate(left_out, start=1)}
+    groups = [_groups(statements, target, index) for target in range(len(statements))]
+    left_out = sorted({out for group in groups for out in group.values()})
+    log_p = _log_probabilities(task, left_out, by)
+    row_of = {out: row for row, out in enumerate(left_out, start=1)}
 
-    def evidence(target: int, numbers: tuple[int, ...], sources: tuple[int, ...]) -> Evidence:
-        log_p = effects.log_probability(*task.targets[target])
-        return Evidence(numbers, float(log_p[0] - log_p[row_of[sources]]))
+    def evidence(target: int, numbers: tuple[int, ...], out: _LeftOut) -> Evidence:
+        return Evidence(numbers, float(log_p[target, 0] - log_p[target, row_of[out]]))
 
     verified = []
     for target, (statement, group) in enumerate(zip(statements, groups, strict=True)):
-        found = {numbers: evidence(target, numbers, sources) for numbers, sources in group.items()}
+        found = {numbers: evidence(target, numbers, out) for numbers, out in group.items()}
         numbers = tuple(citation.number for citation in statement.citations)
         alone = tuple(found[(number,)] for number in numbers)
         verified.append(VerifiedStatement(statement, found.get(tuple(sorted(numbers))), alone))
     return Verification(tuple(verified))
 
 
+def _log_probabilities(
+    task: AttributionTask, left_out: Sequence[_LeftOut], by: AblationKind
+) -> Tensor:
+    """Return (targets, 1 + left out): log-probabilities with nothing left out, and with each."""
+    count = len(task.sources)
+    masks = torch.ones(1 + len(left_out), count + len(task.targets), dtype=torch.bool)
+    for row, (sources, earlier) in enumerate(left_out, start=1):
+        masks[row, [*sources, *(count + statement for statement in earlier)]] = False
+    if by == "attention":
+        effects = task.ablator_with_statements().ablate(masks)
+    else:
+        # The answer is given; its own words cannot be removed from it.
+        effects = task.ablator(by=by).ablate(masks[:, :count])
+    return torch.stack([effects.log_probability(*target) for target in task.targets])
+
+
 def _groups(
-    statement: Statement, index: Mapping[tuple[int, int, int], int]
-) -> dict[tuple[int, ...], tuple[int, ...]]:
-    """Return the sources to leave out, by the numbers of their citations."""
-    sources: dict[int, int] = {}
-    for citation in statement.citations:
-        place = (citation.passage_index, citation.source_start, citation.source_end)
-        if place not in index:
-            raise InputError(
-                f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
-                f"{place[0]}, which is no source here; expected the source_unit, language and "
-                "prompt that the answer was made with. Pass the same options."
-            )
-        sources[citation.number] = index[place]
-    groups: dict[tuple[int, ...], tuple[int, ...]] = {
-        (number,): (source,) for number, source in sources.items()
-    }
-    if sources:
-        numbers = tuple(sorted(sources))
-        groups[numbers] = tuple(sorted(sources[number] for number in numbers))
+    statements: Sequence[Statement], target: int, index: Mapping[tuple[int, int, int], int]
+) -> dict[tuple[int, ...], _LeftOut]:
+    """Return what to leave out of one statement's context, by the numbers of its citations.
+
+    An inherited citation came through earlier statements, which repeat what its source says: the
+    source is left out together with the earlier statements that cite it.
+    """
+    groups: dict[tuple[int, ...], _LeftOut] = {}
+    for citation in statements[target].citations:
+        source = _source_of(citation, index)
+        earlier = () if citation.via is None else _citing(statements[:target], citation.number)
+        groups[(citation.number,)] = ((source,), earlier)
+    if groups:
+        together = tuple(sorted(number for (number,) in groups))
+        groups[together] = (
+            tuple(sorted({source for sources, _ in groups.values() for source in sources})),
+            tuple(sorted({statement for _, earlier in groups.values() for statement in earlier})),
+        )
     return groups
+
+
+def _citing(statements: Sequence[Statement], number: int) -> tuple[int, ...]:
+    return tuple(
+        i for i, s in enumerate(statements) if any(c.number == number for c in s.citations)
+    )
+
+
+def _source_of(citation: Citation, index: Mapping[tuple[int, int, int], int]) -> int:
+    place = (citation.passage_index, citation.source_start, citation.source_end)
+    if place not in index:
+        raise InputError(
+            f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
+            f"{place[0]}, which is no source here; expected the source_unit, language and "
+            "prompt that the answer was made with. Pass the same options."
+        )
+    return index[place]

@@ -11,7 +11,15 @@ from architectures import build
 from conftest import TESTS
 from typer.testing import CliRunner
 
-from at2_rag import Answer, Passage, Reader, ScoreEstimator, __version__, inspect_attention
+from at2_rag import (
+    Answer,
+    LinearEstimator,
+    Passage,
+    Reader,
+    ScoreEstimator,
+    __version__,
+    inspect_attention,
+)
 from at2_rag.cli.app import app
 from at2_rag.cli.config_probe import inspect_config
 from at2_rag.cli.console import harmless
@@ -70,7 +78,7 @@ def estimator(golden_llama, tmp_path_factory):
     count = shape.layers * shape.heads
     coefficients = torch.arange(1.0, count + 1).view(shape.layers, shape.heads) / count**2
     folder = tmp_path_factory.mktemp("estimator")
-    ScoreEstimator(coefficients).save(folder)
+    LinearEstimator(coefficients).save(folder)
     return folder
 
 
@@ -104,7 +112,8 @@ def test_answer_and_references_go_to_stdout_and_notes_to_stderr(files):
         assert line.startswith(f"[{citation['number']}] {citation['title']}: {citation['text']} (")
         assert line.endswith(f", {citation['passage_id']})")
     assert "\x1b" not in result.output
-    assert "note: no --estimator was given, so scores are average attention\n" in result.stderr
+    assert "note: No learned score estimator is used for " in result.stderr
+    assert "Scores are average attention, in which every attention head" in result.stderr
     assert all(line.startswith("note: ") for line in result.stderr.splitlines())
 
 

@@ -12,15 +12,23 @@ from at2_rag import (
     EstimatorMismatchError,
     FileFormatError,
     InputError,
+    LinearEstimator,
     ScoreEstimator,
     inspect_attention,
 )
 from at2_rag.capture import capture_of
+from at2_rag.estimators import Regions
 from at2_rag.passes import RecordedModel
 
 
+def token_scores(estimator, attention):
+    """Return (answer tokens, keys): every key scored as a source of its own."""
+    keys = tuple((i, i + 1) for i in range(len(attention.keys)))
+    return estimator.scores(attention, Regions(keys, tuple(range(len(keys))), (), ())).sources
+
+
 def test_saved_equals_loaded(tmp_path):
-    estimator = ScoreEstimator(torch.randn(3, 4), metadata={"model": "x", "seed": 1})
+    estimator = LinearEstimator(torch.randn(3, 4), metadata={"model": "x", "seed": 1})
     estimator.save(tmp_path / "estimator")
     loaded = ScoreEstimator.load(tmp_path / "estimator", AttentionShape(3, 4))
     assert torch.equal(loaded.coefficients, estimator.coefficients)
@@ -73,7 +81,7 @@ def test_code_in_a_file_is_never_run(tmp_path):
 def test_missing_and_broken_files(tmp_path):
     with pytest.raises(FileFormatError, match=r"No score estimator at .*nowhere"):
         ScoreEstimator.load(tmp_path / "nowhere")
-    ScoreEstimator(torch.ones(1, 1)).save(tmp_path)
+    LinearEstimator(torch.ones(1, 1)).save(tmp_path)
     (tmp_path / "score_estimator.json").write_text("{")
     with pytest.raises(FileFormatError, match="cannot be read"):
         ScoreEstimator.load(tmp_path)
@@ -89,14 +97,14 @@ def test_missing_and_broken_files(tmp_path):
 )
 def test_unusable_coefficients(coefficients):
     with pytest.raises(InputError, match="expected"):
-        ScoreEstimator(coefficients)
+        LinearEstimator(coefficients)
 
 
 def test_from_hub_reads_the_local_cache(tmp_path):
     """A cached repository in the hub's own layout is found without a network."""
     commit = "0" * 40
     snapshot = tmp_path / "models--someone--at2-tiny" / "snapshots" / commit
-    ScoreEstimator(torch.ones(2, 2), metadata={"from": "cache"}).save(snapshot)
+    LinearEstimator(torch.ones(2, 2), metadata={"from": "cache"}).save(snapshot)
     refs = tmp_path / "models--someone--at2-tiny" / "refs"
     refs.mkdir()
     (refs / "main").write_text(commit)
@@ -110,33 +118,35 @@ def test_copying_coefficients_count_attention_to_the_token_being_generated(golde
     """Against the weights that eager attention reports, multiplied out by hand."""
     model, case = golden_llama.model, golden_llama.cases[3]
     torch.manual_seed(0)
-    estimator = ScoreEstimator(torch.randn(3, 4), copying=torch.randn(3, 4))
+    estimator = LinearEstimator(torch.randn(3, 4), copying=torch.randn(3, 4))
     start, end = case["target_token_range"]
     ids = case["input_ids"]
     recorded = RecordedModel(model, capture_of(model), estimator)
-    table = recorded.read(ids[:start], ids[start:end])
+    attention = recorded.read(ids[:start], ids[start:end])
+    table = token_scores(estimator, attention)
     eager = AutoModelForCausalLM.from_pretrained(
         golden_llama.folder / "model", attn_implementation="eager"
     )
     with torch.no_grad():
         output = eager(torch.tensor([ids[: end - 1]]), output_attentions=True)
-    attention = torch.stack(output.attentions)[:, 0, :, start - 1 :]
+    eager_attention = torch.stack(output.attentions)[:, 0, :, start - 1 :]
     same = torch.tensor(ids[start:end])[:, None] == torch.tensor(ids[: end - 1])[None]
-    expected = torch.einsum("lhrk,lh->rk", attention, estimator.coefficients)
-    expected += torch.einsum("lhrk,lh->rk", attention * same, estimator.copying)
+    expected = torch.einsum("lhrk,lh->rk", eager_attention, estimator.coefficients)
+    expected += torch.einsum("lhrk,lh->rk", eager_attention * same, estimator.copying)
     assert same.any()
     torch.testing.assert_close(table, expected, rtol=0, atol=1e-5)
 
 
 def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, tmp_path):
-    ScoreEstimator(torch.randn(3, 4), copying=torch.randn(3, 4)).save(tmp_path)
+    LinearEstimator(torch.randn(3, 4), copying=torch.randn(3, 4)).save(tmp_path)
     estimator = ScoreEstimator.load(tmp_path, AttentionShape(3, 4))
     assert estimator.kind == "copying"
     model = golden_llama.model
     recorded = RecordedModel(model, capture_of(model), estimator)
     prompt = golden_llama.cases[3]["input_ids"][:200]
     generated = recorded.generate(prompt, {"max_new_tokens": 12})
-    read = recorded.read(prompt, generated.ids)
-    torch.testing.assert_close(generated.table[:, : read.shape[1]], read, rtol=0, atol=1e-5)
+    read = token_scores(estimator, recorded.read(prompt, generated.ids))
+    scores = token_scores(estimator, generated.attention)
+    torch.testing.assert_close(scores, read, rtol=0, atol=1e-5)
     with pytest.raises(InputError, match=r"copying has the shape \(2, 4\)"):
-        ScoreEstimator(torch.ones(3, 4), copying=torch.ones(2, 4))
+        LinearEstimator(torch.ones(3, 4), copying=torch.ones(2, 4))

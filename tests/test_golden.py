@@ -15,7 +15,7 @@ def token_table(golden, case):
     estimator = ScoreEstimator.load(golden.folder / "score_estimator.pt")
     recorded = RecordedModel(golden.model, capture_of(golden.model), estimator)
     start, end = case["target_token_range"]
-    return recorded.read(case["input_ids"][:start], case["input_ids"][start:end])
+    return recorded.read(case["input_ids"][:start], case["input_ids"][start:end]).tables[0]
 
 
 def test_scores_from_the_given_ranges_agree(golden):

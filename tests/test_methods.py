@@ -8,7 +8,14 @@ import pytest
 import torch
 from architectures import build
 
-from at2_rag import EstimatorMismatchError, InputError, NumericalError, Reader, ScoreEstimator
+from at2_rag import (
+    EstimatorMismatchError,
+    InputError,
+    LinearEstimator,
+    NumericalError,
+    Reader,
+    ScoreEstimator,
+)
 from at2_rag.ablation import AblationEffects, Ablator, random_masks
 from at2_rag.methods import (
     METHOD_NAMES,
@@ -69,7 +76,7 @@ class LinearTask(AttributionTask):
 
     weights: torch.Tensor = None
 
-    def ablator(self):
+    def ablator(self, byte_limit=0, *, by="attention"):
         return self
 
     def ablate(self, masks):
@@ -116,7 +123,7 @@ def test_average_attention_is_the_mean_over_layers_and_heads(golden_llama, task)
 
 def test_an_estimator_for_another_model_is_refused(task):
     with pytest.raises(EstimatorMismatchError, match="2 layers of 4 heads"):
-        AttentionMethod(ScoreEstimator(torch.ones(2, 4))).scores(task)
+        AttentionMethod(LinearEstimator(torch.ones(2, 4))).scores(task)
 
 
 # Gradient

@@ -1,5 +1,6 @@
 """The reader: laws that hold whatever a model writes, options, and bad input."""
 
+import shutil
 import threading
 import warnings
 
@@ -14,6 +15,7 @@ from at2_rag import (
     ContextOverflowError,
     EstimatorMismatchError,
     InputError,
+    LinearEstimator,
     NumericalError,
     Passage,
     PlainPromptWarning,
@@ -55,7 +57,7 @@ def test_generated_equals_read(golden_reader):
     prompt = maker.make(answer.kept)
     generated = golden_reader._engine.recorded.generate(prompt.ids, {"max_new_tokens": 24})
     read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
-    torch.testing.assert_close(generated.table[:, : read.shape[1]], read, rtol=0, atol=1e-6)
+    torch.testing.assert_close(generated.attention.tables, read.tables, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +179,26 @@ def test_average_attention_is_said_once_and_only_when_not_asked_for(golden_llama
         )
 
 
+def test_auto_finds_an_estimator_or_says_what_average_attention_is(golden_llama, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(golden_llama.folder / "model", folder)
+    for load in (
+        lambda: Reader.from_pretrained(folder),
+        lambda: Reader(golden_llama.model, golden_llama.tokenizer, "auto"),
+    ):
+        with pytest.warns(AverageAttentionWarning, match="at2-rag train collect") as caught:
+            assert load().estimator.kind == "uniform"
+        assert [warning.filename for warning in caught] == [__file__]
+    LinearEstimator(torch.full((3, 4), 0.5)).save(folder / "at2_estimator")
+    reader = Reader.from_pretrained(folder)
+    assert torch.equal(reader.estimator.coefficients, torch.full((3, 4), 0.5))
+
+
 def test_average_attention_of_all_keys_is_one(golden_llama):
     """Average attention over everything a token sees sums to one."""
     model = golden_llama.model
     reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
-    table = reader._engine.recorded.read(range(3, 40), range(40, 60))
+    table = reader._engine.recorded.read(range(3, 40), range(40, 60)).tables[0]
     torch.testing.assert_close(table.sum(1), torch.ones(20), rtol=0, atol=1e-5)
 
 
@@ -341,7 +358,7 @@ def test_nan_weights_are_reported(golden_llama):
 
 
 def test_an_estimator_for_another_model(golden_llama):
-    wrong = ScoreEstimator(torch.ones(2, 4))
+    wrong = LinearEstimator(torch.ones(2, 4))
     with pytest.raises(EstimatorMismatchError, match=r"2 layers of 4 heads.*3 layers of 4 heads"):
         Reader(golden_llama.model, golden_llama.tokenizer, wrong)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from at2_rag import AttentionShape, InputError, NumericalError, ScoreEstimator
+from at2_rag import AttentionShape, InputError, LinearEstimator, NumericalError, ScoreEstimator
 from at2_rag.training import (
     FitWarning,
     NoBetterThanAverageWarning,
@@ -292,7 +292,7 @@ def test_the_heat_map_shows_the_coefficients(tmp_path):
     image = pytest.importorskip("matplotlib.image")
     coefficients = torch.zeros(2, 5)
     coefficients[1, 3], coefficients[0, 0] = 0.6, -0.4
-    plot_coefficients(ScoreEstimator(coefficients), tmp_path / "map.png", title="A model")
+    plot_coefficients(LinearEstimator(coefficients), tmp_path / "map.png", title="A model")
     pixels = torch.from_numpy(image.imread(tmp_path / "map.png"))[..., :3]
     red = (pixels - torch.tensor([103 / 255, 0, 31 / 255])).abs().sum(-1) < 0.02
     blue = (pixels[..., 2] > 0.6) & (pixels[..., 0] < 0.35)
@@ -305,7 +305,7 @@ def test_the_heat_map_shows_the_coefficients(tmp_path):
 
 def test_pictures_that_cannot_be_written(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    estimator = ScoreEstimator(torch.ones(2, 2))
+    estimator = LinearEstimator(torch.ones(2, 2))
     with pytest.raises(InputError, match=r"map\.txt cannot be written: Format 'txt' is not supp"):
         plot_coefficients(estimator, tmp_path / "map.txt")
     with pytest.raises(InputError, match=r"map\.png cannot be written: .*No such file"):

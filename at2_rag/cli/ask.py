@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, show_json, spinner
-from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, PUBLISHED_ESTIMATORS, load_reader
+from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
 from at2_rag.errors import InputError
+from at2_rag.published import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage
@@ -21,7 +22,7 @@ def ask(
     passages: options.Files = None,
     model: options.Model = None,
     prune_to: options.PruneTo = None,
-    estimator: options.Estimator = None,
+    estimator: options.Estimator = AUTO,
     source_unit: options.Unit = options.SourceUnit.sentence,
     max_new_tokens: options.MaxNewTokens = 256,
     max_citations: options.MaxCitations = 3,
@@ -57,8 +58,6 @@ def ask(
         with spinner("leaving out what is cited"):
             evidence = reader.verify(answer, source_unit=source_unit.value, system=system)
     _note_what_happened(answer)
-    if model not in (None, DEMO) and estimator is None:
-        _note_average_attention(model)
     if as_json:
         proof = {} if evidence is None else {"verification": evidence.to_dict()}
         show_json(answer.to_dict() | proof)
@@ -106,12 +105,6 @@ def _note_what_happened(answer: Answer) -> None:
         )
     if answer.truncated:
         note("the answer was cut off; --max-new-tokens allows a longer one")
-
-
-def _note_average_attention(model: str) -> None:
-    known = PUBLISHED_ESTIMATORS.get(model)
-    advice = f"one is published for this model: --estimator {known}" if known else ""
-    note(f"no --estimator was given, so scores are average attention; {advice}".rstrip("; "))
 
 
 def _names(answer: Answer, indices: Sequence[int]) -> str:

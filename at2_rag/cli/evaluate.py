@@ -13,6 +13,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show, stderr
 from at2_rag.cli.loading import DEMO, load_reader
 from at2_rag.errors import InputError
+from at2_rag.published import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Reader
@@ -85,7 +86,7 @@ def evaluate(
     methods: Methods = "",
     examples: Examples = 50,
     source_unit: options.Unit = options.SourceUnit.sentence,
-    estimator: options.Estimator = None,
+    estimator: options.Estimator = AUTO,
     ablations: Ablations = 64,
     max_new_tokens: options.MaxNewTokens = 256,
     seed: EvaluationSeed = 0,

@@ -12,13 +12,13 @@ from at2_rag.cli import options
 from at2_rag.cli.console import report_error, show, show_json, spinner
 from at2_rag.cli.loading import (
     DEMO,
-    PUBLISHED_ESTIMATORS,
     check_name,
     load_reader,
     reworded,
     silence_transformers,
 )
 from at2_rag.errors import UnsupportedModelError
+from at2_rag.published import hub_id, published_estimator
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -83,12 +83,23 @@ def _info(name: str) -> ModelInfo:
         silence_transformers()
         with reworded(f"The configuration of {name!r} cannot be loaded"):
             config = AutoConfig.from_pretrained(name)
-        estimator = PUBLISHED_ESTIMATORS.get(name)
+        estimator = _known_estimator(name)
         try:
             shape = inspect_config(config)
         except UnsupportedModelError as error:
             return _describe(name, config, None, None, str(error), estimator)
         return _describe(name, config, shape.layers, shape.heads, None, estimator)
+
+
+def _known_estimator(name: str) -> str | None:
+    """Return what ``--estimator auto`` would find at once or ask the hub for."""
+    from at2_rag.auto_estimator import estimator_beside
+
+    beside = estimator_beside(name)
+    if beside is not None:
+        return str(beside)
+    model_id = hub_id(name)
+    return None if model_id is None else published_estimator(model_id)
 
 
 def _describe(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,22 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
+from at2_rag.published import AUTO
 
 if TYPE_CHECKING:
-    from at2_rag import Reader
+    from transformers import PreTrainedModel
+
+    from at2_rag import Reader, ScoreEstimator
 
 #: Stands for the model inside this package.
 DEMO = "demo"
 #: A model that answers well for its size, to name in examples.
 EXAMPLE_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
-
-#: Score estimators for citing passages that the authors of the method have published.
-PUBLISHED_ESTIMATORS = {
-    "google/gemma-3-4b-it": "madrylab/at2-gemma-3-4b-it",
-    "meta-llama/Llama-3.1-8B-Instruct": "madrylab/at2-llama-3.1-8b-instruct",
-    "microsoft/Phi-4-mini-instruct": "madrylab/at2-phi-4-mini-instruct",
-    "Qwen/Qwen2.5-7B-Instruct": "madrylab/at2-qwen2.5-7b-instruct",
-}
+#: Stands for average attention, asked for knowingly.
+NO_ESTIMATOR = "none"
 
 
 def load_reader(
@@ -33,31 +29,50 @@ def load_reader(
 ) -> Reader:
     """Load a reader, with its estimator, onto a device.
 
+    Args:
+        name: Hub id or folder of the model, or ``demo``.
+        dtype: Number format of the weights.
+        device: Where to put them; ``auto`` for a GPU if there is one.
+        estimator: Path or hub id; ``auto`` for whichever can be found, told in a note; ``none``,
+            or ``None``, for average attention. The demo reader has its own, which is meant by
+            ``auto`` and by ``None``.
+
     Raises:
         At2Error: If the model cannot be loaded or is not supported.
         InputError: If there is no such folder or device.
     """
     check_name(name)
     with _waiting_for(name):
-        from at2_rag import AverageAttentionWarning, Reader
-        from at2_rag.loading import load_estimator
+        from at2_rag import Reader
+        from at2_rag.loading import load_demo_model, load_model
 
         place = _device(device)
-        if name == DEMO:
-            reader = Reader.demo()
-        else:
-            with reworded(f"The model {name!r} cannot be loaded"), warnings.catch_warnings():
-                # The command says the same in its own words, with its own options.
-                warnings.simplefilter("ignore", AverageAttentionWarning)
-                reader = Reader.from_pretrained(name, dtype=dtype)
-        reader.model.to(place)
-        if estimator is None:
-            return reader
-        with reworded(f"The score estimator {estimator!r} cannot be loaded"):
+        with reworded(f"The model {name!r} cannot be loaded"):
+            loaded = load_demo_model() if name == DEMO else load_model(name, {"dtype": dtype})
+            model, tokenizer = loaded
+            model.to(place)
+            return Reader(model, tokenizer, _estimator(estimator, name, model))
+
+
+def _estimator(wanted: str | None, name: str, model: PreTrainedModel) -> ScoreEstimator:
+    from at2_rag import ScoreEstimator
+    from at2_rag.auto_estimator import resolve_estimator
+    from at2_rag.loading import load_demo_estimator, load_estimator
+
+    if name == DEMO and wanted in (None, AUTO):
+        return load_demo_estimator()
+    if wanted in (None, NO_ESTIMATOR):
+        return ScoreEstimator.uniform(model)
+    if wanted != AUTO:
+        with reworded(f"The score estimator {wanted!r} cannot be loaded"):
             # A path to nothing should not be asked for at the hub.
-            where = Path(estimator) if _is_path(estimator) else estimator
-            found = load_estimator(where, reader.model)
-        return Reader(reader.model, reader.tokenizer, estimator=found)
+            return load_estimator(Path(wanted) if _is_path(wanted) else wanted, model)
+    found = resolve_estimator(model)
+    if found.origin is not None:
+        note(f"found a score estimator for this model: {found.origin}")
+    if found.advice is not None:
+        note(found.advice)
+    return found.estimator
 
 
 def check_name(name: str) -> None:

@@ -84,12 +84,12 @@ Model = Annotated[
     ),
 ]
 Estimator = Annotated[
-    str | None,
+    str,
     typer.Option(
-        metavar="PATH|ID",
-        help="Learned score estimator, a path or a hub id.",
+        metavar="PATH|ID|auto|none",
+        help="Learned score estimator: a path or a hub id; auto looks beside the model, in the "
+        "hub's cache and for a published one; none is average attention.",
         rich_help_panel=_MODEL,
-        show_default=False,
     ),
 ]
 DtypeOption = Annotated[

@@ -18,7 +18,7 @@ from at2_rag.evaluation.metrics import (
 )
 from at2_rag.evaluation.results import Comparison, MeasuredTarget, Measurement, Timing
 from at2_rag.methods.base import AttributionMethod, answer_logits, checked_scores, input_tokens
-from at2_rag.task import AttributionTask
+from at2_rag.task import AblationKind, AttributionTask
 
 #: Effects of random ablations that a correlation is taken over, for each target.
 DEFAULT_ABLATIONS = 64
@@ -41,6 +41,7 @@ def compare(
     num_ablations: int = DEFAULT_ABLATIONS,
     min_spread: float = DEPENDENT_SPREAD,
     seed: int = 0,
+    by: AblationKind = "attention",
     on_task: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Measure top-k drop, linear datamodeling score and time of methods on the same targets.
@@ -53,6 +54,7 @@ def compare(
         min_spread: A target whose log-probability random ablations move over less than this, in
             nats, depends on no source, and is also counted apart.
         seed: Of the ablations.
+        by: How sources are ablated, for the measurements; methods ablate in their own way.
         on_task: Called with the number of tasks done, after each.
 
     Raises:
@@ -63,9 +65,9 @@ def compare(
     notes, skipped = _Notes(), 0
     for index, task in enumerate(tasks):
         if task.targets and task.sources:
-            data = EvaluationData.collect(task, num_ablations, seed)
+            data = EvaluationData.collect(task, num_ablations, seed, by)
             _note_targets(notes, index, task, data, min_spread)
-            _measure(notes, index, task, data, methods, ks)
+            _measure(notes, index, task, data, methods, ks, by)
         else:
             skipped += 1
         if on_task is not None:
@@ -119,11 +121,12 @@ def _measure(
     data: EvaluationData,
     methods: Sequence[AttributionMethod],
     ks: Sequence[int],
+    by: AblationKind,
 ) -> None:
     forward = _forward_seconds(task)
     for method in methods:
         scores, seconds = _timed_scores(method, task)
-        drops = top_k_drops(task, scores, ks, data.whole)
+        drops = top_k_drops(task, scores, ks, data.whole, by)
         lds = linear_datamodeling_score(scores, data)
         notes.timings.append(
             Timing(method.name, index, seconds, forward, method.forward_passes(task))

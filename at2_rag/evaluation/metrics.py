@@ -12,7 +12,7 @@ from at2_rag.ablation import random_masks
 from at2_rag.correlation import spearman
 from at2_rag.errors import InputError
 from at2_rag.methods.base import task_seed
-from at2_rag.task import AttributionTask
+from at2_rag.task import AblationKind, AttributionTask
 
 _FEWEST_ABLATIONS = 3
 
@@ -38,7 +38,13 @@ class EvaluationData:
         return seen.amax(dim=1) - seen.amin(dim=1)
 
     @classmethod
-    def collect(cls, task: AttributionTask, num_ablations: int, seed: int = 0) -> EvaluationData:
+    def collect(
+        cls,
+        task: AttributionTask,
+        num_ablations: int,
+        seed: int = 0,
+        by: AblationKind = "attention",
+    ) -> EvaluationData:
         """Ablate a task at random, each source kept with probability ½.
 
         The ablations are others than any method draws with the same seed.
@@ -53,7 +59,7 @@ class EvaluationData:
                 "far more for a correlation that says something."
             )
         masks = random_masks(num_ablations, len(task.sources), task_seed("evaluation", seed, task))
-        log_p = _log_probabilities(task, torch.cat([torch.ones_like(masks[:1]), masks]))
+        log_p = _log_probabilities(task, torch.cat([torch.ones_like(masks[:1]), masks]), by)
         return cls(masks, log_p[:, 1:], log_p[:, 0])
 
 
@@ -78,7 +84,13 @@ def top_k_drop(task: AttributionTask, scores: Tensor, k: int) -> Tensor:
     return top_k_drops(task, scores, (k,), whole[:, 0])[:, 0]
 
 
-def top_k_drops(task: AttributionTask, scores: Tensor, ks: Sequence[int], whole: Tensor) -> Tensor:
+def top_k_drops(
+    task: AttributionTask,
+    scores: Tensor,
+    ks: Sequence[int],
+    whole: Tensor,
+    by: AblationKind = "attention",
+) -> Tensor:
     """Return (targets, ks): :func:`top_k_drop` for several ``k`` in one batch, in nats.
 
     Args:
@@ -86,6 +98,7 @@ def top_k_drops(task: AttributionTask, scores: Tensor, ks: Sequence[int], whole:
         scores: (targets, sources).
         ks: How many sources to ablate.
         whole: (targets,), log-probabilities with nothing ablated, in nats.
+        by: How sources are ablated.
 
     Raises:
         InputError: If any ``k`` is below 1.
@@ -100,7 +113,7 @@ def top_k_drops(task: AttributionTask, scores: Tensor, ks: Sequence[int], whole:
         masks[:, column].scatter_(1, order[:, :k], False)
     # Targets often agree on their highest sources; each distinct mask is run once.
     distinct, row_of = torch.unique(masks.flatten(0, 1), dim=0, return_inverse=True)
-    ablated = _log_probabilities(task, distinct).gather(1, row_of.view(len(scores), len(ks)))
+    ablated = _log_probabilities(task, distinct, by).gather(1, row_of.view(len(scores), len(ks)))
     return whole[:, None] - ablated
 
 
@@ -123,8 +136,10 @@ def linear_datamodeling_score(scores: Tensor, data: EvaluationData) -> Tensor:
     return spearman(predicted, data.log_probabilities)
 
 
-def _log_probabilities(task: AttributionTask, masks: Tensor) -> Tensor:
+def _log_probabilities(
+    task: AttributionTask, masks: Tensor, by: AblationKind = "attention"
+) -> Tensor:
     """Return (targets, ablations), in nats."""
-    effects = task.ablator().ablate(masks)
+    effects = task.ablator(by=by).ablate(masks)
     rows = [effects.log_probability(start, end) for start, end in task.targets]
     return torch.stack(rows) if rows else torch.zeros(0, len(masks), dtype=torch.float64)

@@ -29,14 +29,7 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
     """
     answer = task.answer
     attribution = attribution_by(method, task)
-    statements = cite(
-        answer.text,
-        attribution,
-        answer.passages,
-        max_citations=settings.max_citations,
-        min_score=settings.min_score,
-        language=settings.language,
-    )
+    statements = cite(answer.text, attribution, answer.passages, settings)
     return replace(answer, attribution=attribution, statements=statements, estimator=method.name)
 
 
@@ -45,7 +38,8 @@ def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribut
 
     Methods score a statement as a whole, so all its tokens get the same scores; ``for_span`` of
     a statement gives the method's score, and ``by_source`` the mean of the statements' scores,
-    each counted by its tokens. A passage's score is the sum of its sources'.
+    each counted by its tokens. A passage's score is the sum of its sources'. How much statements
+    lean on earlier ones is not scored.
 
     Raises:
         InputError: If the method's scores do not have one row per target and column per source.
@@ -57,12 +51,18 @@ def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribut
             attribution,
             scores=torch.zeros_like(attribution.scores),
             passage_scores=torch.zeros_like(attribution.passage_scores),
+            statement_scores=torch.zeros_like(attribution.statement_scores),
         )
     scores = _spread_over_tokens(checked_scores(method, task), task)
     passages = torch.zeros_like(attribution.passage_scores)
     owners = torch.tensor([source.passage_index for source in attribution.sources])
     passages.index_add_(0, owners, scores)
-    return replace(attribution, scores=scores, passage_scores=passages)
+    return replace(
+        attribution,
+        scores=scores,
+        passage_scores=passages,
+        statement_scores=torch.zeros_like(attribution.statement_scores),
+    )
 
 
 def _spread_over_tokens(scores: Tensor, task: AttributionTask) -> Tensor:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.capture import capture_of
-from at2_rag.estimator import ScoreEstimator
-from at2_rag.folding import sum_ranges
+from at2_rag.estimators import Regions, ScoreEstimator
 from at2_rag.passes import RecordedModel
 from at2_rag.task import AttributionTask
 
@@ -50,7 +49,9 @@ class AttentionMethod:
         estimator.check_fits(capture.shape)
         recorded = RecordedModel(task.model, capture, estimator)
         prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
-        table = sum_ranges(recorded.read(prompt, answer), task.sources)
+        owners = tuple(s.passage_index for s in task.answer.attribution.sources)
+        regions = Regions(task.sources, owners, (), ())
+        table = estimator.scores(recorded.read(prompt, answer), regions).sources
         rows = [table[start:end].mean(dim=0) for start, end in task.targets]
         return torch.stack(rows) if rows else table[:0]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from at2_rag.errors import InputError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import ScoreEstimator
 from at2_rag.methods.attention import AttentionMethod
 from at2_rag.methods.base import AttributionMethod
 from at2_rag.methods.gradient import GradientMethod

@@ -77,6 +77,7 @@ def collect(
     progress: Callable[[Outcome], None] | None = None,
     byte_limit: int = DEFAULT_BYTE_LIMIT,
     copying: bool = False,
+    detail: bool = False,
 ) -> CollectReport:
     """Collect features and effects of ablations, one file per example.
 
@@ -96,6 +97,10 @@ def collect(
         progress: Called after every example of this shard.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether to collect what copying coefficients are learned from as well.
+        detail: Whether to collect what network estimators and calibration are learned from as
+            well: attention by source and answer token, and the effect of leaving out each source
+            alone, a forward pass each. Includes ``copying``. For sentences and passages; with
+            token sources it takes a pass for every token of the passages.
 
     Raises:
         InputError: If an argument or an example cannot be used, or ``out`` holds another run.
@@ -104,12 +109,24 @@ def collect(
     """
     _check(num_ablations, source_unit, shard, max_examples)
     collector = _Collector(
-        reader, capture_of(reader.model), num_ablations, source_unit, seed, byte_limit, copying
+        reader,
+        capture_of(reader.model),
+        num_ablations,
+        source_unit,
+        seed,
+        byte_limit,
+        copying or detail,
+        detail,
     )
     folder = ShardFolder(Path(out))
     folder.open_run(
         make_manifest(
-            reader, num_ablations=num_ablations, source_unit=source_unit, seed=seed, copying=copying
+            reader,
+            num_ablations=num_ablations,
+            source_unit=source_unit,
+            seed=seed,
+            copying=copying or detail,
+            detail=detail,
         )
     )
     began, outcomes = time.monotonic(), []
@@ -135,6 +152,7 @@ class _Collector:
     seed: int
     byte_limit: int
     copying: bool
+    detail: bool
 
     def record(self, example: TrainingExample) -> TrainingRecord | SkipRecord:
         """Answer, ablate and measure one example, or say why not."""
@@ -171,7 +189,14 @@ class _Collector:
 
     def _measure(self, example: TrainingExample, task: AttributionTask) -> TrainingRecord:
         masks = example_masks(example.id, self.num_ablations, len(task.sources), self.seed)
-        data = ablation_data(task, masks, self.capture, self.byte_limit, copying=self.copying)
+        data = ablation_data(
+            task,
+            masks,
+            self.capture,
+            self.byte_limit,
+            copying=self.copying,
+            detail=self.detail,
+        )
         return TrainingRecord(
             example.id,
             example.fingerprint,
@@ -181,6 +206,7 @@ class _Collector:
             data.features,
             data.outputs,
             data.log_probabilities,
+            data.detail,
         )
 
 

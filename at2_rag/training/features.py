@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation import DEFAULT_BYTE_LIMIT
-from at2_rag.capture import AttentionCapture
+from at2_rag.capture import AttentionCapture, inspect_attention
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimator import same_token
-from at2_rag.folding import HeadFold
+from at2_rag.estimators.base import same_token
+from at2_rag.folding import HeadFold, SeveralFolds
 from at2_rag.logits import few_logits
 from at2_rag.task import AttributionTask
+from at2_rag.training.detail import SourceDetail, detail_folds, source_detail
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,13 @@ class AblationData:
             or dropped) times attention, layer-major; twice as wide with copying. Unitless.
         outputs: (targets, ablations), float32: log p / (1 - p) of each whole target, in logits.
         log_probabilities: (targets, ablations), float32: log p of each target, in nats.
+        detail: The same by source, and what leaving each out alone does; ``None`` if not wanted.
     """
 
     features: Tensor
     outputs: Tensor
     log_probabilities: Tensor
+    detail: SourceDetail | None = None
 
 
 @torch.inference_mode()
@@ -60,17 +63,22 @@ def head_features(
         task.first_row,
         counted,
     )
+    _read(task, capture, fold)
+    return fold.features
+
+
+def _read(task: AttributionTask, capture: AttentionCapture, *folds: HeadFold) -> None:
+    """Read prompt and answer once, into all folds."""
     model = task.model
     # The answer's last token predicts nothing that is wanted.
     tokens = torch.tensor([task.ids[:-1]], device=model.get_input_embeddings().weight.device)
-    with capture.recording(model, fold, first_row=task.first_row):
+    with capture.recording(model, SeveralFolds(*folds), first_row=task.first_row):
         model(input_ids=tokens, use_cache=False, **few_logits(model, 1))
-    if not bool(torch.isfinite(fold.features).all()):
+    if not all(bool(torch.isfinite(fold.features).all()) for fold in folds):
         raise NumericalError(
             "The model's attention became NaN or infinite; expected finite numbers. Load it in a "
             'wider type (dtype="float32" or "bfloat16"), or check its weights.'
         )
-    return fold.features
 
 
 def signed_features(attention: Tensor, masks: Tensor) -> Tensor:
@@ -105,6 +113,7 @@ def ablation_data(
     byte_limit: int = DEFAULT_BYTE_LIMIT,
     *,
     copying: bool = False,
+    detail: bool = False,
 ) -> AblationData:
     """Run one example's ablations and return what there is to learn from them.
 
@@ -114,17 +123,14 @@ def ablation_data(
         capture: Of the task's model.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether to append the features of copying coefficients, as many again.
+        detail: Whether to keep attention by source and to leave out each source alone as well.
 
     Raises:
         InputError: If there is not one column of the masks per source.
         NumericalError: If attention, logits or probabilities are NaN or infinite.
     """
     # First, because it is one pass, where ablations are many: what cannot be used shows early.
-    features = signed_features(head_features(task, capture), masks)
-    if copying:
-        counted = same_token(task.ids[:-1], task.ids[task.prompt_length :])
-        copied = signed_features(head_features(task, capture, counted), masks)
-        features = torch.cat([features, copied], dim=-1)
+    folds = _attention(task, capture, copying=copying, detail=detail)
     effects = task.ablator(byte_limit).ablate(masks)
     outputs = torch.stack([effects.logit(*target) for target in task.targets])
     log_probabilities = torch.stack([effects.log_probability(*target) for target in task.targets])
@@ -133,4 +139,33 @@ def ablation_data(
             "A statement's logit became infinite under ablation; expected a probability strictly "
             "between 0 and 1. Load the model in a wider type, or leave this example out."
         )
-    return AblationData(features, outputs.float(), log_probabilities.float())
+    found = source_detail(task, (folds[0], folds[1]), byte_limit) if detail else None
+    attention = [fold.features for fold in folds] if found is None else _target_means(found, task)
+    features = torch.cat([signed_features(part, masks) for part in attention], dim=-1)
+    return AblationData(features, outputs.float(), log_probabilities.float(), found)
+
+
+@torch.inference_mode()
+def _attention(
+    task: AttributionTask, capture: AttentionCapture, *, copying: bool, detail: bool
+) -> tuple[HeadFold, ...]:
+    """Return the folds, after one pass: to all tokens, and, if wanted, to equal ones."""
+    shape = capture.shape
+    counted = same_token(task.ids[:-1], task.ids[task.prompt_length :])
+    folds: tuple[HeadFold, ...]
+    if detail:
+        folds = detail_folds(task, shape, counted)
+    else:
+        both = (None, counted) if copying else (None,)
+        sources, targets, first = task.sources, task.targets, task.first_row
+        folds = tuple(
+            HeadFold(shape.layers, shape.heads, sources, targets, first, part) for part in both
+        )
+    _read(task, capture, *folds)
+    return folds
+
+
+def _target_means(detail: SourceDetail, task: AttributionTask) -> list[Tensor]:
+    """Return (layers, heads, targets, sources) of both kinds of attention."""
+    layers, heads = inspect_attention(task.model).layers, inspect_attention(task.model).heads
+    return [part.unflatten(0, (layers, heads)) for part in detail.target_means()]

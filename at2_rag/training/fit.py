@@ -12,7 +12,7 @@ from torch import Tensor
 
 from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import LinearEstimator, ScoreEstimator
 from at2_rag.training.dataset import Quality, Statements
 from at2_rag.training.records import TrainingRecord
 from at2_rag.training.solvers import RIDGE_STRENGTHS, DescentOptions, Ridge, descend
@@ -144,7 +144,7 @@ def fit(
     shape = training.shape
     # With copying, there are as many again behind the others.
     plain, *copying = coefficients.view(-1, shape.layers, shape.heads)
-    estimator = ScoreEstimator(plain, metadata=metadata, copying=copying[0] if copying else None)
+    estimator = LinearEstimator(plain, copying[0] if copying else None, metadata=metadata)
     return FitResult(estimator, metrics)
 
 

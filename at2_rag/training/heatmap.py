@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from at2_rag.errors import InputError
-from at2_rag.estimator import ScoreEstimator
+from at2_rag.estimators import ScoreEstimator
 
 
 def plot_coefficients(
@@ -33,13 +33,12 @@ def plot_coefficients(
         raise ImportError(
             'plot_coefficients needs matplotlib; install it with: pip install "at2-rag[plot]"'
         ) from error
-    layers, heads = estimator.coefficients.shape
+    weights = estimator.head_weights
+    layers, heads = weights.shape
     figure = Figure(figsize=(2 + 0.2 * heads, 1.5 + 0.2 * layers), layout="constrained")
     axes = figure.add_subplot()
-    largest = float(estimator.coefficients.abs().max()) or 1.0
-    image = axes.imshow(
-        estimator.coefficients.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto"
-    )
+    largest = float(weights.abs().max()) or 1.0
+    image = axes.imshow(weights.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
     axes.set_xlabel("head")
     axes.set_ylabel("layer")
     for axis in (axes.xaxis, axes.yaxis):

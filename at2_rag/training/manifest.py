@@ -17,7 +17,7 @@ from at2_rag.capture import inspect_attention
 from at2_rag.reader import Reader
 
 #: Changes with the layout of the files.
-FORMAT = 1
+FORMAT = 2
 
 #: Said in the manifest, but free to differ between the shards of a run: what was computed is the
 #: same wherever the model lay and whichever release ran it.
@@ -31,7 +31,7 @@ _SAMPLED = 16
 
 
 def make_manifest(
-    reader: Reader, *, num_ablations: int, source_unit: str, seed: int, copying: bool
+    reader: Reader, *, num_ablations: int, source_unit: str, seed: int, copying: bool, detail: bool
 ) -> dict[str, Any]:
     """Return what a run's records depend on, as plain JSON types.
 
@@ -41,6 +41,7 @@ def make_manifest(
         source_unit: What a source is.
         seed: Of the ablations.
         copying: Whether the features of copying coefficients are among them.
+        detail: Whether attention and effects by source are.
     """
     from at2_rag import __version__
 
@@ -55,6 +56,7 @@ def make_manifest(
         "source_unit": source_unit,
         "seed": seed,
         "copying": copying,
+        "detail": detail,
         "versions": {
             "at2_rag": __version__,
             "torch": torch.__version__,

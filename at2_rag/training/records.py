@@ -16,6 +16,7 @@ from torch import Tensor
 
 from at2_rag.errors import FileFormatError
 from at2_rag.probe import AttentionShape
+from at2_rag.training.detail import SourceDetail
 
 #: The one key of the files' metadata: safetensors writes several in random order, and the same
 #: record must always be the same bytes.
@@ -63,6 +64,7 @@ class TrainingRecord:
         features: (targets, ablations, layers · heads), float32: signed attention, layer-major.
         outputs: (targets, ablations), float32: log p / (1 - p) of each statement, in logits.
         log_probabilities: (targets, ablations), float32, in nats.
+        detail: Attention and effects by source; ``None`` where they were not collected.
     """
 
     id: str
@@ -73,6 +75,7 @@ class TrainingRecord:
     features: Tensor
     outputs: Tensor
     log_probabilities: Tensor
+    detail: SourceDetail | None = None
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file; equal records give equal bytes.
@@ -82,11 +85,10 @@ class TrainingRecord:
         passages, and their features, of 1e-6 and below, would have few or no bits left in
         float16, or become 0; so they keep eleven, whatever their size.
         """
-        scale = self.features.abs().amax(dim=1)
-        divisor = torch.where(scale > 0, scale, torch.ones_like(scale))
+        features, scale = _halved(self.features, (1,))
         tensors = {
-            "features": (self.features / divisor[:, None]).half().contiguous(),
-            "feature_scale": scale.contiguous(),
+            "features": features,
+            "feature_scale": scale,
             "outputs": self.outputs.contiguous(),
             "log_probabilities": self.log_probabilities.contiguous(),
             "masks": self.masks.bool().contiguous(),
@@ -97,8 +99,11 @@ class TrainingRecord:
             "answer": self.answer,
             "layers": self.shape.layers,
             "heads": self.shape.heads,
-            "sha256": _digest(tensors),
         }
+        if self.detail is not None:
+            tensors |= _detail_tensors(self.detail)
+            header |= {"owners": self.detail.owners, "targets": self.detail.targets}
+        header["sha256"] = _digest(tensors)
         data: bytes = save(tensors, metadata={_HEADER: json.dumps(header, sort_keys=True)})
         return data
 
@@ -120,14 +125,46 @@ class TrainingRecord:
                 header["answer"],
                 AttentionShape(header["layers"], header["heads"]),
                 tensors["masks"],
-                tensors["features"].float() * tensors["feature_scale"][:, None],
+                tensors["features"].float() * tensors["feature_scale"],
                 tensors["outputs"],
                 tensors["log_probabilities"],
+                _detail(header, tensors) if "owners" in header else None,
             )
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, FileFormatError):
                 raise
             raise FileFormatError(f"it is no whole record ({error})") from error
+
+
+def _halved(values: Tensor, over: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Return values as float16, divided by their largest over some dimensions, and these."""
+    scale = values.abs().amax(dim=over, keepdim=True)
+    divisor = torch.where(scale > 0, scale, torch.ones_like(scale))
+    return (values / divisor).half().contiguous(), scale.contiguous()
+
+
+def _detail_tensors(detail: SourceDetail) -> dict[str, Tensor]:
+    attention, scale = _halved(detail.attention, (2, 3))
+    return {
+        "attention": attention,
+        "attention_scale": scale,
+        "whole": detail.whole.contiguous(),
+        "none": detail.none.contiguous(),
+        "alone": detail.alone.contiguous(),
+        "earlier": detail.earlier.contiguous(),
+    }
+
+
+def _detail(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SourceDetail:
+    return SourceDetail(
+        tensors["attention"].float() * tensors["attention_scale"],
+        tuple(header["owners"]),
+        tuple((start, end) for start, end in header["targets"]),
+        tensors["whole"],
+        tensors["none"],
+        tensors["alone"],
+        tensors["earlier"],
+    )
 
 
 def read_header(data: bytes) -> dict[str, Any]:

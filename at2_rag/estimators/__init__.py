@@ -1,0 +1,18 @@
+"""Score estimators: from attention to the scores of sources, and when a score means a citation."""
+
+from at2_rag.estimators.base import Regions, ScoreEstimator, TokenAttention, TokenScores
+from at2_rag.estimators.calibration import Calibration, Reliability
+from at2_rag.estimators.linear import LinearEstimator
+from at2_rag.estimators.network import NetworkEstimator, SourceNetwork
+
+__all__ = [
+    "Calibration",
+    "LinearEstimator",
+    "NetworkEstimator",
+    "Regions",
+    "Reliability",
+    "ScoreEstimator",
+    "SourceNetwork",
+    "TokenAttention",
+    "TokenScores",
+]

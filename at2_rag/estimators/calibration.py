@@ -1,0 +1,70 @@
+"""From which score on a citation is real, as ablations showed on held-out examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from at2_rag.sources import SourceUnit
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far a threshold can be relied on.
+
+    Measured across folds of the held-out examples: each fold with the threshold that the others
+    gave, so none is judged by a threshold that it helped to choose.
+
+    Attributes:
+        threshold: A score from which on the answer is yes: the total over the statement's tokens,
+            which is the score times their number.
+        precision: Share of those called yes that are; ``None`` if nothing was.
+        recall: Share of those that are that were called yes; ``None`` if there were none.
+        count: How many were judged.
+    """
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds for one kind of source.
+
+    Attributes:
+        unit: What a source is.
+        effect: Fall of a statement's log-probability from which on an ablation counts, in nats.
+        citations: Whether leaving out a source alone has that effect on a statement.
+        supported: With the same threshold: whether leaving out all sources has.
+        earlier: Whether leaving out an earlier statement of the answer has; ``None`` if no answer
+            had a second statement.
+    """
+
+    unit: SourceUnit
+    effect: float
+    citations: Reliability
+    supported: Reliability
+    earlier: Reliability | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
+        """Return what :meth:`to_dict` was called on.
+
+        Raises:
+            KeyError: If something is missing.
+            TypeError: If something is of another kind.
+        """
+        return cls(
+            data["unit"],
+            data["effect"],
+            Reliability(**data["citations"]),
+            Reliability(**data["supported"]),
+            None if data["earlier"] is None else Reliability(**data["earlier"]),
+        )
