@@ -1,0 +1,14 @@
+"""LlamaIndex components around a local model that cites what made it say each sentence."""
+
+from llama_index.postprocessor.at2.postprocessor import AT2Postprocessor
+from llama_index.postprocessor.at2.query_engine import AT2CitationQueryEngine
+from llama_index.postprocessor.at2.records import CitationRecord, StatementRecord
+from llama_index.postprocessor.at2.synthesizer import AT2Synthesizer
+
+__all__ = [
+    "AT2CitationQueryEngine",
+    "AT2Postprocessor",
+    "AT2Synthesizer",
+    "CitationRecord",
+    "StatementRecord",
+]

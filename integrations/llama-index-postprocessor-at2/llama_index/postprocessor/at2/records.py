@@ -1,0 +1,139 @@
+"""What a response's metadata tells of its citations, as plain dicts."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from llama_index.core.base.llms.types import CitationBlock, TextBlock
+from llama_index.core.schema import BaseNode
+from llama_index.postprocessor.at2.nodes import document_span, title_of, url_of
+
+from at2_rag import Citation, Statement
+
+
+class CitationRecord(TypedDict):
+    """One statement of the response, tied to one source; the values are plain JSON types.
+
+    Attributes:
+        number: As shown in the response: ``response.source_nodes[number - 1]`` is the node.
+        start: First character of the statement in the response's text, markers included.
+        end: One past the statement's last character; its markers follow.
+        statement: Exactly ``response.response[start:end]``.
+        node_id: Id of the cited node.
+        node_index: Index of the cited node among those that the synthesizer was given.
+        title: The node's title, or the name of its file.
+        url: Where the node came from.
+        source_start: First character of the source in the node's text.
+        source_end: One past the source's last character.
+        text: Exactly ``node.get_content()[source_start:source_end]``.
+        document_start: The same in the document that the node was cut from, if it says where.
+        document_end: One past the last character there.
+        score: How much the source mattered for the statement; unitless, comparable within it.
+        via: Index of the earlier statement that the citation is inherited through; ``None`` for a
+            direct one.
+    """
+
+    number: int
+    start: int
+    end: int
+    statement: str
+    node_id: str
+    node_index: int
+    title: str | None
+    url: str | None
+    source_start: int
+    source_end: int
+    text: str
+    document_start: int | None
+    document_end: int | None
+    score: float
+    via: int | None
+
+
+class StatementRecord(TypedDict):
+    """One sentence of the response, cited or not.
+
+    Attributes:
+        text: Exactly ``response.response[start:end]``.
+        start: First character in the response's text, markers included.
+        end: One past the last character; its markers follow.
+        numbers: Numbers of its citations, ascending.
+        supported: Whether the passages made the model say it; ``None`` where the estimator has no
+            calibrated threshold.
+    """
+
+    text: str
+    start: int
+    end: int
+    numbers: list[int]
+    supported: bool | None
+
+
+def citation_record(
+    citation: Citation, number: int, statement: Statement, node: BaseNode, shift: int
+) -> CitationRecord:
+    """Return a citation as a plain dict.
+
+    Args:
+        citation: The reader's citation.
+        number: The node's number in the response.
+        statement: What is cited.
+        node: The cited node.
+        shift: Characters of markers in front of the statement.
+    """
+    within = document_span(node, citation.source_start, citation.source_end)
+    return CitationRecord(
+        number=number,
+        start=statement.start + shift,
+        end=statement.end + shift,
+        statement=statement.text,
+        node_id=node.node_id,
+        node_index=citation.passage_index,
+        title=title_of(node),
+        url=url_of(node),
+        source_start=citation.source_start,
+        source_end=citation.source_end,
+        text=citation.text,
+        document_start=None if within is None else within[0],
+        document_end=None if within is None else within[1],
+        score=citation.score,
+        via=getattr(citation, "via", None),
+    )
+
+
+def statement_record(statement: Statement, numbers: list[int], shift: int) -> StatementRecord:
+    """Return a statement as a plain dict.
+
+    Args:
+        statement: The reader's statement.
+        numbers: Numbers of the cited nodes, ascending.
+        shift: Characters of markers in front of the statement.
+    """
+    return StatementRecord(
+        text=statement.text,
+        start=statement.start + shift,
+        end=statement.end + shift,
+        numbers=numbers,
+        supported=statement.supported,
+    )
+
+
+def citation_block(record: CitationRecord) -> CitationBlock:
+    """Return a citation as LlamaIndex's content block, which holds whole numbers and no score."""
+    places: dict[str, int | None] = {
+        "number": record["number"],
+        "start": record["start"],
+        "end": record["end"],
+        "node_index": record["node_index"],
+        "source_start": record["source_start"],
+        "source_end": record["source_end"],
+        "document_start": record["document_start"],
+        "document_end": record["document_end"],
+        "via": record["via"],
+    }
+    return CitationBlock(
+        cited_content=TextBlock(text=record["text"]),
+        source=record["node_id"],
+        title=record["title"] or "",
+        additional_location_info={k: v for k, v in places.items() if v is not None},
+    )

@@ -1,0 +1,324 @@
+"""A response synthesizer whose citations come from the model's attention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import llama_index.core.instrumentation as instrument
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.instrumentation.events.synthesis import (
+    SynthesizeEndEvent,
+    SynthesizeStartEvent,
+)
+from llama_index.core.llms import LLM
+from llama_index.core.prompts.mixin import PromptDictType
+from llama_index.core.response_synthesizers import BaseSynthesizer
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, QueryType, TextNode
+from llama_index.core.types import RESPONSE_TEXT_TYPE
+from llama_index.postprocessor.at2.checks import check_prune_to, check_reader
+from llama_index.postprocessor.at2.cited import CitedResponse, events_of
+from llama_index.postprocessor.at2.nodes import passages_of
+from llama_index.postprocessor.at2.prompts import ReaderPrompt
+from llama_index.postprocessor.at2.stand_in import ReaderLLM
+
+import at2_rag
+from at2_rag import Reader
+
+dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
+
+_PROMPT = "text_qa_template"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One question to the reader, and what becomes of the answer.
+
+    Attributes:
+        arguments: Of ``reader.answer`` and ``reader.stream``; ``None`` if there is nothing to read.
+        cited: Takes in the answer.
+    """
+
+    arguments: dict[str, Any] | None
+    cited: CitedResponse
+
+
+class AT2Synthesizer(BaseSynthesizer):
+    """Answers with a reader, and cites the nodes that made the model say each sentence.
+
+    The response's text has ``[1][2]`` behind each sentence. Numbers count nodes in the order in
+    which they are first cited, and ``response.source_nodes[i]`` is number ``i + 1``: the very node
+    that was retrieved, with its score for the whole answer. Nodes that are not cited are not there.
+    ``response.metadata["citations"]`` says which sentences of the nodes were used, a
+    :class:`CitationRecord` each; ``["citation_blocks"]`` holds the same as ``CitationBlock``,
+    ``["statements"]`` each sentence of the answer (:class:`StatementRecord`), and ``["at2"]`` the
+    model, the estimator, tokens, and the ids of the nodes that were kept and dropped.
+
+    A streaming response's ``source_nodes`` and ``metadata`` fill as its text is read: a sentence's
+    entries are there as soon as its markers are. Scores of nodes and ``["at2"]`` come last.
+
+    Args:
+        reader: Answers; no other LLM is asked.
+        prune_to: Answer first as a draft and keep so many most used nodes, if there are more.
+        options: Settings of the reader or options of ``model.generate`` for all responses, by
+            name, such as ``{"max_citations": 2}``.
+        metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
+        streaming: Whether to return streaming responses.
+        callback_manager: LlamaIndex's callbacks.
+        empty_response: What to say where there is nothing to read.
+
+    Raises:
+        TypeError: If ``reader`` is no reader.
+        ValueError: If ``prune_to`` or an option is out of range.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        prune_to: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        metadata_mode: MetadataMode = MetadataMode.NONE,
+        streaming: bool = False,
+        callback_manager: CallbackManager | None = None,
+        empty_response: str | None = None,
+    ) -> None:
+        self._reader = check_reader(reader)
+        settings, _ = reader.settings.override(dict(options or {}))
+        super().__init__(
+            llm=ReaderLLM.of(reader),
+            callback_manager=callback_manager,
+            streaming=streaming,
+            empty_response=empty_response,
+        )
+        self._prune_to = check_prune_to(prune_to)
+        self._options = dict(options or {})
+        self._metadata_mode = MetadataMode(metadata_mode)
+        self._prompt = ReaderPrompt(settings.prompt, settings.system)
+        self._template = self._prompt.as_template()
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name used in serialisation."""
+        return "AT2Synthesizer"
+
+    @property
+    def reader(self) -> Reader:
+        """Return the reader."""
+        return self._reader
+
+    @property
+    def llm(self) -> LLM:
+        """Return what stands for the reader where LlamaIndex wants an LLM; it completes nothing."""
+        return self._llm
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the reader and the callbacks, as plain types."""
+        return {
+            "class_name": self.class_name(),
+            "model": self._reader.name,
+            "prune_to": self._prune_to,
+            "options": {
+                **self._options,
+                "prompt": asdict(self._prompt.message),
+                "system": self._prompt.system,
+            },
+            "metadata_mode": self._metadata_mode.value,
+            "streaming": self._streaming,
+            "empty_response": self._empty_response,
+        }
+
+    @classmethod
+    def from_dict(
+        cls,
+        data: Mapping[str, Any],
+        reader: Reader,
+        callback_manager: CallbackManager | None = None,
+    ) -> AT2Synthesizer:
+        """Return a synthesizer like the one that :meth:`to_dict` was called on.
+
+        Args:
+            data: What :meth:`to_dict` returned; its ``model`` is not compared with the reader's.
+            reader: Answers.
+            callback_manager: LlamaIndex's callbacks.
+        """
+        fields = {key: value for key, value in data.items() if key not in ("class_name", "model")}
+        prompt = at2_rag.PromptTemplate(**data["options"]["prompt"])
+        fields["options"] = {**data["options"], "prompt": prompt}
+        return cls(reader, callback_manager=callback_manager, **fields)
+
+    def synthesize(
+        self,
+        query: QueryType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **response_kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """Answer from nodes.
+
+        Args:
+            query: The question.
+            nodes: What was retrieved, best first; never changed.
+            additional_source_nodes: Put behind the cited nodes in ``source_nodes``.
+            response_kwargs: As ``options``, for this response.
+
+        Raises:
+            ValueError: If the question is empty, an option cannot be used, or the nodes do not fit
+                the model's context; while streaming, at the first piece of text.
+        """
+        query = _as_bundle(query)
+        job = self._job(query.query_str, nodes, additional_source_nodes or (), response_kwargs)
+        with self._telling(query) as tell:
+            response = self._respond(job)
+            tell(response)
+        return response
+
+    async def asynthesize(
+        self,
+        query: QueryType,
+        nodes: list[NodeWithScore],
+        additional_source_nodes: Sequence[NodeWithScore] | None = None,
+        **response_kwargs: Any,
+    ) -> RESPONSE_TYPE:
+        """Answer as :meth:`synthesize` does, with the model in a thread of its own.
+
+        Args:
+            query: The question.
+            nodes: What was retrieved, best first; never changed.
+            additional_source_nodes: Put behind the cited nodes in ``source_nodes``.
+            response_kwargs: As ``options``, for this response.
+
+        Raises:
+            ValueError: As for :meth:`synthesize`.
+        """
+        query = _as_bundle(query)
+        job = self._job(query.query_str, nodes, additional_source_nodes or (), response_kwargs)
+        with self._telling(query) as tell:
+            response = await self._arespond(job)
+            tell(response)
+        return response
+
+    def get_response(
+        self, query_str: str, text_chunks: Sequence[str], **response_kwargs: Any
+    ) -> RESPONSE_TEXT_TYPE:
+        """Return the answer's text with markers, or a generator of it.
+
+        Args:
+            query_str: The question.
+            text_chunks: What to answer from; numbered as nodes are.
+            response_kwargs: As ``options``, for this response.
+        """
+        job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
+        return self._stream(job) if self._streaming else self._write(job)
+
+    async def aget_response(
+        self, query_str: str, text_chunks: Sequence[str], **response_kwargs: Any
+    ) -> RESPONSE_TEXT_TYPE:
+        """Return what :meth:`get_response` does, with the model in a thread of its own.
+
+        Args:
+            query_str: The question.
+            text_chunks: What to answer from; numbered as nodes are.
+            response_kwargs: As ``options``, for this response.
+        """
+        job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
+        return self._astream(job) if self._streaming else await asyncio.to_thread(self._write, job)
+
+    def _get_prompts(self) -> PromptDictType:
+        return {_PROMPT: self._template}
+
+    def _update_prompts(self, prompts: PromptDictType) -> None:
+        if _PROMPT in prompts:
+            self._prompt = self._prompt.updated(prompts[_PROMPT])
+            self._template = prompts[_PROMPT]
+
+    def _job(
+        self,
+        question: str,
+        nodes: Sequence[NodeWithScore],
+        additional: Sequence[NodeWithScore],
+        options: Mapping[str, Any],
+    ) -> _Job:
+        passages = passages_of(nodes, self._metadata_mode)
+        readable = sum(not passage.is_empty for passage in passages)
+        if not readable:
+            return _Job(None, CitedResponse(nodes, additional))
+        # Fewer nodes than wanted are no mistake of the caller's: the retriever found no more.
+        prune = self._prune_to is not None and readable > self._prune_to
+        arguments = {
+            "question": question,
+            "passages": passages,
+            "prune_to": self._prune_to if prune else None,
+            **self._options,
+            "prompt": self._prompt.message,
+            "system": self._prompt.system,
+            **options,
+        }
+        return _Job(arguments, CitedResponse(nodes, additional))
+
+    @contextmanager
+    def _telling(self, query: QueryBundle) -> Iterator[Callable[[RESPONSE_TYPE], None]]:
+        """Tell LlamaIndex's listeners of the beginning, and of the end."""
+        dispatcher.event(SynthesizeStartEvent(query=query))
+        with self._callback_manager.event(
+            CBEventType.SYNTHESIZE, payload={EventPayload.QUERY_STR: query.query_str}
+        ) as event:
+
+            def tell(response: RESPONSE_TYPE) -> None:
+                event.on_end(payload={EventPayload.RESPONSE: response})
+                dispatcher.event(SynthesizeEndEvent(query=query, response=response))
+
+            yield tell
+
+    def _respond(self, job: _Job) -> RESPONSE_TYPE:
+        cited = job.cited
+        if self._streaming:
+            return StreamingResponse(self._stream(job), cited.source_nodes, cited.metadata)
+        return Response(self._write(job), cited.source_nodes, cited.metadata)
+
+    async def _arespond(self, job: _Job) -> RESPONSE_TYPE:
+        cited = job.cited
+        if self._streaming:
+            return AsyncStreamingResponse(self._astream(job), cited.source_nodes, cited.metadata)
+        text = await asyncio.to_thread(self._write, job)
+        return Response(text, cited.source_nodes, cited.metadata)
+
+    def _write(self, job: _Job) -> str:
+        if job.arguments is None:
+            return self._empty_response
+        for event in events_of(self._reader.answer(**job.arguments)):
+            job.cited.add(event)
+        return job.cited.text
+
+    def _stream(self, job: _Job) -> Generator[str, None, None]:
+        if job.arguments is None:
+            yield self._empty_response
+            return
+        for event in self._reader.stream(**job.arguments):
+            if text := job.cited.add(event):
+                yield text
+
+    async def _astream(self, job: _Job) -> AsyncGenerator[str, None]:
+        if job.arguments is None:
+            yield self._empty_response
+            return
+        async for event in self._reader.astream(**job.arguments):
+            if text := job.cited.add(event):
+                yield text
+
+
+def _as_bundle(query: QueryType) -> QueryBundle:
+    return QueryBundle(query) if isinstance(query, str) else query
+
+
+def _as_nodes(texts: Sequence[str]) -> list[NodeWithScore]:
+    return [NodeWithScore(node=TextNode(text=text)) for text in texts]

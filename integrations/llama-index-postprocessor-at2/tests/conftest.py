@@ -1,0 +1,112 @@
+"""The demo reader, offline embeddings, and documents; loaded once."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import json
+import socket
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from embedding import MiniLM
+from hypothesis import settings
+from llama_index.core.schema import NodeRelationship, NodeWithScore, TextNode
+
+from at2_rag import Reader
+from at2_rag.worlds import generate_examples
+
+ROOT = Path(__file__).parents[3]
+
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network():
+    """Nothing here asks a hub, an API or a mirror of nltk or tiktoken data."""
+
+    def refuse(self, address):
+        raise AssertionError(f"a test connects to {address}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_default_models(monkeypatch):
+    """Settings.llm and Settings.embed_model are not needed."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a default model is asked for")
+
+    monkeypatch.setattr("llama_index.core.settings.resolve_llm", refuse)
+    monkeypatch.setattr("llama_index.core.settings.resolve_embed_model", refuse)
+
+
+@pytest.fixture(scope="session")
+def reader():
+    return Reader.demo(max_new_tokens=48)
+
+
+@pytest.fixture(scope="session")
+def embedding():
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def worlds():
+    """Two-hop questions, six passages each, that the demo reader answers right."""
+    return list(islice(generate_examples(11, 6, 2), 8))
+
+
+@pytest.fixture(scope="session")
+def one_hop():
+    """Questions of one hop, so that a retriever can find all they need."""
+    return list(islice(generate_examples(12, 6, 1), 8))
+
+
+@pytest.fixture(scope="session")
+def hotpot():
+    path = ROOT / "tests" / "data" / "hotpotqa_dev_100.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def example(worlds):
+    return worlds[0]
+
+
+@pytest.fixture
+def nodes(example):
+    return scored(nodes_of(example))
+
+
+def nodes_of(example):
+    """Return a world's passages as nodes, with everything a node can carry."""
+    made = []
+    for index, passage in enumerate(example.passages):
+        node = TextNode(
+            id_=f"node-{index}",
+            text=passage.text,
+            metadata={"title": passage.title, "url": f"https://example.org/{index}", "page": index},
+            excluded_embed_metadata_keys=["url"],
+            start_char_idx=100 * index,
+            end_char_idx=100 * index + len(passage.text),
+        )
+        made.append(node)
+    for before, after in pairwise(made):
+        after.relationships[NodeRelationship.PREVIOUS] = before.as_related_node_info()
+    return made
+
+
+def scored(nodes):
+    return [NodeWithScore(node=node, score=0.9 - index / 10) for index, node in enumerate(nodes)]

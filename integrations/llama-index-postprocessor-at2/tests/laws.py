@@ -1,0 +1,71 @@
+"""What must hold of every response, whatever the model says."""
+
+import copy
+import json
+import re
+
+
+class Unchanged:
+    """Checks that what the caller passed is afterwards deeply what it was before."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.objects = [(id(item), id(item.node)) for item in nodes]
+        self.before = copy.deepcopy(nodes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        assert self.nodes == self.before
+        assert [item.node.hash for item in self.nodes] == [i.node.hash for i in self.before]
+        assert [(id(item), id(item.node)) for item in self.nodes] == self.objects
+
+
+def check_response(response, nodes):
+    """Check numbers, offsets on both sides, and source nodes."""
+    text, metadata = response.response, response.metadata
+    citations, statements = metadata["citations"], metadata["statements"]
+    check_markers(text, citations, statements)
+    json.dumps([citations, statements, metadata["at2"]])
+    first_use = list(dict.fromkeys(c["number"] for c in citations))
+    assert first_use == list(range(1, len(first_use) + 1))
+    assert len(response.source_nodes) == len(first_use)
+    for c in citations:
+        node = nodes[c["node_index"]].node
+        source = response.source_nodes[c["number"] - 1]
+        assert source.node is node
+        assert isinstance(source.score, float)
+        assert source is not nodes[c["node_index"]]
+        assert c["node_id"] == node.node_id
+        assert node.get_content()[c["source_start"] : c["source_end"]] == c["text"]
+        assert text[c["start"] : c["end"]] == c["statement"]
+        assert metadata[node.node_id] == node.metadata
+    check_blocks(metadata)
+
+
+def check_markers(text, citations, statements):
+    """Without the markers of its statements, the text has none; each has those it is said to."""
+    done, plain = 0, ""
+    for s in statements:
+        assert text[s["start"] : s["end"]] == s["text"]
+        marker = "".join(f"[{n}]" for n in s["numbers"])
+        assert text[s["end"] :].startswith(marker)
+        assert s["numbers"] == sorted(
+            {c["number"] for c in citations if (c["start"], c["end"]) == (s["start"], s["end"])}
+        )
+        plain += text[done : s["end"]]
+        done = s["end"] + len(marker)
+    plain += text[done:]
+    assert not re.search(r"\[\d+\]", plain)
+    return plain
+
+
+def check_blocks(metadata):
+    for c, block in zip(metadata["citations"], metadata["citation_blocks"], strict=True):
+        assert block.cited_content.text == c["text"]
+        assert block.source == c["node_id"]
+        assert block.title == (c["title"] or "")
+        places = block.additional_location_info
+        assert all(places[key] == c[key] for key in ("number", "start", "end", "source_start"))
+        assert all(isinstance(place, int) for place in places.values())
