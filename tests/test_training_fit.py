@@ -248,8 +248,8 @@ def test_metrics_average_over_examples_not_statements():
         outputs=records[0].outputs.repeat(9, 1),
         log_probabilities=records[0].log_probabilities.repeat(9, 1),
     )
-    once = Statements.of(records).quality(TRUE)
-    often = Statements.of([many, records[1]]).quality(TRUE)
+    few, lots = Statements.of(records), Statements.of([many, records[1]])
+    once, often = few.quality(few.features @ TRUE), lots.quality(lots.features @ TRUE)
     assert asdict(often) == pytest.approx(asdict(once))
 
 

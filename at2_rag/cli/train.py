@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import (
@@ -19,18 +19,18 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, spinner, stderr
 from at2_rag.cli.loading import load_reader
+from at2_rag.cli.train_report import metrics_table, show_calibrations
 from at2_rag.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from at2_rag.training import CollectReport, FitMetrics, Outcome, SkipReason, TrainingExample
+    from at2_rag.training import CollectReport, Outcome, SkipReason, TrainingExample
 
 _WORLDS = "worlds"
 _WORLD_EXAMPLES = 500
@@ -38,10 +38,11 @@ _SHARD = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
 class Method(StrEnum):
-    """How coefficients are fitted."""
+    """What is learned, and how."""
 
     pearson = "pearson"
     ridge = "ridge"
+    network = "network"
 
 
 train = typer.Typer(
@@ -91,6 +92,13 @@ _Copying = Annotated[
         help="Collect for copying coefficients too: attention to the token being generated.",
     ),
 ]
+_Detail = Annotated[
+    bool,
+    typer.Option(
+        "--detail",
+        help="Collect for networks and for calibration too: every source by itself, a pass each.",
+    ),
+]
 
 
 @train.command()
@@ -104,6 +112,7 @@ def collect(
     seed: _Seed = 0,
     shard: _ShardOption = "1/1",
     copying: _Copying = False,
+    detail: _Detail = False,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
 ) -> None:
@@ -125,6 +134,7 @@ def collect(
             shard=part,
             progress=report_progress,
             copying=copying,
+            detail=detail,
         )
     _say_what_was_collected(report)
 
@@ -136,7 +146,11 @@ def fit(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the score estimator.")],
     method: Annotated[
-        Method, typer.Option(help="The paper's descent on correlation, or a closed form.")
+        Method,
+        typer.Option(
+            help="Coefficients by the paper's descent on correlation, or by a closed form; or a "
+            "network over sources, from what was collected with --detail."
+        ),
     ] = Method.pearson,
     held_out: Annotated[
         float, typer.Option(min=0, max=0.99, help="Share of the examples to measure on.")
@@ -153,26 +167,64 @@ def fit(
         bool, typer.Option("--skip-corrupt", help="Leave damaged files out.")
     ] = False,
 ) -> None:
-    """Fit coefficients to what was collected, and measure them on held-out examples."""
+    """Fit an estimator to what was collected, and measure it on held-out examples."""
+    if method is Method.network and non_negative:
+        raise InputError("--non-negative is for coefficients; expected --method pearson or ridge.")
     with spinner("fitting"):
-        from at2_rag.training import fit as run
-        from at2_rag.training import load_collected
+        from at2_rag.training import fit as fit_coefficients
+        from at2_rag.training import fit_network, load_collected
 
         collected = load_collected(*folders, on_corrupt="skip" if skip_corrupt else "error")
-        result = run(
-            collected.records,
-            method=method.value,
-            held_out=held_out,
-            non_negative=non_negative,
-            seed=seed,
-            provenance=collected.manifest,
-        )
+        shared: dict[str, Any] = {
+            "held_out": held_out,
+            "seed": seed,
+            "provenance": collected.manifest,
+            "source_unit": collected.manifest["source_unit"],
+        }
+        if method is Method.network:
+            result = fit_network(collected.records, **shared)
+        else:
+            linear: Literal["pearson", "ridge"] = "ridge" if method is Method.ridge else "pearson"
+            result = fit_coefficients(
+                collected.records, method=linear, non_negative=non_negative, **shared
+            )
         result.estimator.save(out)
     _note_skipped(collected.skipped)
-    show(_table(result.metrics))
-    note(f"use it with: --estimator {out}")
+    show(metrics_table(result.metrics))
+    show_calibrations(result.estimator)
+    note(
+        f"use it with: --estimator {out}; or call the folder at2_estimator and put it beside the "
+        "model, where it is found"
+    )
     if plot is not None:
         _plot(out, plot)
+
+
+@train.command()
+def calibrate(
+    estimator: Annotated[
+        Path, typer.Argument(metavar="ESTIMATOR", help="Folder of a score estimator.")
+    ],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR", help="Folders collected with --detail, of other examples."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to save it.", show_default="the same folder"),
+    ] = None,
+) -> None:
+    """Find out from which score on a citation is real, for one more kind of source."""
+    with spinner("calibrating"):
+        from at2_rag import ScoreEstimator
+        from at2_rag.training import calibrate as run
+        from at2_rag.training import load_collected
+
+        collected = load_collected(*folders)
+        found = ScoreEstimator.load(estimator)
+        found = found.calibrated(run(found, collected.records, collected.manifest["source_unit"]))
+        found.save(out or estimator)
+    show_calibrations(found)
 
 
 def _parse_shard(text: str) -> tuple[int, int]:
@@ -242,37 +294,6 @@ def _note_skipped(skipped: Mapping[SkipReason, int]) -> None:
     if skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
         note(f"skipped {sum(skipped.values())} examples: {reasons}")
-
-
-def _table(metrics: FitMetrics) -> Table:
-    kind = "training" if metrics.held_out_is_training else "held-out"
-    table = Table(title=f"On {metrics.held_out_examples} {kind} examples", title_justify="left")
-    table.add_column("coefficients")
-    table.add_column("Pearson", justify="right")
-    table.add_column("LDS", justify="right")
-    table.add_column("LDS, dependent", justify="right")
-    rows = (
-        ("fitted", metrics.fitted, metrics.fitted_dependent),
-        ("average attention", metrics.average, metrics.average_dependent),
-    )
-    for name, every, dependent in rows:
-        table.add_row(
-            name,
-            _with_error(every.pearson, every.pearson_error),
-            _with_error(every.lds, every.lds_error),
-            _with_error(dependent.lds, dependent.lds_error),
-        )
-    table.caption = (
-        f"{metrics.dependent_statements} of {metrics.statements} statements are dependent: some "
-        "ablation makes them half as likely as another"
-    )
-    return table
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
 
 
 def _plot(estimator: Path, path: Path) -> None:

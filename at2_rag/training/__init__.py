@@ -1,18 +1,16 @@
 """Learning the coefficients: collect what ablations do, and fit attention to it."""
 
 from at2_rag.correlation import pearson, spearman
+from at2_rag.training.calibrate import calibrate
 from at2_rag.training.collect import CollectReport, Outcome, collect
 from at2_rag.training.dataset import Quality
+from at2_rag.training.detail import SourceDetail
 from at2_rag.training.examples import TrainingExample, read_examples, world_examples
 from at2_rag.training.features import AblationData, ablation_data, head_features, signed_features
-from at2_rag.training.fit import (
-    FitMetrics,
-    FitResult,
-    FitWarning,
-    NoBetterThanAverageWarning,
-    fit,
-)
+from at2_rag.training.fit import FitResult, fit, fit_network
 from at2_rag.training.heatmap import plot_coefficients
+from at2_rag.training.metrics import FitMetrics, FitWarning, NoBetterThanAverageWarning
+from at2_rag.training.network_fit import NetworkOptions
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
 from at2_rag.training.storage import DiskFullError
@@ -26,15 +24,19 @@ __all__ = [
     "FitMetrics",
     "FitResult",
     "FitWarning",
+    "NetworkOptions",
     "NoBetterThanAverageWarning",
     "Outcome",
     "Quality",
     "SkipReason",
+    "SourceDetail",
     "TrainingExample",
     "TrainingRecord",
     "ablation_data",
+    "calibrate",
     "collect",
     "fit",
+    "fit_network",
     "head_features",
     "load_collected",
     "pearson",

@@ -62,7 +62,7 @@ class Statements:
         Raises:
             InputError: If there is none, or they are of different models or numbers of ablations.
         """
-        _check_alike(records)
+        check_alike(records)
         return cls(
             torch.cat([record.features for record in records]),
             torch.cat([record.outputs for record in records]),
@@ -98,22 +98,17 @@ class Statements:
             self.shape,
         )
 
-    def split(self, examples: Tensor) -> tuple[Statements, Statements]:
-        """Return the statements of other examples, and those of ``examples``."""
-        held_out = torch.isin(self.example, examples)
-        return self.where(~held_out), self.where(held_out)
-
-    def quality(self, coefficients: Tensor, min_spread: float = 0.0) -> Quality:
-        """Measure coefficients on the statements that ablations move.
+    def quality(self, predictions: Tensor, min_spread: float = 0.0) -> Quality:
+        """Measure predictions on the statements that ablations move.
 
         Args:
-            coefficients: (layers · heads,).
+            predictions: (statements, ablations): such as ``features @ coefficients``.
             min_spread: Leave out statements that move less, in nats.
         """
-        moved = self.where(self.moved & (self.spread >= min_spread))
+        chosen = self.moved & (self.spread >= min_spread)
+        moved, predictions = self.where(chosen), predictions[chosen]
         if not len(moved.outputs):
             return Quality(None, None, None, None)
-        predictions = moved.features @ coefficients
         by_pearson = moved._per_example(pearson(predictions, moved.outputs))
         by_rank = moved._per_example(spearman(predictions, moved.outputs))
         return Quality(*mean_and_error(by_pearson), *mean_and_error(by_rank))
@@ -149,7 +144,8 @@ def _spread(record: TrainingRecord) -> Tensor:
     return log_p.amax(dim=1) - log_p.amin(dim=1)
 
 
-def _check_alike(records: Sequence[TrainingRecord]) -> None:
+def check_alike(records: Sequence[TrainingRecord]) -> None:
+    """Raise ``InputError`` unless there are records, all of one shape and number of ablations."""
     if not records:
         raise InputError(
             "There are no records to fit to; expected at least one. Collect examples first, and "

@@ -1,75 +1,54 @@
-"""Fitting coefficients to collected records (section 3.2, appendix A.5)."""
+"""Fitting estimators to collected records (section 3.2, appendix A.5)."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimators import LinearEstimator, ScoreEstimator
-from at2_rag.training.dataset import Quality, Statements
+from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
+from at2_rag.sources import SourceUnit
+from at2_rag.training.calibrate import calibrate
+from at2_rag.training.dataset import Statements, check_alike
+from at2_rag.training.metrics import FitMetrics, FitWarning, measure
+from at2_rag.training.network_fit import NetworkOptions, predictions_of, train_network
 from at2_rag.training.records import TrainingRecord
 from at2_rag.training.solvers import RIDGE_STRENGTHS, DescentOptions, Ridge, descend
 
 FitMethod = Literal["pearson", "ridge"]
 
 
-class FitWarning(UserWarning):
-    """The fitted coefficients, or what is said of them, are not to be relied on."""
-
-
-class NoBetterThanAverageWarning(FitWarning):
-    """On held-out examples the coefficients do no better than average attention."""
-
-
-@dataclass(frozen=True)
-class FitMetrics:
-    """What is known of fitted coefficients.
-
-    Attributes:
-        training_examples: Examples that the coefficients were fitted to.
-        held_out_examples: Examples that they were measured on.
-        held_out_is_training: Whether these are the same, for want of others.
-        statements: Statements of all examples.
-        unmoved_statements: Those of them that no ablation moved: left out of the measurements.
-        dependent_statements: Those of them that ablations made twice as likely or more.
-        fitted: How well the coefficients do on held-out examples.
-        average: How well average attention does there.
-        fitted_dependent: As ``fitted``, on dependent statements alone.
-        average_dependent: As ``average``, on dependent statements alone.
-        ridge: Strength of the ridge, chosen on the held-out examples; ``None`` without one.
-    """
-
-    training_examples: int
-    held_out_examples: int
-    held_out_is_training: bool
-    statements: int
-    unmoved_statements: int
-    dependent_statements: int
-    fitted: Quality
-    average: Quality
-    fitted_dependent: Quality
-    average_dependent: Quality
-    ridge: float | None
-
-
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """Fitted coefficients.
+    """A fitted estimator.
 
     Attributes:
-        estimator: The coefficients; options, metrics and provenance are in its ``metadata``.
-        metrics: How well they do.
+        estimator: The estimator; options, metrics and provenance are in its ``metadata``.
+        metrics: How well it does.
     """
 
     estimator: ScoreEstimator
     metrics: FitMetrics
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Records to learn from and to measure on, and whether they are the same."""
+
+    training: Sequence[TrainingRecord]
+    measured: Sequence[TrainingRecord]
+    same: bool
+
+    def calibrated(self, estimator: ScoreEstimator, unit: SourceUnit | None) -> ScoreEstimator:
+        """Return the estimator with thresholds for citations, where records tell of them."""
+        if unit is None or any(record.detail is None for record in self.measured):
+            return estimator
+        return estimator.calibrated(calibrate(estimator, self.measured, unit))
 
 
 def fit(
@@ -87,6 +66,7 @@ def fit(
     seed: int = 0,
     ridge_strengths: Sequence[float] = RIDGE_STRENGTHS,
     provenance: Mapping[str, Any] | None = None,
+    source_unit: SourceUnit | None = None,
 ) -> FitResult:
     """Learn how much each attention head counts.
 
@@ -109,13 +89,16 @@ def fit(
         seed: Of the split and the batches.
         ridge_strengths: Strengths of the ridge, of which the best on held-out examples is taken.
         provenance: What the records come from, for the metadata.
+        source_unit: What the records' sources are. With it, and records with detail, the estimator
+            is calibrated on the held-out examples.
 
     Raises:
         InputError: If an argument cannot be used, or the records do not go together.
         NumericalError: If all coefficients became 0, as where no ablation moved anything.
     """
     _check(method, steps, batch_size, learning_rate, held_out, ridge_strengths)
-    training, measured, same = _split(Statements.of(records), len(records), held_out, seed)
+    split = _split(records, held_out, seed)
+    training, measured = Statements.of(split.training), Statements.of(split.measured)
     learnable = _learnable(training, min_spread)
     strength: float | None = None
     if method == "pearson":
@@ -127,7 +110,8 @@ def fit(
         )
     scale = _scale(coefficients, non_negative) if normalize else 1.0
     coefficients, offset = coefficients / scale, offset / scale
-    metrics = _measure(training, measured, same, coefficients, strength)
+    predictions = measured.features @ coefficients
+    metrics = measure(training, measured, predictions, same=split.same, ridge=strength)
     chosen = {
         "method": method,
         "steps": steps if method == "pearson" else None,
@@ -145,25 +129,67 @@ def fit(
     # With copying, there are as many again behind the others.
     plain, *copying = coefficients.view(-1, shape.layers, shape.heads)
     estimator = LinearEstimator(plain, copying[0] if copying else None, metadata=metadata)
-    return FitResult(estimator, metrics)
+    return FitResult(split.calibrated(estimator, source_unit), metrics)
 
 
-def _split(
-    statements: Statements, examples: int, share: float, seed: int
-) -> tuple[Statements, Statements, bool]:
-    """Return statements to learn from and to measure on, and whether they are the same."""
-    if examples == 1 or share == 0:
+def fit_network(
+    records: Sequence[TrainingRecord],
+    options: NetworkOptions | None = None,
+    *,
+    held_out: float = 0.2,
+    seed: int = 0,
+    provenance: Mapping[str, Any] | None = None,
+    source_unit: SourceUnit | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Train a network over sources; see :class:`~at2_rag.estimators.SourceNetwork`.
+
+    Args:
+        records: With detail, from :func:`~at2_rag.training.load_collected`.
+        options: Sizes and training.
+        held_out: As for :func:`fit`.
+        seed: Of the split, the first weights and the batches.
+        provenance: What the records come from, for the metadata.
+        source_unit: As for :func:`fit`.
+        progress: Called with the number of steps done, after each.
+
+    Raises:
+        InputError: If an argument cannot be used, or a record has no detail.
+        NumericalError: If no statement depends on its sources, or training diverged.
+    """
+    _check_share(held_out)
+    options = options or NetworkOptions()
+    split = _split(records, held_out, seed)
+    training, measured = Statements.of(split.training), Statements.of(split.measured)
+    network = train_network(split.training, options, seed, progress)
+    predictions = predictions_of(NetworkEstimator(network), split.measured)
+    metrics = measure(training, measured, predictions, same=split.same)
+    chosen = {"method": "network", **asdict(options), "held_out": held_out, "seed": seed}
+    metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
+    estimator = NetworkEstimator(network, metadata=metadata)
+    return FitResult(split.calibrated(estimator, source_unit), metrics)
+
+
+def _split(records: Sequence[TrainingRecord], share: float, seed: int) -> _Split:
+    check_alike(records)
+    count = len(records)
+    if count == 1 or share == 0:
         warnings.warn(
-            f"No example of the {examples} is held out, so the metrics are those of examples that "
-            "the coefficients were fitted to, and too good. Collect more examples, or hold some "
+            f"No example of the {count} is held out, so the metrics are those of examples that "
+            "the estimator was fitted to, and too good. Collect more examples, or hold some "
             "out.",
             FitWarning,
             stacklevel=3,
         )
-        return statements, statements, True
-    count = min(max(round(share * examples), 1), examples - 1)
-    order = torch.randperm(examples, generator=torch.Generator().manual_seed(seed))
-    return *statements.split(order[:count]), False
+        return _Split(records, records, True)
+    out = min(max(round(share * count), 1), count - 1)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    held = set(order[:out].tolist())
+    return _Split(
+        [record for i, record in enumerate(records) if i not in held],
+        [record for i, record in enumerate(records) if i in held],
+        False,
+    )
 
 
 def _learnable(training: Statements, min_spread: float) -> Statements:
@@ -188,7 +214,11 @@ def _best_ridge(
     """Return coefficients, bias and the strength that does best on what is measured."""
     ridge = Ridge(training, bias=bias)
     solved = [(*ridge.solve(s, non_negative=non_negative), s) for s in strengths]
-    return max(solved, key=lambda found: measured.quality(found[0]).pearson or 0.0)
+
+    def pearson_of(coefficients: Tensor) -> float:
+        return measured.quality(measured.features @ coefficients).pearson or 0.0
+
+    return max(solved, key=lambda found: pearson_of(found[0]))
 
 
 def _scale(coefficients: Tensor, non_negative: bool) -> float:
@@ -200,53 +230,6 @@ def _scale(coefficients: Tensor, non_negative: bool) -> float:
             f"{advice}on more examples."
         )
     return total
-
-
-def _measure(
-    training: Statements,
-    measured: Statements,
-    same: bool,
-    coefficients: Tensor,
-    strength: float | None,
-) -> FitMetrics:
-    every = (training,) if same else (training, measured)
-    heads = training.shape.layers * training.shape.heads
-    uniform = torch.zeros_like(coefficients)
-    uniform[:heads] = 1.0 / heads
-    metrics = FitMetrics(
-        training_examples=training.examples,
-        held_out_examples=measured.examples,
-        held_out_is_training=same,
-        statements=sum(len(part.outputs) for part in every),
-        unmoved_statements=sum(int((~part.moved).sum()) for part in every),
-        dependent_statements=sum(int((p.spread >= DEPENDENT_SPREAD).sum()) for p in every),
-        fitted=measured.quality(coefficients),
-        average=measured.quality(uniform),
-        fitted_dependent=measured.quality(coefficients, DEPENDENT_SPREAD),
-        average_dependent=measured.quality(uniform, DEPENDENT_SPREAD),
-        ridge=strength,
-    )
-    _warn_if_no_better(metrics)
-    return metrics
-
-
-def _warn_if_no_better(metrics: FitMetrics) -> None:
-    fitted, average = metrics.fitted.lds, metrics.average.lds
-    if fitted is None or average is None:
-        warnings.warn(
-            f"No ablation moved any statement of the {metrics.held_out_examples} held-out "
-            "examples, so nothing is known of the coefficients. Hold out more.",
-            FitWarning,
-            stacklevel=4,
-        )
-    elif fitted <= average:
-        warnings.warn(
-            f"The coefficients do no better than average attention on "
-            f"{metrics.held_out_examples} held-out examples: LDS {fitted:.3f} against "
-            f"{average:.3f}. Collect more examples, or use average attention.",
-            NoBetterThanAverageWarning,
-            stacklevel=4,
-        )
 
 
 def _check(
@@ -264,7 +247,11 @@ def _check(
             f"steps is {steps}, batch_size {batch_size} and learning_rate {learning_rate}; "
             "expected numbers above 0."
         )
-    if not 0 <= held_out < 1:
-        raise InputError(f"held_out is {held_out}; expected a share from 0 to below 1.")
+    _check_share(held_out)
     if not strengths or min(strengths) <= 0:
         raise InputError(f"ridge_strengths is {strengths!r}; expected numbers above 0.")
+
+
+def _check_share(held_out: float) -> None:
+    if not 0 <= held_out < 1:
+        raise InputError(f"held_out is {held_out}; expected a share from 0 to below 1.")

@@ -1,0 +1,171 @@
+"""From which score on a citation is real: thresholds chosen and judged by ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from at2_rag.correlation import DEPENDENT_SPREAD
+from at2_rag.errors import InputError
+from at2_rag.estimators import Calibration, Reliability, ScoreEstimator
+from at2_rag.sources import SourceUnit
+from at2_rag.training.detail import SourceDetail
+from at2_rag.training.records import TrainingRecord
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Scores that a threshold is to divide.
+
+    Attributes:
+        scores: (n,): totals over the statement's tokens.
+        real: (n,): whether the ablation had the effect.
+        example: (n,): which example each is of.
+    """
+
+    scores: Tensor
+    real: Tensor
+    example: Tensor
+
+    def where(self, chosen: Tensor) -> _Judged:
+        return _Judged(self.scores[chosen], self.real[chosen], self.example[chosen])
+
+
+def calibrate(
+    estimator: ScoreEstimator,
+    records: Sequence[TrainingRecord],
+    unit: SourceUnit,
+    *,
+    effect: float = DEPENDENT_SPREAD,
+    seed: int = 0,
+) -> Calibration:
+    """Choose from which score on a source is cited, and measure how far that can be relied on.
+
+    The threshold is the one whose decisions agree best (by F1, the harmonic mean of precision and
+    recall) with whether leaving out the source alone makes the statement less likely by ``effect``.
+
+    Args:
+        estimator: What scores.
+        records: With ``detail``, of examples that the estimator was not fitted to.
+        unit: What their sources are.
+        effect: Fall of a statement's log-probability that makes a citation real, in nats; by
+            default half as likely.
+        seed: Of the folds.
+
+    Raises:
+        InputError: If there are no records with detail, or no ablation had the effect.
+    """
+    details = [record.detail for record in records if record.detail is not None]
+    if not details:
+        raise InputError(
+            f"None of the {len(records)} records has detail; expected at least one. Collect with "
+            "detail=True (at2-rag train collect --detail)."
+        )
+    found = [_judge(estimator, detail, i, effect) for i, detail in enumerate(details)]
+    citations, supported, earlier = (_joined(parts) for parts in zip(*found, strict=True))
+    if not bool(citations.real.any()):
+        raise InputError(
+            f"In none of the {len(details)} records did leaving out a source make a statement less "
+            f"likely by {effect:.2g} nats; expected answers that depend on the passages. Collect "
+            "other examples."
+        )
+    threshold = _best_threshold(citations)
+    fold = _folds(len(details), seed)
+    without = _thresholds_without(citations, fold)
+    return Calibration(
+        unit,
+        effect,
+        _reliability(citations, threshold, without),
+        _reliability(supported, threshold, without),
+        _earlier(earlier, fold),
+    )
+
+
+def _judge(
+    estimator: ScoreEstimator, detail: SourceDetail, example: int, effect: float
+) -> tuple[_Judged, _Judged, _Judged]:
+    """Return what there is to judge of one example: sources, statements, earlier statements."""
+    rated, sources = detail.rated(estimator), len(detail.owners)
+    totals = torch.stack([rated[start:end].sum(0) for start, end in detail.targets])
+    own = totals[:, :sources]
+    fall = detail.whole[:, None] - detail.alone
+    later = torch.ones(len(totals), len(totals)).tril(-1).bool()
+    pairs = (
+        (own.flatten(), fall.flatten()),
+        (own.amax(dim=1), detail.whole - detail.none),
+        (totals[:, sources:][later], (detail.whole[:, None] - detail.earlier)[later]),
+    )
+    citations, supported, earlier = (
+        _Judged(scores, fell >= effect, torch.full((len(scores),), example))
+        for scores, fell in pairs
+    )
+    return citations, supported, earlier
+
+
+def _joined(parts: Sequence[_Judged]) -> _Judged:
+    return _Judged(
+        torch.cat([part.scores for part in parts]),
+        torch.cat([part.real for part in parts]),
+        torch.cat([part.example for part in parts]),
+    )
+
+
+def _folds(examples: int, seed: int) -> Tensor:
+    """Return (examples,): the fold that each is in."""
+    order = torch.randperm(examples, generator=torch.Generator().manual_seed(seed))
+    return order % min(_FOLDS, examples)
+
+
+def _thresholds_without(judged: _Judged, fold: Tensor) -> Tensor | None:
+    """Return (examples,): the threshold that the folds without each example give.
+
+    ``None`` if there is a single fold, so that nothing is left to choose from.
+    """
+    folds = int(fold.max()) + 1
+    if folds < 2:
+        return None
+    found = [_best_threshold(judged.where(fold[judged.example] != k)) for k in range(folds)]
+    return torch.tensor(found)[fold]
+
+
+def _best_threshold(judged: _Judged) -> float:
+    """Return the threshold of the highest F1; between the last score it takes and the next."""
+    order = judged.scores.argsort(descending=True, stable=True)
+    scores, real = judged.scores[order].double(), judged.real[order].double()
+    hits = real.cumsum(0)
+    taken = torch.arange(1, len(real) + 1)
+    f1 = 2 * hits / (taken + real.sum()).clamp_min(1)
+    # Equal scores are taken together or not at all.
+    last = torch.cat([scores[1:] < scores[:-1], torch.ones(1, dtype=torch.bool)])
+    best = int(torch.where(last, f1, -torch.ones_like(f1)).argmax())
+    below = scores[best + 1] if best + 1 < len(scores) else scores[best]
+    return float((scores[best] + below) / 2)
+
+
+def _reliability(judged: _Judged, threshold: float, without: Tensor | None) -> Reliability:
+    """Judge every score by the threshold that the other folds than its own example's gave.
+
+    Args:
+        judged: The scores.
+        threshold: What is kept: that of all examples together.
+        without: (examples,): the threshold that judges each example.
+    """
+    if without is None:
+        return Reliability(threshold, None, None, 0)
+    said = judged.scores >= without[judged.example]
+    hits = int((said & judged.real).sum())
+    yes, real = int(said.sum()), int(judged.real.sum())
+    return Reliability(
+        threshold, hits / yes if yes else None, hits / real if real else None, len(said)
+    )
+
+
+def _earlier(judged: _Judged, fold: Tensor) -> Reliability | None:
+    if not bool(judged.real.any()):
+        return None
+    return _reliability(judged, _best_threshold(judged), _thresholds_without(judged, fold))
