@@ -4,13 +4,21 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export HF_HUB_OFFLINE = 1
 
-.PHONY: demo test test-lowest lint fix install clean
+# The packages for frameworks, each with its own pyproject.toml and tests.
+PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at2
+
+.PHONY: demo test test-core test-integrations test-lowest lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
 
-test: .venv/dev.installed  ## run all tests
+test: test-core test-integrations  ## run all tests
+
+test-core: .venv/dev.installed
 	$(BIN)/python -m pytest
+
+test-integrations: .venv/dev.installed
+	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest) || exit 1; done
 
 test-lowest:  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
@@ -21,6 +29,7 @@ lint: .venv/dev.installed  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/mypy) || exit 1; done
 
 fix: .venv/dev.installed  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
@@ -35,8 +44,9 @@ install: .venv/dev.installed  ## everything for development
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli]"
 	touch $@
 
-.venv/dev.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+.venv/dev.installed: .venv/bin/python pyproject.toml constraints.txt $(PACKAGES:%=%/pyproject.toml)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]" \
+		$(PACKAGES:%=--editable "./%[test]")
 	touch $@
 
 clean:

@@ -54,7 +54,7 @@ _DEMO = resources.files("at2_rag") / "demo_model"
 
 def load_demo_estimator() -> ScoreEstimator:
     """Load the coefficients learned for the small model inside this package."""
-    with resources.as_file(_DEMO / "estimator") as path:
+    with resources.as_file(_DEMO / "estimators" / "network") as path:
         return ScoreEstimator.load(path)
 
 

@@ -8,13 +8,17 @@ from test_reader import PASSAGES, QUESTION
 
 from at2_rag import InputError
 from at2_rag.verification import Evidence
+from at2_rag.worlds import generate_examples
 
 
 def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
-    answer = demo_reader.answer(QUESTION, PASSAGES, max_citations=2)
-    task = demo_reader.task(QUESTION, PASSAGES, answer.text)
+    example = next(generate_examples(11, 6, 2))
+    options = {"transitive": False, "max_citations": 2}
+    answer = demo_reader.answer(example.question, example.passages, **options)
+    task = demo_reader.task(example.question, example.passages, answer.text)
     verification = demo_reader.verify(answer)
-    assert len(verification.statements) == len(answer.statements) > 0
+    assert len(verification.statements) == len(answer.statements) == 3
+    assert sum(len(statement.citations) for statement in answer.statements) >= 2
     places = [(s.passage_index, s.start, s.end) for s in task.answer.attribution.sources]
     for verified, target in zip(verification.statements, task.targets, strict=True):
         cited = [
@@ -27,7 +31,10 @@ def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
             masks[row, source] = 0
         log_p = task.ablator().ablate(masks).log_probability(*target)
         drops = (log_p[0] - log_p).tolist()
-        assert verified.together.drop == pytest.approx(drops[1], abs=1e-4)
+        if cited:
+            assert verified.together.drop == pytest.approx(drops[1], abs=1e-4)
+        else:
+            assert verified.together is None
         assert [e.drop for e in verified.alone] == pytest.approx(drops[2:], abs=1e-4)
         assert [e.numbers for e in verified.alone] == [
             (c.number,) for c in verified.statement.citations

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from huggingface_hub import snapshot_download
@@ -106,9 +106,6 @@ class ScoreEstimator(ABC):
     metadata: dict[str, Any] = field(default_factory=dict)
     calibrations: tuple[Calibration, ...] = ()
 
-    #: Whether a passage's score is the sum of its sources', rather than that of its own tokens.
-    sums_passages: ClassVar[bool] = False
-
     @property
     @abstractmethod
     def kind(self) -> str:
@@ -157,9 +154,17 @@ class ScoreEstimator(ABC):
         owners = torch.tensor(regions.owners, dtype=torch.long)
         rated = self.rate(*attention.over(ranges), owners)
         sources, passages, statements = torch.split(rated, list(counts), dim=1)
-        if self.sums_passages:
-            passages = torch.zeros_like(passages).index_add_(1, owners, sources)
-        return TokenScores(sources, passages, statements)
+        return TokenScores(sources, self.passages(passages, sources, owners), statements)
+
+    def passages(self, rated: Tensor, sources: Tensor, owners: Tensor) -> Tensor:
+        """Return (answer tokens, passages): scores of whole passages.
+
+        Args:
+            rated: (answer tokens, passages): as regions by themselves, titles and all.
+            sources: (answer tokens, sources).
+            owners: (sources,): index of the passage that each source is a piece of.
+        """
+        return rated
 
     def calibration(self, unit: str) -> Calibration | None:
         """Return the thresholds for a unit of sources, if somebody has measured them."""

@@ -133,7 +133,12 @@ def _measure(
         )
         notes.measurements += [
             Measurement(
-                method.name, index, target, float(lds[target]), tuple(drops[target].tolist())
+                method.name,
+                index,
+                target,
+                float(lds[target]),
+                tuple(drops[target].tolist()),
+                int(scores[target].argsort(descending=True, stable=True)[0]),
             )
             for target in range(len(task.targets))
         ]

@@ -32,7 +32,10 @@ def comparison_table(comparison: Comparison) -> Table:
     table = Table(caption=_caption(comparison), caption_justify="left")
     table.add_column("method")
     drops = [f"top-{k} drop\n(nats)" for k in comparison.ks]
-    for header in (*drops, "LDS", "LDS\n(dependent)", "passes\nneeded", "time\n(× a pass)"):
+    reference = comparison.largest_surrogate
+    agrees = [f"first as\n{reference}"] if reference else []
+    costs = "passes\nneeded", "time\n(× a pass)"
+    for header in (*drops, "LDS", "LDS\n(dependent)", *agrees, *costs):
         table.add_column(header, justify="right")
     for summary in comparison.summaries:
         table.add_row(
@@ -40,6 +43,7 @@ def comparison_table(comparison: Comparison) -> Table:
             *(str(summary.drops[k]) for k in comparison.ks),
             str(summary.lds),
             str(summary.lds_dependent),
+            *([str(comparison.agreement(summary.method, reference))] if reference else []),
             f"{summary.forward_passes:.0f}",
             f"{summary.time_ratio:.2f}",
         )

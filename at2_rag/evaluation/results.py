@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, median
 from typing import Any
+
+_ESM = re.compile(r"esm-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Measurement:
         target: Index within the example.
         lds: Linear datamodeling score, from -1 to 1.
         drops: Top-k drop for each k, in nats.
+        first: Index of the source that it scores highest.
     """
 
     method: str
@@ -92,6 +96,7 @@ class Measurement:
     target: int
     lds: float
     drops: tuple[float, ...]
+    first: int
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,7 @@ class Comparison:
         Raises:
             KeyError: If no such method was compared.
         """
-        if method not in self.methods:
-            raise KeyError(f"{method!r} was not compared; there are {', '.join(self.methods)}.")
+        self._check_compared(method)
         found = [m for m in self.measurements if m.method == method]
         moved = {(t.example, t.target) for t in self.targets if t.dependent}
         depending = [m for m in found if (m.example, m.target) in moved]
@@ -198,6 +202,37 @@ class Comparison:
             median(t.seconds / t.forward_seconds for t in timings),
             fmean(t.forward_passes for t in timings),
         )
+
+    def agreement(self, method: str, reference: str) -> Estimate:
+        """Return how often two methods score the same source highest, over dependent targets.
+
+        Args:
+            method: Name of one.
+            reference: Name of the other, such as that of the surrogate with the most ablations.
+
+        Raises:
+            KeyError: If one of them was not compared.
+        """
+        moved = {(t.example, t.target) for t in self.targets if t.dependent}
+        firsts = [self._firsts(name) for name in (method, reference)]
+        places = [place for place in firsts[0] if place in moved]
+        same = [float(firsts[0][place] == firsts[1][place]) for place in places]
+        return Estimate.of(same, [example for example, _ in places])
+
+    @property
+    def largest_surrogate(self) -> str | None:
+        """Name of the surrogate with the most ablations among the methods, the best there is."""
+        counts = {name: int(found[1]) for name in self.methods if (found := _ESM.match(name))}
+        return max(counts, key=lambda name: counts[name]) if counts else None
+
+    def _firsts(self, method: str) -> dict[tuple[int, int], int]:
+        self._check_compared(method)
+        found = (m for m in self.measurements if m.method == method)
+        return {(m.example, m.target): m.first for m in found}
+
+    def _check_compared(self, method: str) -> None:
+        if method not in self.methods:
+            raise KeyError(f"{method!r} was not compared; there are {', '.join(self.methods)}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types: the summaries, then all that they are made of."""
