@@ -1,0 +1,103 @@
+"""Citations as LangChain's standard annotations, and back as a list of references."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from at2_rag import Answer, Passage, Statement
+from at2_rag import Citation as At2Citation
+from langchain_core.messages import AIMessage
+from langchain_core.messages.content import Citation, create_citation
+
+#: Ids begin like this. LangChain takes ``lc_`` for ids that no provider has given.
+ID_PREFIX = "lc_at2_"
+
+
+def block_id(question: str, passages: Sequence[Passage]) -> str:
+    """Return an id for the text that answers a question, the same whenever it is asked again.
+
+    A stream knows no more when it begins, and its chunks have to agree on the id.
+
+    Args:
+        question: The question.
+        passages: What it is answered from.
+    """
+    parts = repr((question, [(passage.title, passage.text) for passage in passages]))
+    return ID_PREFIX + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def annotate(
+    citation: At2Citation, passage: Passage, span: tuple[int, int], identifier: str
+) -> Citation:
+    """Return a citation as an annotation of a text content block.
+
+    Args:
+        citation: The reader's citation.
+        passage: The passage that it points to, with its own id.
+        span: Characters of the statement in the block's text.
+        identifier: Id of the annotation.
+    """
+    return create_citation(
+        url=passage.url,
+        title=passage.title,
+        start_index=span[0],
+        end_index=span[1],
+        cited_text=citation.text,
+        id=identifier,
+        number=citation.number,
+        document_id=passage.id,
+        passage_index=citation.passage_index,
+        source_start=citation.source_start,
+        source_end=citation.source_end,
+        score=citation.score,
+        via=getattr(citation, "via", None),
+    )
+
+
+def marks(statement: Statement) -> str:
+    """Return what is put behind a statement: ``[1][2]``, in ascending order."""
+    numbers = sorted({citation.number for citation in statement.citations})
+    return "".join(f"[{number}]" for number in numbers)
+
+
+def is_own(annotation: Any) -> bool:
+    """Tell whether an annotation is a citation of this package."""
+    return isinstance(annotation, dict) and str(annotation.get("id")).startswith(ID_PREFIX)
+
+
+def citations_of(message: AIMessage) -> list[Citation]:
+    """Return the citations that this package has put into a message, in order.
+
+    Args:
+        message: Any message.
+    """
+    return [
+        cast("Citation", annotation)
+        for block in message.content
+        if isinstance(block, dict)
+        for annotation in block.get("annotations") or ()
+        if is_own(annotation)
+    ]
+
+
+def references_text(cited: AIMessage | Answer) -> str:
+    """Return the numbered sources of a message or an answer, a line each.
+
+    Args:
+        cited: What a runnable of this package, or a reader, returned. ``""`` without citations.
+    """
+    if isinstance(cited, Answer):
+        return cited.references
+    first: dict[int, Citation] = {}
+    for citation in citations_of(cited):
+        first.setdefault(citation["extras"]["number"], citation)
+    return "\n".join(_lines(first.items()))
+
+
+def _lines(numbered: Iterable[tuple[int, Citation]]) -> Iterable[str]:
+    for number, citation in sorted(numbered, key=lambda item: item[0]):
+        title = f"{citation['title']}: " if citation.get("title") else ""
+        where = f" ({citation['url']})" if citation.get("url") else ""
+        yield f"[{number}] {title}{' '.join(citation['cited_text'].split())}{where}"

@@ -1,0 +1,184 @@
+"""Citations put into the content blocks of a message that is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from at2_rag import InputError, Passage, Statement
+from langchain_core.messages import AIMessage
+from langchain_core.messages.content import create_text_block
+
+from langchain_at2.annotations import annotate, is_own, marks
+from langchain_at2.messages import describe_statement
+
+Block = dict[str, Any]
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    """Return the text of all text blocks, one behind the other.
+
+    Args:
+        blocks: Of a message.
+    """
+    return "".join(block["text"] for block in blocks if _is_text(block))
+
+
+def standard_blocks(message: AIMessage) -> list[Block]:
+    """Return a copy of a message's content as LangChain's standard blocks.
+
+    Citations that this package has put in before are left out.
+
+    Args:
+        message: Any message with text.
+
+    Raises:
+        InputError: If there is no text to cite.
+    """
+    blocks: list[Block] = [dict(block) for block in deepcopy(message.content_blocks)]
+    if not text_of(blocks).strip():
+        kinds = ", ".join(str(block.get("type")) for block in blocks) or "none"
+        raise InputError(
+            f"answer is a message without text (its content blocks: {kinds}); expected text to "
+            "cite. Let messages such as tool calls pass by."
+        )
+    for block in blocks:
+        if _is_text(block) and block.get("annotations"):
+            block["annotations"] = [a for a in block["annotations"] if not is_own(a)]
+    return blocks
+
+
+@dataclass(frozen=True)
+class CitedBlocks:
+    """Content blocks with citations, and where the statements lie in their joined text.
+
+    Attributes:
+        blocks: The blocks.
+        statements: For each, what the metadata say.
+    """
+
+    blocks: list[Block]
+    statements: list[dict[str, Any]]
+
+
+def cite_blocks(
+    blocks: Sequence[Block],
+    statements: Sequence[Statement],
+    passages: Sequence[Passage],
+    *,
+    identifier: str,
+    inline_markers: bool,
+) -> CitedBlocks:
+    """Annotate text blocks with the citations of the statements that end in them.
+
+    A statement that began in an earlier block is annotated from the start of the block in which
+    it ends, so that no citation is there twice.
+
+    Args:
+        blocks: As :func:`standard_blocks` returns them.
+        statements: In order; their offsets count :func:`text_of` the blocks.
+        passages: What the citations point to, with their own ids.
+        identifier: What the ids of blocks and annotations begin with.
+        inline_markers: Put ``[1][2]`` behind the statements.
+    """
+    marked = _Marked(statements, inline_markers)
+    cited: list[Block] = []
+    begin = count = 0
+    for block in blocks:
+        if not _is_text(block):
+            cited.append(block)
+            continue
+        end = begin + len(block["text"])
+        inside = [s for s in statements if begin < s.end <= end]
+        moved = _BlockInText(begin, end, marked)
+        annotations = [moved.annotation(a) for a in block.get("annotations") or ()]
+        for statement in inside:
+            for citation in statement.citations:
+                count += 1
+                passage = passages[citation.passage_index]
+                annotations.append(
+                    annotate(citation, passage, moved.span(statement), f"{identifier}_{count}")
+                )
+        text = moved.text(block["text"], inside)
+        fresh = create_text_block(text, id=block.get("id") or identifier)
+        cited.append({**block, **fresh, "annotations": annotations})
+        begin = end
+    return CitedBlocks(cited, [marked.describe(statement) for statement in statements])
+
+
+def shifted(statements: Sequence[Statement], by: int) -> list[Statement]:
+    """Return statements that lie ``by`` characters later.
+
+    Args:
+        statements: The statements.
+        by: How many characters come before.
+    """
+    return [replace(s, start=s.start + by, end=s.end + by) for s in statements]
+
+
+class _Marked:
+    """Where the characters of a text go when marks are put behind its statements."""
+
+    def __init__(self, statements: Sequence[Statement], inline: bool) -> None:
+        self._marks = [(s.end, marks(s) if inline else "") for s in statements]
+
+    def start(self, position: int) -> int:
+        """Move the start of a span: behind the marks that stand there."""
+        return position + sum(len(mark) for end, mark in self._marks if end <= position)
+
+    def end(self, position: int) -> int:
+        """Move the end of a span: before the marks that stand there."""
+        return position + sum(len(mark) for end, mark in self._marks if end < position)
+
+    def behind(self, statement: Statement) -> str:
+        return next(mark for end, mark in self._marks if end == statement.end)
+
+    def describe(self, statement: Statement) -> dict[str, Any]:
+        return describe_statement(statement, self.start(statement.start), self.end(statement.end))
+
+
+@dataclass(frozen=True)
+class _BlockInText:
+    """One text block, characters ``begin`` to ``finish`` of the joined text."""
+
+    begin: int
+    finish: int
+    marked: _Marked
+
+    def span(self, statement: Statement) -> tuple[int, int]:
+        return self._local_start(max(statement.start, self.begin)), self._local_end(statement.end)
+
+    def text(self, text: str, statements: Sequence[Statement]) -> str:
+        result, done = "", 0
+        for statement in statements:
+            end = statement.end - self.begin
+            result += text[done:end] + self.marked.behind(statement)
+            done = end
+        return result + text[done:]
+
+    def annotation(self, annotation: Any) -> Any:
+        """Return somebody else's annotation, moved by the marks before it."""
+        if not isinstance(annotation, dict):
+            return annotation
+        moved = dict(annotation)
+        for key, move in (("start_index", self._local_start), ("end_index", self._local_end)):
+            if isinstance(moved.get(key), int):
+                moved[key] = move(moved[key] + self.begin)
+        return moved
+
+    def _local_start(self, position: int) -> int:
+        return self.marked.start(position) - self._base
+
+    def _local_end(self, position: int) -> int:
+        return self.marked.end(position) - self._base
+
+    @property
+    def _base(self) -> int:
+        # Marks at the end of the block before stand in that block.
+        return self.marked.start(self.begin)
+
+
+def _is_text(block: Block) -> bool:
+    return block.get("type") == "text" and isinstance(block.get("text"), str)

@@ -1,0 +1,212 @@
+"""Answering from documents, with citations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from at2_rag import Answer, Statement
+from at2_rag.verification import Verification
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+from pydantic import Field
+
+from langchain_at2.base import ReaderRunnable
+from langchain_at2.batching import answer_all, can_batch
+from langchain_at2.inputs import AnswerInput, Request, read_request
+from langchain_at2.messages import MessageWriter, answer_to_message
+
+_Configs = RunnableConfig | list[RunnableConfig] | None
+
+
+class AT2CitedAnswer(ReaderRunnable):
+    """Answers a question from documents, and cites what made the model say each statement.
+
+    From ``{"question", "context" | "documents", "history"?}`` to an ``AIMessage``. Its text block
+    has an annotation for each citation; ``response_metadata["at2"]`` has the scoring model, the
+    estimator, tokens, the documents shown (``kept``) or left out (``dropped``), and what is known
+    of each statement.
+
+    Attributes:
+        prune_to: Answer first as a draft, keep so many most used documents, answer again. With
+            no more documents than that, the first answer stays.
+    """
+
+    prune_to: int | None = Field(default=None, ge=1)
+
+    @property
+    def InputType(self) -> Any:
+        """What :meth:`invoke` takes."""
+        return AnswerInput
+
+    def batch(
+        self,
+        inputs: list[dict[str, Any]],
+        config: _Configs = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer many questions, at once if the reader can, else in threads.
+
+        Args:
+            inputs: Each as for :meth:`invoke`.
+            config: One for all, or one for each.
+            return_exceptions: Return errors in their places instead of raising the first.
+            kwargs: Options for this call.
+        """
+        if not can_batch(self.reader):
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        chosen = self._with(kwargs)
+        return chosen._batch_with_config(
+            chosen._run_all, inputs, config, return_exceptions=return_exceptions
+        )
+
+    async def abatch(
+        self,
+        inputs: list[dict[str, Any]],
+        config: _Configs = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Do what :meth:`batch` does, with the model in threads.
+
+        Args:
+            inputs: As for :meth:`batch`.
+            config: As for :meth:`batch`.
+            return_exceptions: As for :meth:`batch`.
+            kwargs: As for :meth:`batch`.
+        """
+        if not can_batch(self.reader):
+            return await super().abatch(
+                inputs, config, return_exceptions=return_exceptions, **kwargs
+            )
+        chosen = self._with(kwargs)
+
+        async def run(values: list[dict[str, Any]]) -> list[AIMessage | Exception]:
+            return await run_in_executor(None, chosen._run_all, values)
+
+        return await chosen._abatch_with_config(
+            run, inputs, config, return_exceptions=return_exceptions
+        )
+
+    def stream(
+        self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AIMessageChunk]:
+        """Yield text as it comes, and each statement's citations as soon as it ends.
+
+        The chunks add up to what :meth:`invoke` returns. With ``inline_markers`` the text comes a
+        statement at a time.
+
+        Args:
+            input: As for :meth:`invoke`.
+            config: As for :meth:`invoke`.
+            kwargs: As for :meth:`invoke`.
+        """
+        chosen = self._with(kwargs)
+        chunks = chosen._transform_stream_with_config(iter([input]), chosen._chunks, config)
+        yield from cast("Iterator[AIMessageChunk]", chunks)
+
+    async def astream(
+        self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Yield what :meth:`stream` yields, with the model in a thread of its own.
+
+        Args:
+            input: As for :meth:`invoke`.
+            config: As for :meth:`invoke`.
+            kwargs: As for :meth:`invoke`.
+        """
+        chosen = self._with(kwargs)
+
+        async def inputs() -> AsyncIterator[dict[str, Any]]:
+            yield input
+
+        chunks = chosen._atransform_stream_with_config(inputs(), chosen._achunks, config)
+        async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as given:
+            async for chunk in given:
+                yield chunk
+
+    def _run(self, value: dict[str, Any]) -> AIMessage:
+        request = read_request(value)
+        passages = request.readable_passages
+        answer = self.reader.answer(request.question, passages, **self._arguments(request))
+        return self._message(request, answer)
+
+    def _run_all(self, values: list[dict[str, Any]]) -> list[AIMessage | Exception]:
+        results: dict[int, AIMessage | Exception] = {}
+        requests: dict[int, Request] = {}
+        for index, value in enumerate(values):
+            try:
+                requests[index] = read_request(value)
+            except Exception as error:
+                results[index] = error
+        answers = answer_all(self.reader, list(requests.values()), self._options)
+        for (index, request), answer in zip(requests.items(), answers, strict=True):
+            try:
+                results[index] = (
+                    answer if isinstance(answer, Exception) else self._message(request, answer)
+                )
+            except Exception as error:
+                results[index] = error
+        return [results[index] for index in range(len(values))]
+
+    def _chunks(self, inputs: Iterator[dict[str, Any]]) -> Iterator[AIMessage]:
+        for value in inputs:
+            request = read_request(value)
+            writer = MessageWriter(request.question, request.passages, self.inline_markers)
+            events = self.reader.stream(
+                request.question, request.readable_passages, **self._arguments(request)
+            )
+            with closing(cast("Any", events)):
+                for event in events:
+                    proof = self._proof(request, event)
+                    yield from _write(writer, event, proof)
+
+    async def _achunks(self, inputs: AsyncIterator[dict[str, Any]]) -> AsyncIterator[AIMessage]:
+        async for value in inputs:
+            request = read_request(value)
+            writer = MessageWriter(request.question, request.passages, self.inline_markers)
+            events = self.reader.astream(
+                request.question, request.readable_passages, **self._arguments(request)
+            )
+            async with aclosing(cast("Any", events)):
+                async for event in events:
+                    proof = None
+                    if self.verify and isinstance(event, Answer):
+                        proof = await run_in_executor(None, self._proof, request, event)
+                    for chunk in _write(writer, event, proof):
+                        yield chunk
+
+    def _proof(self, request: Request, event: str | Statement | Answer) -> Verification | None:
+        return self._verification(request, event) if isinstance(event, Answer) else None
+
+    def _message(self, request: Request, answer: Answer) -> AIMessage:
+        return answer_to_message(
+            answer,
+            inline_markers=self.inline_markers,
+            verification=self._verification(request, answer),
+            passages=request.passages,
+        )
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        return {"history": request.history, **self._options(request)}
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        prune_to = request.at_most(self.prune_to)
+        return self._own_options | ({} if prune_to is None else {"prune_to": prune_to})
+
+
+def _write(
+    writer: MessageWriter, event: str | Statement | Answer, proof: Verification | None
+) -> Iterator[AIMessageChunk]:
+    """Yield what an event of the reader's stream adds to the message."""
+    if isinstance(event, str):
+        yield from writer.add_text(event)
+    elif isinstance(event, Statement):
+        yield from writer.add_statement(event)
+    else:
+        yield writer.end(event, proof)

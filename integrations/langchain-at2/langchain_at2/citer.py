@@ -1,0 +1,75 @@
+"""Citing an answer that was made elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from at2_rag import InputError
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+
+from langchain_at2.annotations import block_id
+from langchain_at2.base import ReaderRunnable
+from langchain_at2.blocks import cite_blocks, shifted, standard_blocks, text_of
+from langchain_at2.inputs import CiteInput, read_request
+from langchain_at2.messages import STANDARD_CONTENT, describe_answer
+
+
+class AT2Citer(ReaderRunnable):
+    """Cites an answer from any model, as if the local one had given it.
+
+    From ``{"question", "context" | "documents", "answer", "history"?}`` to an ``AIMessage``: the
+    given one with annotations added, its content as standard blocks and its other fields kept.
+
+    ``response_metadata["at2"]`` is as for ``AT2CitedAnswer``, and has ``answered_by`` and
+    ``scored_by_answering_model``: ``False`` if the message names another model than the reader's,
+    ``None`` if it names none.
+    """
+
+    @property
+    def InputType(self) -> Any:
+        """What :meth:`invoke` takes."""
+        return CiteInput
+
+    def _run(self, value: dict[str, Any]) -> AIMessage:
+        request = read_request(value)
+        message = _as_message(value)
+        blocks = standard_blocks(message)
+        text = text_of(blocks)
+        answer = self.reader.attribute(
+            request.question,
+            request.readable_passages,
+            text,
+            history=request.history,
+            **self._own_options,
+        )
+        lead = len(text) - len(text.lstrip())  # the reader cites the text without it
+        cited = cite_blocks(
+            blocks,
+            shifted(answer.statements, lead),
+            request.passages,
+            identifier=block_id(request.question, request.passages),
+            inline_markers=self.inline_markers,
+        )
+        about = describe_answer(answer, cited.statements, self._verification(request, answer))
+        model = _model_of(message)
+        about["answered_by"] = model
+        about["scored_by_answering_model"] = None if model is None else model == answer.model
+        metadata = {**message.response_metadata, **STANDARD_CONTENT, "at2": about}
+        return message.model_copy(update={"content": cited.blocks, "response_metadata": metadata})
+
+
+def _as_message(value: dict[str, Any]) -> AIMessage:
+    answer = value.get("answer")
+    if isinstance(answer, str):
+        return AIMessage(content=answer)
+    if isinstance(answer, AIMessageChunk):  # a stream, added up
+        return cast("AIMessage", message_chunk_to_message(answer))
+    if isinstance(answer, AIMessage):
+        return answer
+    raise InputError(f"answer is a {type(answer).__name__}; expected text or an AIMessage.")
+
+
+def _model_of(message: AIMessage) -> str | None:
+    metadata = message.response_metadata
+    name = metadata.get("model_name") or metadata.get("model")
+    return None if name is None else str(name)

@@ -1,0 +1,155 @@
+"""What the runnables are called with, checked and turned into what a reader wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Required
+
+from at2_rag import InputError, Passage
+from langchain_core.documents import Document
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    convert_to_messages,
+)
+from typing_extensions import TypedDict
+
+from langchain_at2.documents import documents_to_passages, without_repeated_ids
+
+_DOCUMENT_KEYS = ("context", "documents")
+_ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
+    (HumanMessage, "user"),
+    (AIMessage, "assistant"),
+    (SystemMessage, "system"),
+)
+
+
+class AnswerInput(TypedDict, total=False):
+    """A question and the documents to answer it from, under either name.
+
+    Attributes:
+        question: The question.
+        context: The documents, best first, as retrieval chains name them.
+        documents: The documents, as graphs name them; one of the two is to be given.
+        history: Earlier messages of the chat.
+    """
+
+    question: Required[str]
+    context: list[Document]
+    documents: list[Document]
+    history: list[BaseMessage]
+
+
+class CiteInput(AnswerInput, total=False):
+    """The same, with an answer made elsewhere.
+
+    Attributes:
+        answer: Text, or the message that a chat model returned.
+    """
+
+    answer: Required[str | AIMessage]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked input.
+
+    Attributes:
+        question: The question.
+        passages: The documents as passages, with the ids that they have.
+        history: Earlier messages, each with ``role`` and ``content``.
+    """
+
+    question: str
+    passages: tuple[Passage, ...]
+    history: tuple[dict[str, str], ...]
+
+    @property
+    def readable_passages(self) -> list[Passage]:
+        """The passages as a reader takes them: no id twice."""
+        return without_repeated_ids(self.passages)
+
+    def at_most(self, count: int | None) -> int | None:
+        """Return how many passages to prune to, or ``None`` if there are no more than that."""
+        available = sum(not passage.is_empty for passage in self.passages)
+        return None if count is None or count >= available else count
+
+
+def read_request(value: Any) -> Request:
+    """Check an input and turn it into a request.
+
+    Args:
+        value: An :class:`AnswerInput`; other keys are ignored.
+
+    Raises:
+        InputError: If something is missing or of another type.
+    """
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"The input is a {type(value).__name__}; expected a dict with 'question' and "
+            "'context' (or 'documents')."
+        )
+    if "question" not in value:
+        raise InputError(f"The input has the keys {list(value)}; expected 'question' among them.")
+    passages = documents_to_passages(_documents(value))
+    return Request(value["question"], tuple(passages), _history(value.get("history") or ()))
+
+
+def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
+    given = [key for key in _DOCUMENT_KEYS if value.get(key) is not None]
+    if len(given) != 1:
+        raise InputError(
+            f"The input has the keys {list(value)}; expected documents under exactly one of "
+            "'context' and 'documents'."
+        )
+    return check_documents(value[given[0]], given[0])
+
+
+def check_documents(documents: Any, name: str) -> Sequence[Document]:
+    """Return a list of documents as it is.
+
+    Args:
+        documents: Anything.
+        name: What to call it in the error.
+
+    Raises:
+        InputError: If it is anything but a list of documents.
+    """
+    if isinstance(documents, str) or not isinstance(documents, Sequence):
+        raise InputError(
+            f"{name} is a {type(documents).__name__}; expected a list of Documents, as a "
+            "retriever returns it, not yet formatted as text."
+        )
+    for index, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise InputError(
+                f"{name}[{index}] is a {type(document).__name__}; expected a Document: "
+                "Document(page_content=…)."
+            )
+    return documents
+
+
+def _history(messages: Any) -> tuple[dict[str, str], ...]:
+    try:
+        converted = convert_to_messages(messages)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise InputError(f"history cannot be read as messages: {error}") from error
+    return tuple(_message(message, index) for index, message in enumerate(converted))
+
+
+def _message(message: BaseMessage, index: int) -> dict[str, str]:
+    text = str(message.text)
+    role = next((role for kind, role in _ROLES if isinstance(message, kind)), None)
+    if isinstance(message, ChatMessage):
+        role = message.role
+    if role is None or not text.strip():
+        what = type(message).__name__ + ("" if text.strip() else " without text")
+        raise InputError(
+            f"history[{index}] is a {what}; expected human, AI, system or chat messages with "
+            "text. Leave it out."
+        )
+    return {"role": role, "content": text}

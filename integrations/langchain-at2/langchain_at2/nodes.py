@@ -1,0 +1,163 @@
+"""Nodes for LangGraph: runnables from a state to an update of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from at2_rag import InputError, Reader
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+
+from langchain_at2.annotations import references_text
+from langchain_at2.citer import AT2Citer
+from langchain_at2.compressor import AT2DocumentCompressor
+from langchain_at2.ranking import most_used, scored_copies
+
+Node = Runnable[Any, dict[str, Any]]
+
+
+def prune_node(
+    reader: Reader,
+    *,
+    top_n: int | None = 3,
+    score_threshold: float | None = None,
+    question_key: str = "question",
+    documents_key: str = "documents",
+    output_key: str | None = None,
+    **reader_options: Any,
+) -> Node:
+    """Return a node that keeps the documents that a draft of the answer used most.
+
+    The documents keep their order; each is a copy with ``metadata["relevance_score"]``.
+
+    Args:
+        reader: The local model that drafts.
+        top_n: How many to keep at most; ``None`` for any number.
+        score_threshold: Documents scored below are not kept.
+        question_key: Where the state has the question: text, a message, or a list of messages
+            whose last human one it is.
+        documents_key: Where the state has the documents.
+        output_key: Where they go; ``None`` for where they were.
+        reader_options: Options of ``reader.answer`` for the draft.
+    """
+    # The compressor checks the options once, here, and not when the graph runs.
+    options = AT2DocumentCompressor(
+        reader=reader, top_n=top_n, score_threshold=score_threshold, reader_options=reader_options
+    )
+
+    def prune(state: Any) -> dict[str, Any]:
+        documents = _value(state, documents_key)
+        ranked = most_used(
+            reader,
+            documents,
+            _question(state, question_key),
+            top_n=options.top_n,
+            score_threshold=options.score_threshold,
+            options=options.reader_options,
+        )
+        return {output_key or documents_key: scored_copies(documents, sorted(ranked))}
+
+    return RunnableLambda(prune, name="AT2Prune")
+
+
+def cite_node(
+    reader: Reader,
+    *,
+    question_key: str = "question",
+    documents_key: str = "documents",
+    answer_key: str = "answer",
+    history_key: str | None = None,
+    output_key: str | None = None,
+    references_key: str = "references",
+    supported_key: str = "supported",
+    unsupported_key: str = "unsupported",
+    **options: Any,
+) -> Node:
+    """Return a node that cites the answer that the state has.
+
+    It updates four keys; a graph takes those that its state declares:
+
+    - the answer, as a message with citations;
+    - the references, as numbered text;
+    - ``supported``: ``False`` if there is an unsupported statement, ``True`` if all statements are
+      known to be supported, ``None`` if the reader's estimator cannot tell;
+    - ``unsupported``: the statements that are not supported, or that nothing was cited for.
+
+    Args:
+        reader: The local model that scores.
+        question_key: As for :func:`prune_node`.
+        documents_key: As for :func:`prune_node`.
+        answer_key: Where the state has the answer: text, a message, or a list of messages that
+            ends with it, which is then replaced.
+        history_key: Where the state has earlier messages, if it has.
+        output_key: Where the cited answer goes; ``None`` for where the answer was.
+        references_key: Where the references go.
+        supported_key: Where the verdict goes.
+        unsupported_key: Where the unsupported statements go.
+        options: Of ``AT2Citer``.
+    """
+    citer = AT2Citer(reader=reader, **options)
+
+    def cite(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        given = _value(state, answer_key)
+        earlier, answer = (given[:-1], given[-1]) if _is_list(given) and given else ((), given)
+        message = citer.invoke(
+            {
+                "question": _question(state, question_key),
+                "documents": _value(state, documents_key),
+                "answer": answer,
+                "history": _value(state, history_key) if history_key else (),
+            },
+            config,
+        )
+        unsupported = _unsupported(message)
+        return {
+            output_key or answer_key: [*earlier, message] if _is_list(given) else message,
+            references_key: references_text(message),
+            supported_key: _supported(message, unsupported),
+            unsupported_key: unsupported,
+        }
+
+    return RunnableLambda(cite, name="AT2Cite")
+
+
+def _value(state: Any, key: str) -> Any:
+    """Return what a state has under a key; states are dicts, dataclasses or pydantic models."""
+    missing = object()
+    found = state.get(key, missing) if isinstance(state, Mapping) else getattr(state, key, missing)
+    if found is missing:
+        names = list(state if isinstance(state, Mapping) else vars(state))
+        raise InputError(
+            f"The state has no {key!r} but {names}; expected it there. Name the keys of your "
+            "state when you make the node, such as question_key=…"
+        )
+    return found
+
+
+def _question(state: Any, key: str) -> Any:
+    """Return the text of a question; anything else is left to the reader to refuse."""
+    value = _value(state, key)
+    if _is_list(value):
+        value = next((m for m in reversed(value) if isinstance(m, HumanMessage)), None)
+    return str(value.text) if isinstance(value, BaseMessage) else value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _unsupported(message: AIMessage) -> list[str]:
+    text = str(message.text)
+    return [
+        text[statement["start"] : statement["end"]]
+        for statement in message.response_metadata["at2"]["statements"]
+        if statement["supported"] is False or not statement["citations"]
+    ]
+
+
+def _supported(message: AIMessage, unsupported: Sequence[str]) -> bool | None:
+    if unsupported:
+        return False
+    statements = message.response_metadata["at2"]["statements"]
+    return True if all(statement["supported"] for statement in statements) else None

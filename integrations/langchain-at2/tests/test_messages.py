@@ -1,0 +1,114 @@
+"""An answer as a message: spans are right, chunks add up, whatever their sizes."""
+
+import pickle
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.load import dumps, loads
+from langchain_core.messages import message_chunk_to_message
+
+from langchain_at2 import answer_to_message, citations_of, passages_to_documents, references_text
+from langchain_at2.messages import MessageWriter
+from tests.laws import check_message
+
+
+def replay(answer, cuts, late, inline):
+    """Write an answer with its text cut anywhere, and statements ``late`` characters later."""
+    writer = MessageWriter(answer.question, answer.passages, inline)
+    edges = [0, *sorted(cut % (len(answer.text) + 1) for cut in cuts), len(answer.text)]
+    waiting = list(answer.statements)
+    chunks = []
+    for start, end in pairwise(edges):
+        chunks += writer.add_text(answer.text[start:end])
+        while waiting and waiting[0].end + late <= end:
+            chunks += writer.add_statement(waiting.pop(0))
+    for statement in waiting:
+        chunks += writer.add_statement(statement)
+    return [*chunks, writer.end(answer, None)]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@given(cuts=st.lists(st.integers(0, 1000), max_size=30), late=st.integers(0, 20))
+def test_chunks_add_up_to_the_message_however_the_text_is_cut(answer, inline, cuts, late):
+    chunks = replay(answer, cuts, late, inline)
+    message = answer_to_message(answer, inline_markers=inline)
+    assert message_chunk_to_message(chunks[0] + chunks[1:]) == message
+    one_by_one = chunks[0]
+    for chunk in chunks[1:]:
+        one_by_one += chunk
+    assert message_chunk_to_message(one_by_one) == message
+    assert "".join(chunk.text for chunk in chunks) == message.text
+
+
+def test_the_message_says_what_the_answer_says(answer):
+    message = answer_to_message(answer)
+    assert message.text == answer.text
+    expected = [c for statement in answer.statements for c in statement.citations]
+    assert expected
+    for annotation, citation in zip(citations_of(message), expected, strict=True):
+        assert annotation["cited_text"] == citation.text
+        assert (annotation["start_index"], annotation["end_index"]) == (
+            citation.start,
+            citation.end,
+        )
+        assert annotation["extras"]["score"] == citation.score
+    assert message.response_metadata["model_name"] == answer.model
+    assert message.response_metadata["at2"]["estimator"] == answer.estimator
+    assert message.usage_metadata == {
+        "input_tokens": answer.prompt_tokens,
+        "output_tokens": answer.answer_tokens,
+        "total_tokens": answer.prompt_tokens + answer.answer_tokens,
+    }
+
+
+def test_inherited_citations_say_through_which_statement(answer):
+    first, second, *others = answer.statements
+    inherited = replace(second.citations[0], via=0)
+    second = replace(second, citations=(*second.citations, inherited))
+    message = answer_to_message(replace(answer, statements=(first, second, *others)))
+    told = [citation["extras"].get("via") for citation in citations_of(message)]
+    expected = [c.via for s in (first, second, *others) for c in s.citations]
+    assert told == expected
+    assert 0 in told
+
+
+def test_marks_move_the_spans_with_them(answer):
+    message = answer_to_message(answer, inline_markers=True)
+    assert message.text == answer.marked_text != answer.text
+    told = message.response_metadata["at2"]["statements"]
+    spans = {(c["start_index"], c["end_index"]) for c in citations_of(message)}
+    assert spans <= {(s["start"], s["end"]) for s in told}
+    for statement, place in zip(answer.statements, told, strict=True):
+        assert message.text[place["start"] : place["end"]] == statement.text
+
+
+def test_standard_blocks_are_the_content(answer):
+    message = answer_to_message(answer)
+    assert message.content_blocks == message.content
+    assert message.content_blocks[0]["annotations"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_references_are_those_of_the_answer(answer, inline):
+    message = answer_to_message(answer, inline_markers=inline)
+    assert references_text(message) == references_text(answer) == answer.references
+    assert references_text(message).startswith("[1] ")
+
+
+def test_an_answer_without_citations(reader, documents, question):
+    empty = reader.answer(question, [d.page_content for d in documents], min_score=1e9)
+    message = answer_to_message(empty, inline_markers=True)
+    assert message.text == empty.text
+    assert message.content[0]["annotations"] == []
+    assert references_text(message) == ""
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+def test_a_message_can_be_stored(answer):
+    message = answer_to_message(answer)
+    assert pickle.loads(pickle.dumps(message)) == message
+    assert loads(dumps(message), allowed_objects="messages") == message
+    check_message(message, passages_to_documents(answer.passages))
