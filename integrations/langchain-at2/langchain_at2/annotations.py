@@ -52,7 +52,7 @@ def annotate(
         source_start=citation.source_start,
         source_end=citation.source_end,
         score=citation.score,
-        via=getattr(citation, "via", None),
+        via=citation.via,
     )
 
 

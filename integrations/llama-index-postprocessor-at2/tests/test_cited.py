@@ -83,7 +83,7 @@ def test_citations_carry_through_what_they_are_inherited(answered):
     response = CitedResponse(nodes)
     response.add(answer.text[: statement.end])
     response.add(statement)
-    expected = [getattr(c, "via", None) for c in statement.citations]
+    expected = [c.via for c in statement.citations]
     assert [c["via"] for c in response.metadata["citations"]] == expected
     assert response.metadata["statements"][0]["supported"] is statement.supported
 

@@ -97,7 +97,7 @@ def citation_record(
         document_start=None if within is None else within[0],
         document_end=None if within is None else within[1],
         score=citation.score,
-        via=getattr(citation, "via", None),
+        via=citation.via,
     )
 
 
