@@ -108,8 +108,9 @@ def cite(
 ) -> tuple[Statement, ...]:
     """Cite every statement of an answer.
 
-    With a calibration, a source is cited if its score reaches the threshold. Without one, if it is
-    positive and at least ``RELATIVE_SCORE`` of the statement's highest.
+    With a calibration, a source is cited if its score reaches the threshold, and of a supported
+    statement its strongest in any case. Without one, it is cited if its score is positive and at
+    least ``RELATIVE_SCORE`` of the statement's highest.
 
     Args:
         text: The answer.
@@ -132,7 +133,7 @@ def cite(
         inherited = _inherited(own, [(done[i], i, score) for i, score in leaned], span)
         supported = None
         if calibration is not None:
-            direct = bool((scores * tokens >= calibration.citations.threshold).any())
+            direct = bool((scores * tokens >= calibration.supported.threshold).any())
             supported = direct or any(done[i].supported for i, _ in leaned)
         cited = (*own, *inherited)[: settings.max_citations]
         done.append(Statement(text[start:end], start, end, cited, supported))
@@ -147,8 +148,10 @@ def _chosen(
         return []
     if calibration is None:
         least = RELATIVE_SCORE * float(scores[order[0]])
+    elif float(scores[order[0]]) * tokens < calibration.supported.threshold:
+        return []
     else:
-        least = calibration.citations.threshold / tokens
+        least = min(calibration.citations.threshold / tokens, float(scores[order[0]]))
     if settings.min_score is not None:
         least = max(least, settings.min_score)
     return [i for i in order if scores[i] > 0 and scores[i] >= least]

@@ -105,7 +105,7 @@ def test_no_other_threshold_has_a_higher_f1(pairs):
         said = scores >= threshold
         return 2 * int((said & real).sum()) / max(int(said.sum() + real.sum()), 1)
 
-    best = _best_threshold(_Judged(scores, real, torch.zeros(len(pairs))))
+    best = _best_threshold(_Judged(scores, real, torch.zeros(len(pairs))), 1.0)
     assert f1(best) == max(
         f1(threshold) for threshold in [*scores.tolist(), 99.0] if threshold < 99
     )

@@ -1,6 +1,7 @@
 """Statements that lean on earlier ones, and inherit what these cite."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -80,6 +81,15 @@ def test_at_most_so_many_citations_with_those_inherited():
     found = attribution([[1, 0.9, 0], [0, 0, 1], [0, 0, 0]], [[0, 0, 0], [0.9, 0, 0], [0, 0, 0]])
     statements = cite(TEXT, found, PASSAGES, Settings(max_citations=2), CALIBRATION)
     assert numbers(statements)[1] == [(3, None), (1, 0)]
+
+
+def test_a_supported_statement_cites_its_strongest_source():
+    """Where no single source is missed, as when two say the same, they are missed together."""
+    careful = replace(CALIBRATION, citations=replace(CALIBRATION.citations, threshold=2.0))
+    found = attribution([[0.7, 0.6, 0.0], [3.0, 2.5, 0.0], [0.4, 0, 0]], NONE)
+    statements = cite(TEXT, found, PASSAGES, Settings(), careful)
+    assert numbers(statements) == [[(1, None)], [(1, None), (2, None)], []]
+    assert [s.supported for s in statements] == [True, True, False]
 
 
 def test_the_threshold_decides_and_not_a_share_of_the_best():

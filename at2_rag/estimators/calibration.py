@@ -38,7 +38,7 @@ class Calibration:
         unit: What a source is.
         effect: Fall of a statement's log-probability from which on an ablation counts, in nats.
         citations: Whether leaving out a source alone has that effect on a statement.
-        supported: With the same threshold: whether leaving out all sources has.
+        supported: Whether leaving out all sources has, by the highest score of any.
         earlier: Whether leaving out an earlier statement of the answer has; ``None`` if no answer
             had a second statement.
     """

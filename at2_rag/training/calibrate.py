@@ -17,6 +17,10 @@ from at2_rag.training.records import TrainingRecord
 
 _FOLDS = 5
 
+#: What recall counts for against precision. An idle citation is noise to whoever reads it, and a
+#: missing one beside others hardly missed; so precision counts more there.
+_CITATION_BETA, _BETA = 0.5, 1.0
+
 
 @dataclass(frozen=True)
 class _Judged:
@@ -46,8 +50,10 @@ def calibrate(
 ) -> Calibration:
     """Choose from which score on a source is cited, and measure how far that can be relied on.
 
-    The threshold is the one whose decisions agree best (by F1, the harmonic mean of precision and
-    recall) with whether leaving out the source alone makes the statement less likely by ``effect``.
+    Decisions are to agree with whether leaving out the source alone makes the statement less likely
+    by ``effect``; for ``supported``, all sources together; for ``earlier``, an earlier statement.
+    Thresholds are those of the highest F1 (the harmonic mean of precision and recall), but for
+    citations F0.5, where precision counts more.
 
     Args:
         estimator: What scores.
@@ -74,15 +80,13 @@ def calibrate(
             f"likely by {effect:.2g} nats; expected answers that depend on the passages. Collect "
             "other examples."
         )
-    threshold = _best_threshold(citations)
     fold = _folds(len(details), seed)
-    without = _thresholds_without(citations, fold)
     return Calibration(
         unit,
         effect,
-        _reliability(citations, threshold, without),
-        _reliability(supported, threshold, without),
-        _earlier(earlier, fold),
+        _reliability(citations, fold, _CITATION_BETA),
+        _reliability(supported, fold, _BETA),
+        _reliability(earlier, fold, _BETA) if bool(earlier.real.any()) else None,
     )
 
 
@@ -121,7 +125,7 @@ def _folds(examples: int, seed: int) -> Tensor:
     return order % min(_FOLDS, examples)
 
 
-def _thresholds_without(judged: _Judged, fold: Tensor) -> Tensor | None:
+def _thresholds_without(judged: _Judged, fold: Tensor, beta: float) -> Tensor | None:
     """Return (examples,): the threshold that the folds without each example give.
 
     ``None`` if there is a single fold, so that nothing is left to choose from.
@@ -129,32 +133,28 @@ def _thresholds_without(judged: _Judged, fold: Tensor) -> Tensor | None:
     folds = int(fold.max()) + 1
     if folds < 2:
         return None
-    found = [_best_threshold(judged.where(fold[judged.example] != k)) for k in range(folds)]
+    found = [_best_threshold(judged.where(fold[judged.example] != k), beta) for k in range(folds)]
     return torch.tensor(found)[fold]
 
 
-def _best_threshold(judged: _Judged) -> float:
-    """Return the threshold of the highest F1; between the last score it takes and the next."""
+def _best_threshold(judged: _Judged, beta: float) -> float:
+    """Return the threshold of the highest F-beta; between the last score it takes and the next."""
     order = judged.scores.argsort(descending=True, stable=True)
     scores, real = judged.scores[order].double(), judged.real[order].double()
     hits = real.cumsum(0)
     taken = torch.arange(1, len(real) + 1)
-    f1 = 2 * hits / (taken + real.sum()).clamp_min(1)
+    measure = (1 + beta**2) * hits / (taken + beta**2 * real.sum()).clamp_min(1)
     # Equal scores are taken together or not at all.
     last = torch.cat([scores[1:] < scores[:-1], torch.ones(1, dtype=torch.bool)])
-    best = int(torch.where(last, f1, -torch.ones_like(f1)).argmax())
+    best = int(torch.where(last, measure, -torch.ones_like(measure)).argmax())
     below = scores[best + 1] if best + 1 < len(scores) else scores[best]
     return float((scores[best] + below) / 2)
 
 
-def _reliability(judged: _Judged, threshold: float, without: Tensor | None) -> Reliability:
-    """Judge every score by the threshold that the other folds than its own example's gave.
-
-    Args:
-        judged: The scores.
-        threshold: What is kept: that of all examples together.
-        without: (examples,): the threshold that judges each example.
-    """
+def _reliability(judged: _Judged, fold: Tensor, beta: float) -> Reliability:
+    """Choose a threshold, and judge every score by what the other folds than its own chose."""
+    threshold = _best_threshold(judged, beta)
+    without = _thresholds_without(judged, fold, beta)
     if without is None:
         return Reliability(threshold, None, None, 0)
     said = judged.scores >= without[judged.example]
@@ -163,9 +163,3 @@ def _reliability(judged: _Judged, threshold: float, without: Tensor | None) -> R
     return Reliability(
         threshold, hits / yes if yes else None, hits / real if real else None, len(said)
     )
-
-
-def _earlier(judged: _Judged, fold: Tensor) -> Reliability | None:
-    if not bool(judged.real.any()):
-        return None
-    return _reliability(judged, _best_threshold(judged), _thresholds_without(judged, fold))
