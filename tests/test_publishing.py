@@ -310,7 +310,7 @@ def test_the_card_tells_the_calibration():
 
 def test_the_cards_code_runs(capsys):
     demo = TESTS.parent / "at2_rag/demo_model"
-    text = make_card(load_demo_estimator(), str(demo / "estimator"), base_model=str(demo))
+    text = make_card(load_demo_estimator(), str(demo / "estimators" / "network"), base_model=str(demo))
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(code, "card", "exec"), names)
