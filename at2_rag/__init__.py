@@ -21,11 +21,12 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
+    from at2_rag.notices import AverageAttentionWarning, PlainPromptWarning
     from at2_rag.passages import Passage
     from at2_rag.probe import AttentionShape
     from at2_rag.prompt import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
     from at2_rag.pruning import Pruned, Saved
-    from at2_rag.reader import AverageAttentionWarning, PlainPromptWarning, Reader
+    from at2_rag.reader import Reader
     from at2_rag.settings import Settings
     from at2_rag.sources import Source
 
@@ -49,11 +50,12 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
+    "notices": ("AverageAttentionWarning", "PlainPromptWarning"),
     "passages": ("Passage",),
     "probe": ("AttentionShape",),
     "prompt": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
     "pruning": ("Pruned", "Saved"),
-    "reader": ("AverageAttentionWarning", "PlainPromptWarning", "Reader"),
+    "reader": ("Reader",),
     "settings": ("Settings",),
     "sources": ("Source",),
 }

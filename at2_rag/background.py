@@ -60,14 +60,15 @@ class Line(Generic[T]):
         return thread
 
     def _run(self, work: Callable[[Line[T]], None]) -> None:
-        error: BaseException | None = None
+        end = _End(None)
         try:
             work(self)
         except NobodyListens:
             pass
-        except BaseException as raised:
-            error = raised
-        self._deliver(_End(error))
+        except BaseException as error:
+            end = _End(error)
+        self._deliver(end)
+        del end  # an error and the frames that it went through would hold each other
 
 
 def in_background(work: Callable[[Line[T]], None]) -> Generator[T, None, None]:
@@ -81,6 +82,7 @@ def in_background(work: Callable[[Line[T]], None]) -> Generator[T, None, None]:
     results: SimpleQueue[T | _End] = SimpleQueue()
     line: Line[T] = Line(results.put)
     thread = line.start(work)
+    result: T | _End | None = None
     try:
         while not isinstance(result := results.get(), _End):
             yield result
@@ -89,6 +91,7 @@ def in_background(work: Callable[[Line[T]], None]) -> Generator[T, None, None]:
     finally:
         line.leave()
         thread.join()
+        result = None  # as for the end of the work
 
 
 async def in_async_background(work: Callable[[Line[T]], None]) -> AsyncGenerator[T, None]:
@@ -118,6 +121,20 @@ async def in_async_background(work: Callable[[Line[T]], None]) -> AsyncGenerator
             raise result.error
     finally:
         line.leave()
-        while not isinstance(result, _End):
-            result = await results.get()
+        if not isinstance(result, _End):
+            await _end_of(results)
         thread.join()  # it has said its last word
+        result = None
+
+
+async def _end_of(results: asyncio.Queue[T | _End]) -> None:
+    """Wait for the end, also where the waiting itself is cancelled; it comes soon."""
+    cancelled: asyncio.CancelledError | None = None
+    while True:
+        try:
+            if isinstance(await results.get(), _End):
+                break
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.decoding import decode_answer
+from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
-from at2_rag.passes import RecordedModel
+from at2_rag.passes import Generation, Progress, RecordedModel
+from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
 from at2_rag.reading import Reading
+from at2_rag.sources import sentences_or_whole
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An answer that the model is still writing; to be used before its next step only.
+
+    Attributes:
+        maker: Of the prompt.
+        prompt: The prompt.
+        progress: The answer so far.
+    """
+
+    maker: PromptMaker
+    prompt: EncodedPrompt
+    progress: Progress
+
+    def reading(self, tokens: int, statements: Sequence[Span]) -> Reading:
+        """Return the answer's first tokens, as they will be in the finished reading.
+
+        Args:
+            tokens: How many.
+            statements: Characters of each statement that has ended within them.
+        """
+        return _reading(self.maker, self.prompt, self.progress.first(tokens), statements)
 
 
 @dataclass(frozen=True)
@@ -27,29 +54,33 @@ class Engine:
     recorded: RecordedModel
     tokenizer: PreTrainedTokenizerBase
 
-    def answer(self, maker: PromptMaker, shown: Sequence[int], generate: dict[str, Any]) -> Reading:
+    def answer(
+        self,
+        maker: PromptMaker,
+        shown: Sequence[int],
+        generate: dict[str, Any],
+        watch: Callable[[Unfinished | None], None] | None = None,
+    ) -> Reading:
         """Have the model answer.
 
         Args:
             maker: Makes the prompt.
             shown: Indices of the passages to show, in order.
             generate: Options of ``model.generate``.
+            watch: Called after each step with the answer so far, or with ``None`` where the steps
+                cannot be followed; what it raises ends the generation.
         """
         longest = maker.settings.max_new_tokens
         room = None if self._context_length is None else self._context_length - longest
         prompt = maker.fit(shown, room)
-        result = self.recorded.generate(prompt.ids, {"max_new_tokens": longest, **generate})
-        decoded = decode_answer(self.tokenizer, result.ids)
-        return Reading(
-            maker,
-            prompt,
-            len(prompt.ids),
-            result.ids,
-            decoded.text,
-            decoded.spans,
-            result.attention,
-            result.truncated,
-        )
+        options = {"max_new_tokens": longest, **generate}
+        if watch is None:
+            return _reading(maker, prompt, self.recorded.generate(prompt.ids, options))
+
+        def follow(progress: Progress | None) -> None:
+            watch(None if progress is None else Unfinished(maker, prompt, progress))
+
+        return _reading(maker, prompt, self.recorded.generate(prompt.ids, options, follow))
 
     def read(self, maker: PromptMaker, shown: Sequence[int], answer: str) -> Reading:
         """Have the model read an answer in one pass.
@@ -70,10 +101,35 @@ class Engine:
         spans = tuple(
             (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
         )
-        return Reading(maker, prompt, first, ids, text, spans, attention, truncated=False)
+        statements = tuple(sentences_or_whole(text, maker.settings.language))
+        return Reading(
+            maker, prompt, first, ids, text, spans, statements, attention, truncated=False
+        )
 
     @property
     def _context_length(self) -> int | None:
         config = self.recorded.model.config.get_text_config()
         length = getattr(config, "max_position_embeddings", None)
         return int(length) if length else None
+
+
+def _reading(
+    maker: PromptMaker,
+    prompt: EncodedPrompt,
+    generated: Generation,
+    statements: Sequence[Span] | None = None,
+) -> Reading:
+    decoded = decode_answer(maker.tokenizer, generated.ids)
+    if statements is None:
+        statements = sentences_or_whole(decoded.text, maker.settings.language)
+    return Reading(
+        maker,
+        prompt,
+        len(prompt.ids),
+        generated.ids,
+        decoded.text,
+        decoded.spans,
+        tuple(statements),
+        generated.attention,
+        generated.truncated,
+    )

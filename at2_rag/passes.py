@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from at2_rag.capture import AttentionCapture, RecordingLost
+from at2_rag.capture import AttentionCapture, RecordingLost, capture_of
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.folding import LinearFold
+from at2_rag.interface import install
 from at2_rag.logits import few_logits
 
 #: generate() options under which its steps are not one query after the other on one cache.
@@ -43,6 +51,51 @@ class Generation:
     ids: tuple[int, ...]
     attention: TokenAttention
     truncated: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A generation that is going on; to be used before its next step only.
+
+    Attributes:
+        ids: Token ids so far, without the end token.
+    """
+
+    ids: tuple[int, ...]
+    _prompt: tuple[int, ...]
+    _fold: LinearFold
+
+    def first(self, tokens: int) -> Generation:
+        """Return the first ``tokens`` of them, as they will be in the finished generation.
+
+        Raises:
+            NumericalError: If their attention is NaN.
+        """
+        return _recorded(self._fold, self._prompt, self.ids[:tokens], truncated=False)
+
+
+#: Called after each step of a generation; what it raises ends the generation. ``None`` where the
+#: steps cannot be followed.
+Watch = Callable[[Progress | None], None]
+
+
+class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes are untyped here
+    """Stops nothing by itself, and tells a watch of each step."""
+
+    def __init__(
+        self, watch: Watch, prompt: Sequence[int], fold: LinearFold | None, ends: set[int]
+    ) -> None:
+        self._watch, self._prompt, self._fold, self._ends = watch, tuple(prompt), fold, ends
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        if self._fold is None:
+            self._watch(None)
+        else:
+            # The newest token waits for the next step: a cache that cannot be followed shows then,
+            # and some devices generate one token more than they return.
+            new = input_ids[0, len(self._prompt) : -1].tolist()
+            self._watch(Progress(_until_end(new, self._ends), self._prompt, self._fold))
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
 class _NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes are untyped here
@@ -77,21 +130,35 @@ class RecordedModel:
         self._capture = capture
         self._estimator = estimator
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A capture knows the model's layers by identity, which a copy's layers do not share.
+        return {"model": self.model, "_estimator": self._estimator}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.model.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
+            # In another process, the function that records is not registered yet.
+            self.model.set_attn_implementation(install(self.model))
+        self._capture = capture_of(self.model)
+
     @torch.inference_mode()
-    def generate(self, prompt: Sequence[int], options: dict[str, Any]) -> Generation:
+    def generate(
+        self, prompt: Sequence[int], options: dict[str, Any], watch: Watch | None = None
+    ) -> Generation:
         """Generate an answer and fold the attention of its tokens.
 
         Args:
             prompt: Token ids.
             options: Of ``model.generate``.
+            watch: Told of each step.
 
         Raises:
             InputError: If the options ask for several answers.
             NumericalError: If logits or attention are NaN.
         """
         options = self._checked(options)
-        watch = _NanWatch()
-        processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), watch])
+        nans = _NanWatch()
+        processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), nans])
         tokens = torch.tensor([list(prompt)], device=self._device)
         arguments = {
             "input_ids": tokens,
@@ -99,15 +166,16 @@ class RecordedModel:
             "logits_processor": processors,
             **options,
         }
-        output, fold = self._run(arguments, len(prompt))
-        if watch.found:
+        ends = self._end_ids(options)
+        output, fold = self._run(arguments, prompt, ends, watch)
+        if nans.found:
             raise NumericalError(_not_finite("logits"))
         new = output[0, len(prompt) :].tolist()
-        ids = _until_end(new, self._end_ids(options))
+        ids = _until_end(new, ends)
         truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
         if fold is None:
             return Generation(ids, self.read(prompt, ids), truncated)
-        return Generation(ids, _attention(fold, (*prompt, *ids[:-1]), ids), truncated)
+        return _recorded(fold, prompt, ids, truncated)
 
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], answer: Sequence[int]) -> TokenAttention:
@@ -132,16 +200,28 @@ class RecordedModel:
         return _attention(fold, ids, answer)
 
     def _run(
-        self, arguments: dict[str, Any], prompt_length: int
+        self,
+        arguments: dict[str, Any],
+        prompt: Sequence[int],
+        ends: set[int],
+        watch: Watch | None,
     ) -> tuple[Tensor, LinearFold | None]:
+        given = arguments.pop("stopping_criteria", None) or []
+
+        def generate(fold: LinearFold | None) -> Tensor:
+            steps = [] if watch is None else [_Steps(watch, prompt, fold, ends)]
+            criteria = StoppingCriteriaList([*given, *steps])
+            output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
+            return output
+
         if _is_recordable(self.model, arguments):
-            fold = self._fold(prompt_length, prompt_length)
+            fold = self._fold(len(prompt), len(prompt))
             try:
-                with self._capture.recording(self.model, fold, first_row=prompt_length - 1):
-                    return self.model.generate(**arguments), fold
+                with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
+                    return generate(fold), fold
             except RecordingLost:
                 pass  # an unforeseen cache: answer again without recording, then read
-        return self.model.generate(**arguments), None
+        return generate(None), None
 
     def _fold(self, prompt_length: int, keys: int) -> LinearFold:
         return LinearFold(self._estimator.weightings, prompt_length - 1, keys)
@@ -191,6 +271,12 @@ def _is_recordable(model: PreTrainedModel, arguments: dict[str, Any]) -> bool:
 def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:
     stop = next((i for i, token in enumerate(ids) if token in ends), len(ids))
     return tuple(ids[:stop])
+
+
+def _recorded(
+    fold: LinearFold, prompt: Sequence[int], ids: tuple[int, ...], truncated: bool
+) -> Generation:
+    return Generation(ids, _attention(fold, (*prompt, *ids[:-1]), ids), truncated)
 
 
 def _attention(fold: LinearFold, keys: Sequence[int], answer: Sequence[int]) -> TokenAttention:

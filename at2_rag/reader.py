@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer import Answer
+from at2_rag.answering import Answering
+from at2_rag.background import Line, in_async_background, in_background
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
-from at2_rag.citations import Statement
 from at2_rag.engine import Engine
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.fetching import HubAccess
 from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
-from at2_rag.methods import AttributionMethod, answer_by
-from at2_rag.passages import Passage, as_passages
+from at2_rag.methods import AttributionMethod
+from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
+from at2_rag.passages import Passage
 from at2_rag.passes import RecordedModel
 from at2_rag.prompting import PromptMaker
-from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.pruning import Pruned, PruneRule
 from at2_rag.published import AUTO
-from at2_rag.reading import Reading
 from at2_rag.settings import Settings
+from at2_rag.streaming import Event, write_answer
 from at2_rag.task import AblationKind, AttributionTask
 from at2_rag.verification import Verification, verify
-
-
-class AverageAttentionWarning(UserWarning):
-    """Scores are average attention, since no learned coefficients were given."""
-
-
-class PlainPromptWarning(UserWarning):
-    """The tokenizer has no chat template, so prompts are plain text."""
-
-
-_AVERAGE_ATTENTION = (
-    "No score estimator was given: scores are average attention, which ranks sources but has no "
-    "learned coefficients. Pass ScoreEstimator.from_hub(...) or .load(...) where one is trained "
-    "for this model, or ScoreEstimator.uniform(model) to accept this."
-)
 
 
 class Reader:
@@ -86,15 +70,8 @@ class Reader:
         if estimator is None:
             estimator = ScoreEstimator.uniform(model)
             if method is None:
-                warnings.warn(_AVERAGE_ATTENTION, AverageAttentionWarning, stacklevel=2)
-        if tokenizer.chat_template is None:
-            warnings.warn(
-                f"The tokenizer of {model.name_or_path or type(model).__name__} has no chat "
-                "template: prompts are plain text that ends in 'Answer:'. Set "
-                "tokenizer.chat_template if the model was trained with one.",
-                PlainPromptWarning,
-                stacklevel=2,
-            )
+                warn_of_average_attention(stacklevel=2)
+        warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(capture.shape)
         self.model = model
         self.tokenizer = tokenizer
@@ -172,16 +149,7 @@ class Reader:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        settings, generate = self.settings.override(options)
-        maker = self._maker(question, passages, history, settings)
-        if prune_to is not None:
-            check_count("prune_to", prune_to, len(maker.passages), "passages")
-        draft = self._finish(self._engine.answer(maker, maker.readable, generate))
-        if prune_to is None:
-            return draft
-        kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
-        again = self._finish(self._engine.answer(maker, kept, generate))
-        return replace(again, draft=draft, dropped=draft.dropped)
+        return self._answering.answer(*self._asked(question, passages, history, options), prune_to)
 
     def stream(
         self,
@@ -191,11 +159,15 @@ class Reader:
         history: Sequence[Message] = (),
         prune_to: int | None = None,
         **options: Any,
-    ) -> Iterator[str | Statement | Answer]:
+    ) -> Generator[Event, None, None]:
         """Answer as :meth:`answer` does, and yield what is there as it comes.
 
-        Pieces of text, which add up to the answer's; each statement with its citations as soon as
-        it ends; and at last the answer, equal to what :meth:`answer` returns.
+        Pieces of text, which add up to the answer's; each statement right behind its last piece,
+        as soon as it is certain that it has ended, while the text behind it waits; and at last the
+        answer, equal to what :meth:`answer` returns. With a ``method``, and where steps cannot be
+        followed as with beam search, everything comes at the end.
+
+        The model runs in a thread of its own; closing the generator stops it and waits for it.
 
         Args:
             question: The question.
@@ -203,31 +175,27 @@ class Reader:
             history: Earlier chat messages, each with ``role`` and ``content``.
             prune_to: As for :meth:`answer`; the draft is not yielded.
             options: As for :meth:`answer`.
-        """
-        answer = self.answer(question, passages, history=history, prune_to=prune_to, **options)
-        done = 0
-        for statement in answer.statements:
-            yield answer.text[done : statement.end]
-            yield statement
-            done = statement.end
-        if answer.text[done:]:
-            yield answer.text[done:]
-        yield answer
 
-    async def astream(
+        Raises:
+            At2Error: As :meth:`answer` does, when the first event is asked for or later.
+        """
+        chosen = {"history": history, "prune_to": prune_to, **options}
+        return in_background(self._writing(question, passages, **chosen))
+
+    def astream(
         self, question: str, passages: Sequence[str | Passage], **options: Any
-    ) -> AsyncIterator[str | Statement | Answer]:
-        """Yield what :meth:`stream` yields, with the model in a thread of its own.
+    ) -> AsyncGenerator[Event, None]:
+        """Yield what :meth:`stream` yields, and leave the event loop free meanwhile.
+
+        Closing the generator stops the model, and so does cancelling the task. A loop that is left
+        early closes it as soon as the event loop can; ``contextlib.aclosing`` does so at once.
 
         Args:
             question: The question.
             passages: The passages.
             options: As for :meth:`stream`.
         """
-        for event in await asyncio.to_thread(
-            lambda: list(self.stream(question, passages, **options))
-        ):
-            yield event
+        return in_async_background(self._writing(question, passages, **options))
 
     def attribute(
         self,
@@ -252,10 +220,9 @@ class Reader:
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        settings, unknown = self.settings.override(options)
+        maker, unknown = self._asked(question, passages, history, options)
         _refuse_unknown(unknown)
-        maker = self._maker(question, passages, history, settings)
-        return self._finish(self._engine.read(maker, maker.readable, answer))
+        return self._answering.finish(self._engine.read(maker, maker.readable, answer))
 
     def task(
         self,
@@ -278,14 +245,13 @@ class Reader:
         Raises:
             InputError: If an argument cannot be used, as its message says.
         """
-        settings, generate = self.settings.override(options)
-        maker = self._maker(question, passages, history, settings)
+        maker, generate = self._asked(question, passages, history, options)
         if answer is None:
             reading = self._engine.answer(maker, maker.readable, generate)
         else:
             _refuse_unknown(generate)
             reading = self._engine.read(maker, maker.readable, answer)
-        return reading.task(self.model, self._scored(reading))
+        return self._answering.task(reading)
 
     def verify(
         self,
@@ -309,11 +275,10 @@ class Reader:
         Raises:
             InputError: If a citation points to no source under these options.
         """
-        settings, unknown = self.settings.override(options)
+        maker, unknown = self._asked(answer.question, answer.passages, history, options)
         _refuse_unknown(unknown)
-        maker = self._maker(answer.question, answer.passages, history, settings)
-        reading = self._engine.read(maker, answer.kept, answer.text)
-        return verify(reading.task(self.model, self._scored(reading)), answer.statements, by)
+        task = self._answering.task(self._engine.read(maker, answer.kept, answer.text))
+        return verify(task, answer.statements, by)
 
     def prune(
         self,
@@ -343,32 +308,37 @@ class Reader:
         rule = PruneRule(top_k, min_share, unit)
         if unit == "sentence":
             options["source_unit"] = "sentence"
-        settings, generate = self.settings.override(options)
-        maker = self._maker(question, passages, history, settings)
-        rule.check_passages(len(maker.passages))
-        return prune_by(
-            self._finish(self._engine.answer(maker, maker.readable, generate)), maker, rule
-        )
+        return self._answering.prune(rule, *self._asked(question, passages, history, options))
 
-    def _maker(
+    def _asked(
         self,
         question: str,
         passages: Sequence[str | Passage],
         history: Sequence[Message],
-        settings: Settings,
-    ) -> PromptMaker:
-        if not isinstance(question, str) or not question.strip():
-            raise InputError(f"question is {question!r}; expected text to answer.")
-        return PromptMaker(self.tokenizer, question, as_passages(passages), history, settings)
+        options: dict[str, Any],
+    ) -> tuple[PromptMaker, dict[str, Any]]:
+        """Return what makes the prompts, and those options that are no settings."""
+        settings, rest = self.settings.override(options)
+        return self._answering.maker(question, passages, history, settings), rest
 
-    def _finish(self, reading: Reading) -> Answer:
-        if self.method is None:
-            return self._scored(reading)
-        task = reading.task(self.model, self._scored(reading))
-        return answer_by(self.method, task, reading.maker.settings)
+    def _writing(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        prune_to: int | None = None,
+        **options: Any,
+    ) -> Callable[[Line[Event]], None]:
+        def write(line: Line[Event]) -> None:
+            asked = self._asked(question, passages, history, options)
+            write_answer(line, self._answering, *asked, prune_to)
 
-    def _scored(self, reading: Reading) -> Answer:
-        return reading.answer(self.name, self.estimator)
+        return write
+
+    @property
+    def _answering(self) -> Answering:
+        return Answering(self._engine, self.name, self.estimator, self.method)
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _PUNKT_FOLDER = "tokenizers/punkt_tab"
 #: Ends of sentences that Punkt does not know, in scripts where they mark nothing else and often no
 #: space follows: Chinese, Japanese, Arabic, Urdu, Hindi, Amharic, Burmese, Khmer and Armenian.
 #: Closing quotes and brackets stay with the sentence that they close.
-_OTHER_FULL_STOP = re.compile("[。｡！？؟۔।॥።፧။។։]+[」』）〉》】〕］｝\"'”’»)\\]]*")
+OTHER_FULL_STOP = re.compile("[。｡！？؟۔।॥።፧။។։]+[」』）〉》】〕］｝\"'”’»)\\]]*")
 
 #: What belongs to the sentence before when no space is between: marks like the second one in "?!",
 #: the end of "**bold.**", and the number of a reference [1].
@@ -92,7 +92,7 @@ def _pieces(text: str, punkt: PunktSentenceTokenizer) -> Iterator[tuple[int, int
     offset = 0
     for line in text.splitlines(keepends=True):
         for start, end in punkt.span_tokenize(line):
-            for match in _OTHER_FULL_STOP.finditer(line, start, end):
+            for match in OTHER_FULL_STOP.finditer(line, start, end):
                 yield offset + start, offset + match.end()
                 start = match.end()
             yield offset + start, offset + end

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.prompt import Span
-from at2_rag.sentences import _OTHER_FULL_STOP, sentence_spans
+from at2_rag.sentences import OTHER_FULL_STOP, sentence_spans
 
 #: A byte on its own, in vocabularies that write rare characters so.
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -113,7 +113,7 @@ def _is_byte(tokenizer: PreTrainedTokenizerBase, id: int) -> bool:
 
 def _first_end(line: str, start: int) -> int:
     """Return behind which character, from ``start`` on, a sentence may end first."""
-    found = (pattern.search(line, start) for pattern in (_PUNKT_END, _OTHER_FULL_STOP))
+    found = (pattern.search(line, start) for pattern in (_PUNKT_END, OTHER_FULL_STOP))
     return min((match.start() + 1 for match in found if match), default=len(line))
 
 

@@ -310,7 +310,9 @@ def test_the_card_tells_the_calibration():
 
 def test_the_cards_code_runs(capsys):
     demo = TESTS.parent / "at2_rag/demo_model"
-    text = make_card(load_demo_estimator(), str(demo / "estimators" / "network"), base_model=str(demo))
+    text = make_card(
+        load_demo_estimator(), str(demo / "estimators" / "network"), base_model=str(demo)
+    )
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(code, "card", "exec"), names)
@@ -337,5 +339,5 @@ def test_the_card_of_a_real_fit(demo_reader, tmp_path):
 
 def test_the_card_of_the_demo_readers_estimator():
     header, text = parts(make_card(load_demo_estimator(), REPO))
-    assert "at2-copying" in header["tags"]
+    assert "at2-network" in header["tags"]
     assert "- shape: 4 layers × 8 heads\n" in text

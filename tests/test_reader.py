@@ -1,6 +1,11 @@
 """The reader: laws that hold whatever a model writes, options, and bad input."""
 
+import copy
+import json
+import pickle
 import shutil
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -11,6 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from at2_rag import (
     CONTEXT,
+    Answer,
     AverageAttentionWarning,
     ContextOverflowError,
     EstimatorMismatchError,
@@ -53,7 +59,7 @@ def test_the_same_call_gives_the_same_answer(golden_reader):
 def test_generated_equals_read(golden_reader):
     """Scores recorded while answering equal those of reading the finished answer in one pass."""
     answer = golden_reader.answer(QUESTION, PASSAGES)
-    maker = golden_reader._maker(QUESTION, PASSAGES, (), golden_reader.settings)
+    maker, _ = golden_reader._asked(QUESTION, PASSAGES, (), {})
     prompt = maker.make(answer.kept)
     generated = golden_reader._engine.recorded.generate(prompt.ids, {"max_new_tokens": 24})
     read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
@@ -203,8 +209,6 @@ def test_average_attention_of_all_keys_is_one(golden_llama):
 
 
 def test_a_plain_text_model_is_prompted_in_plain_text(golden_llama, request):
-    import copy
-
     tokenizer = copy.deepcopy(golden_llama.tokenizer)
     tokenizer.chat_template = None
     estimator = ScoreEstimator.load(golden_llama.folder)
@@ -228,6 +232,46 @@ def test_threads_share_a_reader(golden_reader):
     for thread in threads:
         thread.join()
     assert together == alone
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda reader: pickle.loads(pickle.dumps(reader)),
+        copy.deepcopy,
+        copy.copy,
+        lambda reader: Reader(
+            copy.deepcopy(reader.model), reader.tokenizer, reader.estimator, reader.settings
+        ),
+    ],
+    ids=["pickled", "deep", "shallow", "model"],
+)
+def test_copies_answer_the_same(golden_reader, copied):
+    answer = golden_reader.answer(QUESTION, PASSAGES)
+    another = copied(golden_reader)
+    assert another.answer(QUESTION, PASSAGES) == answer
+    assert another.attribute(QUESTION, PASSAGES, "It lies on the Mol.").attribution.scores.any()
+    assert golden_reader.answer(QUESTION, PASSAGES) == answer
+
+
+def test_a_pickled_reader_answers_in_another_process(golden_reader, tmp_path):
+    answer = golden_reader.answer(QUESTION, PASSAGES)
+    (tmp_path / "reader").write_bytes(pickle.dumps((golden_reader, QUESTION, PASSAGES)))
+    program = (
+        "import json, pathlib, pickle, sys\n"
+        "data = pathlib.Path(sys.argv[1]).read_bytes()\n"
+        "reader, question, passages = pickle.loads(data)\n"
+        "print(json.dumps(reader.answer(question, passages).to_dict()))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "reader")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    # Another process may use other threads, which add in another order.
+    found = Answer.from_dict(json.loads(result.stdout))
+    assert (found.text, found.kept) == (answer.text, answer.kept)
+    torch.testing.assert_close(
+        found.attribution.scores, answer.attribution.scores, rtol=0, atol=1e-5
+    )
 
 
 def test_empty_passages_keep_their_place(golden_reader):
@@ -333,7 +377,7 @@ def test_overflow_can_drop_the_last_passages(stories_reader):
     assert answer.kept + answer.dropped == tuple(range(8))
     assert answer.dropped
     # One more would not have fitted.
-    maker = stories_reader._maker("Who saw the tree?", passages, (), stories_reader.settings)
+    maker, _ = stories_reader._asked("Who saw the tree?", passages, (), {})
     assert len(maker.make(range(len(answer.kept) + 1)).ids) > 512 - 16
     pruned = stories_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
     check_answer(pruned, passages)

@@ -1,0 +1,116 @@
+"""From a question to a cited answer: drafting, keeping what the draft used, answering again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from at2_rag.answer import Answer
+from at2_rag.chat import Message
+from at2_rag.engine import Engine, Unfinished
+from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.methods import AttributionMethod, answer_by
+from at2_rag.passages import Passage, as_passages
+from at2_rag.prompting import PromptMaker
+from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.reading import Reading
+from at2_rag.settings import Settings
+from at2_rag.task import AttributionTask
+
+#: Called after each step with the answer so far; with ``None`` where there is none to see.
+Watch = Callable[[Unfinished | None], None]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A model that answers, and what its answers are cited with.
+
+    Attributes:
+        engine: Model and tokenizer.
+        name: The model's name.
+        estimator: What the attention is folded for.
+        method: What scores the sources instead, if not ``None``.
+    """
+
+    engine: Engine
+    name: str
+    estimator: ScoreEstimator
+    method: AttributionMethod | None = None
+
+    def maker(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        history: Sequence[Message],
+        settings: Settings,
+    ) -> PromptMaker:
+        """Return what makes the prompts for a question.
+
+        Raises:
+            InputError: If question or passages cannot be used.
+        """
+        if not isinstance(question, str) or not question.strip():
+            raise InputError(f"question is {question!r}; expected text to answer.")
+        tokenizer = self.engine.tokenizer
+        return PromptMaker(tokenizer, question, as_passages(passages), history, settings)
+
+    def answer(
+        self,
+        maker: PromptMaker,
+        generate: dict[str, Any],
+        prune_to: int | None = None,
+        watch: Watch | None = None,
+    ) -> Answer:
+        """Have the model answer, twice if passages are to be pruned.
+
+        Args:
+            maker: Makes the prompts.
+            generate: Options of ``model.generate``.
+            prune_to: Answer first as a draft, keep so many most used passages, answer again.
+            watch: Follows the answer; of a draft it is told the steps only. What it raises ends
+                the generation.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        if prune_to is None:
+            return self.finish(self.engine.answer(maker, maker.readable, generate, watch))
+        check_count("prune_to", prune_to, len(maker.passages), "passages")
+        drafted = self.engine.answer(maker, maker.readable, generate, _blind(watch))
+        draft = self.finish(drafted)
+        kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
+        again = self.finish(self.engine.answer(maker, kept, generate, watch))
+        return replace(again, draft=draft, dropped=draft.dropped)
+
+    def prune(self, rule: PruneRule, maker: PromptMaker, generate: dict[str, Any]) -> Pruned:
+        """Have the model draft an answer, and keep what it used.
+
+        Args:
+            rule: What to keep.
+            maker: Makes the prompt.
+            generate: Options of ``model.generate``.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        rule.check_passages(len(maker.passages))
+        return prune_by(self.answer(maker, generate), maker, rule)
+
+    def finish(self, reading: Reading) -> Answer:
+        """Return the answer with its citations."""
+        if self.method is None:
+            return self._scored(reading)
+        return answer_by(self.method, self.task(reading), reading.maker.settings)
+
+    def task(self, reading: Reading) -> AttributionTask:
+        """Return the answer as something to explain."""
+        return reading.task(self.engine.recorded.model, self._scored(reading))
+
+    def _scored(self, reading: Reading) -> Answer:
+        return reading.answer(self.name, self.estimator)
+
+
+def _blind(watch: Watch | None) -> Watch | None:
+    return None if watch is None else lambda _: watch(None)
