@@ -68,8 +68,7 @@ class Answer:
         """Return the answer with ``[1][2]`` behind each statement, in ascending order."""
         text, done = "", 0
         for statement in self.statements:
-            numbers = sorted(citation.number for citation in statement.citations)
-            text += self.text[done : statement.end] + "".join(f"[{n}]" for n in numbers)
+            text += self.text[done : statement.end] + statement.marks
             done = statement.end
         return text + self.text[done:]
 

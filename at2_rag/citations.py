@@ -78,6 +78,11 @@ class Statement:
     citations: tuple[Citation, ...]
     supported: bool | None = None
 
+    @property
+    def marks(self) -> str:
+        """What is put behind the statement: ``[1][2]``, in ascending order."""
+        return "".join(f"[{n}]" for n in sorted(citation.number for citation in self.citations))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return {**asdict(self), "citations": [c.to_dict() for c in self.citations]}

@@ -37,6 +37,10 @@ class EncodedText:
         last = bisect_left(self._starts, end) if start < end else first
         return first, max(first, last)
 
+    def first_token_of_end(self, length: int) -> int:
+        """Return the first token that shares a character with the last ``length`` ones."""
+        return self.token_range(len(self.text) - length, len(self.text))[0]
+
     @cached_property
     def _starts(self) -> list[int]:
         return [start for start, _ in self.offsets]

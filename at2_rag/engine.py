@@ -94,8 +94,7 @@ class Engine:
             raise InputError(f"answer is {answer!r}; expected text to cite.")
         text = answer.strip()
         prompt = maker.fit(shown, self._context_length, text)
-        begin = len(prompt.text) - len(text)
-        first, _ = prompt.token_range(begin, len(prompt.text))
+        begin, first = len(prompt.text) - len(text), prompt.first_token_of_end(len(text))
         ids = prompt.ids[first:]
         attention = self.recorded.read(prompt.ids[:first], ids)
         spans = tuple(

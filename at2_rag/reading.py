@@ -133,7 +133,7 @@ class Reading:
             (*self.prompt.ids[: self.prompt_length], *self.answer_ids),
             self.prompt_length,
             self._regions.sources,
-            statement_targets(self.statements, self.spans),
+            self._targets,
             answer,
             prompts=ShorterPrompts(
                 self.maker,
@@ -149,16 +149,17 @@ class Reading:
         return self.maker.sources(self.prompt)
 
     @cached_property
+    def _targets(self) -> tuple[Span, ...]:
+        return statement_targets(self.statements, self.spans)
+
+    @cached_property
     def _regions(self) -> Regions:
         first = self.prompt_length
         return Regions(
             sources=tuple(source_tokens(self.prompt, self._sources)),
             owners=tuple(source.passage_index for source in self._sources),
             passages=tuple(passage_tokens(self.prompt, len(self.maker.passages))),
-            statements=tuple(
-                (first + start, first + end)
-                for start, end in statement_targets(self.statements, self.spans)
-            ),
+            statements=tuple((first + start, first + end) for start, end in self._targets),
         )
 
 

@@ -85,8 +85,7 @@ class ShorterPrompts:
         prompt = replace(self.maker, passages=passages).make(tuple(left), self.answer)
         if not self.answer:
             return prompt.ids
-        whole = len(prompt.text)
-        return prompt.ids[: prompt.token_range(whole - len(self.answer), whole)[0]]
+        return prompt.ids[: prompt.first_token_of_end(len(self.answer))]
 
 
 class _Place(NamedTuple):

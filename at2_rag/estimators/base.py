@@ -44,13 +44,14 @@ class TokenAttention:
         """Return (answer tokens, keys): 1.0 where a key's token is the one being generated."""
         return same_token(self.keys, self.answer)
 
-    def over(self, ranges: Sequence[Span]) -> tuple[Tensor, Tensor]:
-        """Return (weightings, answer tokens, ranges): to ranges, and to the equal tokens there."""
+    def over(self, ranges: Sequence[Span]) -> Tensor:
+        """Return (weightings, answer tokens, ranges): attention to ranges of keys."""
         inside = [(min(start, len(self.keys)), min(end, len(self.keys))) for start, end in ranges]
-        return (
-            sum_ranges(self.tables, inside),
-            sum_ranges(self.tables * self.same_token, inside),
-        )
+        return sum_ranges(self.tables, inside)
+
+    def to_same_tokens(self) -> TokenAttention:
+        """Return the attention to those tokens alone that equal the one being generated."""
+        return replace(self, tables=self.tables * self.same_token)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ class ScoreEstimator(ABC):
         """Return (weightings, layers, heads): what attention is weighted by as it passes by."""
 
     @property
+    def compares_tokens(self) -> bool:
+        """Whether attention to tokens that equal the one being generated counts apart."""
+        return True
+
+    @property
     def shape(self) -> AttentionShape:
         """Layers and heads of the models that it is for."""
         _, layers, heads = self.weightings.shape
@@ -134,7 +140,8 @@ class ScoreEstimator(ABC):
         Args:
             plain: (weightings, answer tokens, regions): weighted attention to each region; the
                 sources come first, and only they are what a source is compared with.
-            copied: The same to those tokens of a region that equal the one being generated.
+            copied: The same to those tokens of a region that equal the one being generated; of no
+                weighting where the estimator does not compare tokens.
             owners: (sources,): index of the passage that each source is a piece of.
         """
 
@@ -152,7 +159,9 @@ class ScoreEstimator(ABC):
         counts = len(regions.sources), len(regions.passages), len(regions.statements)
         ranges = (*regions.sources, *regions.passages, *regions.statements)
         owners = torch.tensor(regions.owners, dtype=torch.long)
-        rated = self.rate(*attention.over(ranges), owners)
+        plain = attention.over(ranges)
+        copied = attention.to_same_tokens().over(ranges) if self.compares_tokens else plain[:0]
+        rated = self.rate(plain, copied, owners)
         sources, passages, statements = torch.split(rated, list(counts), dim=1)
         return TokenScores(sources, self.passages(passages, sources, owners), statements)
 

@@ -61,6 +61,11 @@ class LinearEstimator(ScoreEstimator):
         return torch.stack(both)
 
     @property
+    def compares_tokens(self) -> bool:
+        """Whether there are copying coefficients."""
+        return self.copying is not None
+
+    @property
     def head_weights(self) -> Tensor:
         """Return (layers, heads): the coefficients, without the copying ones."""
         return self.coefficients

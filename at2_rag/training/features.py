@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation import DEFAULT_BYTE_LIMIT
-from at2_rag.capture import AttentionCapture, inspect_attention
+from at2_rag.capture import AttentionCapture
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators.base import same_token
 from at2_rag.folding import HeadFold, SeveralFolds
@@ -55,16 +55,15 @@ def head_features(
     Raises:
         NumericalError: If attention is NaN or infinite.
     """
-    fold = HeadFold(
-        capture.shape.layers,
-        capture.shape.heads,
-        task.sources,
-        task.targets,
-        task.first_row,
-        counted,
-    )
+    fold = _fold(task, capture, counted)
     _read(task, capture, fold)
     return fold.features
+
+
+def _fold(task: AttributionTask, capture: AttentionCapture, counted: Tensor | None) -> HeadFold:
+    """Return what keeps attention by head, source and target."""
+    shape = capture.shape
+    return HeadFold(shape.layers, shape.heads, task.sources, task.targets, task.first_row, counted)
 
 
 def _read(task: AttributionTask, capture: AttentionCapture, *folds: HeadFold) -> None:
@@ -140,7 +139,11 @@ def ablation_data(
             "between 0 and 1. Load the model in a wider type, or leave this example out."
         )
     found = source_detail(task, (folds[0], folds[1]), byte_limit) if detail else None
-    attention = [fold.features for fold in folds] if found is None else _target_means(found, task)
+    if found is None:
+        attention = [fold.features for fold in folds]
+    else:
+        layers_and_heads = capture.shape.layers, capture.shape.heads
+        attention = [part.unflatten(0, layers_and_heads) for part in found.target_means()]
     features = torch.cat([signed_features(part, masks) for part in attention], dim=-1)
     return AblationData(features, outputs.float(), log_probabilities.float(), found)
 
@@ -150,22 +153,12 @@ def _attention(
     task: AttributionTask, capture: AttentionCapture, *, copying: bool, detail: bool
 ) -> tuple[HeadFold, ...]:
     """Return the folds, after one pass: to all tokens, and, if wanted, to equal ones."""
-    shape = capture.shape
     counted = same_token(task.ids[:-1], task.ids[task.prompt_length :])
     folds: tuple[HeadFold, ...]
     if detail:
-        folds = detail_folds(task, shape, counted)
+        folds = detail_folds(task, capture.shape, counted)
     else:
         both = (None, counted) if copying else (None,)
-        sources, targets, first = task.sources, task.targets, task.first_row
-        folds = tuple(
-            HeadFold(shape.layers, shape.heads, sources, targets, first, part) for part in both
-        )
+        folds = tuple(_fold(task, capture, part) for part in both)
     _read(task, capture, *folds)
     return folds
-
-
-def _target_means(detail: SourceDetail, task: AttributionTask) -> list[Tensor]:
-    """Return (layers, heads, targets, sources) of both kinds of attention."""
-    layers, heads = inspect_attention(task.model).layers, inspect_attention(task.model).heads
-    return [part.unflatten(0, (layers, heads)) for part in detail.target_means()]

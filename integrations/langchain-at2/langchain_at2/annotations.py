@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from at2_rag import Answer, Passage, Statement
+from at2_rag import Answer, Passage
 from at2_rag import Citation as At2Citation
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Citation, create_citation
@@ -54,12 +54,6 @@ def annotate(
         score=citation.score,
         via=citation.via,
     )
-
-
-def marks(statement: Statement) -> str:
-    """Return what is put behind a statement: ``[1][2]``, in ascending order."""
-    numbers = sorted({citation.number for citation in statement.citations})
-    return "".join(f"[{number}]" for number in numbers)
 
 
 def is_own(annotation: Any) -> bool:

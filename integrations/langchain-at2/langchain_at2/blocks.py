@@ -11,7 +11,7 @@ from at2_rag import InputError, Passage, Statement
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import create_text_block
 
-from langchain_at2.annotations import annotate, is_own, marks
+from langchain_at2.annotations import annotate, is_own
 from langchain_at2.messages import describe_statement
 
 Block = dict[str, Any]
@@ -122,7 +122,7 @@ class _Marked:
     """Where the characters of a text go when marks are put behind its statements."""
 
     def __init__(self, statements: Sequence[Statement], inline: bool) -> None:
-        self._marks = [(s.end, marks(s) if inline else "") for s in statements]
+        self._marks = [(s.end, s.marks if inline else "") for s in statements]
 
     def start(self, position: int) -> int:
         """Move the start of a span: behind the marks that stand there."""

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.content import Citation, create_text_block
 
-from langchain_at2.annotations import annotate, block_id, marks
+from langchain_at2.annotations import annotate, block_id
 
 #: Says that a message's content is a list of LangChain's standard blocks.
 STANDARD_CONTENT = {"output_version": "v1"}
@@ -84,7 +84,7 @@ class MessageWriter:
         start, end = statement.start + self._shift, statement.end + self._shift
         text = ""
         if self._inline:
-            mark = marks(statement)
+            mark = statement.marks
             text = self._take(statement.end) + mark
             self._shift += len(mark)
         self._statements.append(describe_statement(statement, start, end))
