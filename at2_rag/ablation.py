@@ -1,7 +1,7 @@
 """What removing sources really does to an answer: ground truth for every score (section 2).
 
 A source is ablated by masking its tokens out of attention, in all layers, positions unchanged
-(section 3.2, implementation details).
+(section 3.2, implementation details). Where that is the same, they are left out of the pass.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.logits import few_logits
 from at2_rag.prompt import Span
+from at2_rag.skipping import can_skip, pack
 
 #: Working memory for the logits of one batch of ablations, in bytes.
 DEFAULT_BYTE_LIMIT = 256 * 2**20
@@ -82,20 +83,30 @@ class Ablator:
             NumericalError: If the model produced NaN.
         """
         check_masks(masks, len(self.sources))
+        visible = self._token_mask(masks.bool())
         rows = len(self.ids) - self.prompt_length
-        return in_batches(
-            lambda start, end: self._run(masks[start:end].bool()),
+        # By length, so that little of a batch is padding; the longest first, since if memory is
+        # short it is so at once.
+        order = visible.sum(dim=1).argsort(descending=True, stable=True)
+        effects = in_batches(
+            lambda start, end: self._run(visible[order[start:end]]),
             len(masks),
             rows,
             batch=batch_within(self.byte_limit, self.model, rows),
         )
+        return AblationEffects(effects.token_logits[order.argsort()])
 
-    def _run(self, masks: Tensor) -> Tensor:
+    def _run(self, visible: Tensor) -> Tensor:
         # The last token predicts nothing that is wanted.
-        tokens = torch.tensor(list(self.ids[:-1])).expand(len(masks), -1)
-        positions = torch.arange(tokens.shape[1]).expand(len(masks), -1)
+        tokens = torch.tensor(list(self.ids[:-1]))
         answer = self.ids[self.prompt_length :]
-        return answer_token_logits(self.model, tokens, self._token_mask(masks), positions, answer)
+        if can_skip(self.model, len(tokens)):
+            return answer_token_logits(
+                self.model, *pack(tokens, visible, self.prompt_length - 1), answer
+            )
+        shape = len(visible), -1
+        positions = torch.arange(len(tokens)).expand(shape)
+        return answer_token_logits(self.model, tokens.expand(shape), visible, positions, answer)
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""
