@@ -161,11 +161,13 @@ class RemovalAblator:
         # short it is so at once.
         prompts = sorted(set(prompt_of.values()), key=lambda ids: (-len(ids), ids))
         answer = self.ids[self.prompt_length :]
+        rows = len(answer)
+        longest = max(map(len, prompts), default=0) + rows
         effects = in_batches(
             lambda start, end: logits_behind(self.model, prompts[start:end], answer),
             len(prompts),
-            len(answer),
-            batch=batch_within(self.byte_limit, self.model, len(answer)),
+            rows,
+            batch=batch_within(self.byte_limit, self.model, rows, longest),
         )
         place = {ids: index for index, ids in enumerate(prompts)}
         return AblationEffects(effects.token_logits[[place[prompt_of[row]] for row in kept]])

@@ -81,7 +81,7 @@ def _is_attention_only(model: PreTrainedModel) -> bool:
     config = model.config.get_text_config()
     if set(getattr(config, "layer_types", None) or ()) - _ATTENTION_LAYERS:
         return False
-    return inspect_attention(model).layers == config.num_hidden_layers
+    return inspect_attention(model).layers == int(config.num_hidden_layers)
 
 
 @torch.inference_mode()
