@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE = 1
 # The packages for frameworks, each with its own pyproject.toml and tests.
 PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at2
 
-.PHONY: demo test test-core test-integrations test-lowest lint fix install clean
+.PHONY: demo test test-core test-integrations test-lowest bench lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
@@ -24,6 +24,9 @@ test-lowest:  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
 	.venv-lowest/bin/python -m pytest
+
+bench: .venv/dev.installed  ## measure what attribution costs; the results go to benchmarks/results
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: .venv/dev.installed  ## style and types
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from at2_rag.answer import Answer
+from at2_rag.batches import DEFAULT_BATCH_TOKENS
 from at2_rag.chat import Message
 from at2_rag.engine import Engine, Unfinished
 from at2_rag.errors import InputError
@@ -31,30 +32,33 @@ class Answering:
         engine: Model and tokenizer.
         name: The model's name.
         estimator: What the attention is folded for.
+        settings: Defaults for all questions.
         method: What scores the sources instead, if not ``None``.
     """
 
     engine: Engine
     name: str
     estimator: ScoreEstimator
+    settings: Settings
     method: AttributionMethod | None = None
 
-    def maker(
+    def asked(
         self,
         question: str,
         passages: Sequence[str | Passage],
         history: Sequence[Message],
-        settings: Settings,
-    ) -> PromptMaker:
-        """Return what makes the prompts for a question.
+        options: dict[str, Any],
+    ) -> tuple[PromptMaker, dict[str, Any]]:
+        """Return what makes the prompts for a question, and those options that are no settings.
 
         Raises:
-            InputError: If question or passages cannot be used.
+            InputError: If question, passages or a setting cannot be used.
         """
+        settings, rest = self.settings.override(options)
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")
         tokenizer = self.engine.tokenizer
-        return PromptMaker(tokenizer, question, as_passages(passages), history, settings)
+        return PromptMaker(tokenizer, question, as_passages(passages), history, settings), rest
 
     def answer(
         self,
@@ -80,9 +84,45 @@ class Answering:
         check_count("prune_to", prune_to, len(maker.passages), "passages")
         drafted = self.engine.answer(maker, maker.readable, generate, _blind(watch))
         draft = self.finish(drafted)
-        kept = PruneRule(top_k=prune_to).choose(dict(draft.ranked_passages))
+        kept = _most_used(draft, prune_to)
         again = self.finish(self.engine.answer(maker, kept, generate, watch))
         return replace(again, draft=draft, dropped=draft.dropped)
+
+    def answer_batch(
+        self,
+        makers: Sequence[PromptMaker],
+        generate: dict[str, Any],
+        prune_to: int | None = None,
+        max_batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    ) -> list[Answer]:
+        """Have the model answer several at a time, each twice if passages are to be pruned.
+
+        Args:
+            makers: Make the prompts; all with the same settings.
+            generate: Options of ``model.generate``.
+            prune_to: As for :meth:`answer`.
+            max_batch_tokens: Bound on what is run at a time, in tokens.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        if prune_to is not None:
+            for maker in makers:
+                check_count("prune_to", prune_to, len(maker.passages), "passages")
+
+        def answered(shown: list[Sequence[int]]) -> list[Answer]:
+            asked = list(zip(makers, shown, strict=True))
+            readings = self.engine.answer_batch(asked, generate, max_batch_tokens)
+            return [self.finish(reading) for reading in readings]
+
+        answers = answered([maker.readable for maker in makers])
+        if prune_to is None:
+            return answers
+        again = answered([_most_used(draft, prune_to) for draft in answers])
+        return [
+            replace(answer, draft=draft, dropped=draft.dropped)
+            for answer, draft in zip(again, answers, strict=True)
+        ]
 
     def prune(self, rule: PruneRule, maker: PromptMaker, generate: dict[str, Any]) -> Pruned:
         """Have the model draft an answer, and keep what it used.
@@ -110,6 +150,10 @@ class Answering:
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.answer(self.name, self.estimator)
+
+
+def _most_used(draft: Answer, count: int) -> list[int]:
+    return PruneRule(top_k=count).choose(dict(draft.ranked_passages))
 
 
 def _blind(watch: Watch | None) -> Watch | None:

@@ -6,14 +6,18 @@ Shapes: ``B`` batch, ``H`` query heads, ``G`` key-value heads (``H`` is a multip
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
 #: Working memory for one chunk of attention weights, in bytes.
-DEFAULT_BYTE_LIMIT = 64 * 2**20
+DEFAULT_BYTE_LIMIT = 32 * 2**20
+
+#: The same on a processor, so that a chunk stays in its caches from one operation to the next.
+_CACHE_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,22 @@ class AttentionCall:
         """Absolute position of the first key; above zero where a cache holds only a window."""
         return self.first_query + self.query.shape[2] - self.key.shape[2]
 
+    def from_row(self, start: int) -> AttentionCall:
+        """Return the same without the first ``start`` queries, which are not held on to."""
+        if start == 0:
+            return self
+
+        def rest(rows: Tensor | None) -> Tensor | None:
+            return rows if rows is None or rows.dim() != 4 else rows[:, :, start:].clone()
+
+        return replace(
+            self,
+            query=self.query[:, :, start:].clone(),
+            mask=rest(self.mask),
+            first_query=self.first_query + start,
+            position_bias=rest(self.position_bias),
+        )
+
 
 @dataclass(frozen=True)
 class WeightChunk:
@@ -57,19 +77,22 @@ class WeightChunk:
 
     Attributes:
         weights: (B, heads, rows, K), float32.
-        first_head: Index of the first head.
+        heads: Which heads.
         first_row: Absolute position of the first query.
         first_key: Absolute position of the first key.
     """
 
     weights: Tensor
-    first_head: int
+    heads: slice | list[int]
     first_row: int
     first_key: int
 
 
 def attention_weights(
-    call: AttentionCall, rows: slice, byte_limit: int = DEFAULT_BYTE_LIMIT
+    call: AttentionCall,
+    rows: slice,
+    byte_limit: int = DEFAULT_BYTE_LIMIT,
+    heads: Sequence[int] | None = None,
 ) -> Iterator[WeightChunk]:
     """Yield the attention weights of some rows, a few heads and rows at a time.
 
@@ -80,23 +103,41 @@ def attention_weights(
         rows: Which queries of this call are wanted.
         byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
             key-value head and one row are always done.
+        heads: Which heads are wanted; ``None`` for all.
     """
-    batch, heads, _, width = call.query.shape
+    batch, _, _, width = call.query.shape
     _, groups, keys, _ = call.key.shape
-    per_group = heads // groups
-    group_step = max(1, byte_limit // (4 * batch * keys * width))
-    row_step = max(1, byte_limit // (4 * batch * keys * per_group * min(group_step, groups)))
-    for group in range(0, groups, group_step):
-        upper = min(group + group_step, groups)
-        key = call.key[:, group:upper].float().transpose(-1, -2)
-        head_range = slice(group * per_group, upper * per_group)
+    per_group = call.query.shape[1] // groups
+    if call.query.device.type == "cpu":
+        byte_limit = min(byte_limit, _CACHE_BYTES)
+    row_bytes = 4 * batch * keys * per_group
+    # Many rows of few heads rather than the other way round: keys are read once for all rows.
+    group_step = max(1, byte_limit // max(row_bytes * (rows.stop - rows.start), 1))
+    group_step = min(group_step, max(1, byte_limit // (4 * batch * keys * width)), groups)
+    row_step = max(1, byte_limit // (row_bytes * group_step))
+    for group, chosen in _groups(groups, per_group, group_step, heads):
+        key = call.key[:, group].float().transpose(-1, -2)
         for start in range(rows.start, rows.stop, row_step):
             part = slice(start, min(start + row_step, rows.stop))
-            weights = _chunk(call, key, head_range, part)
-            yield WeightChunk(weights, head_range.start, call.first_query + start, call.first_key)
+            weights = _chunk(call, key, chosen, part)
+            yield WeightChunk(weights, chosen, call.first_query + start, call.first_key)
 
 
-def _chunk(call: AttentionCall, key: Tensor, heads: slice, rows: slice) -> Tensor:
+def _groups(
+    groups: int, per_group: int, step: int, wanted: Sequence[int] | None
+) -> Iterator[tuple[slice, slice | list[int]]]:
+    """Yield key-value heads together with the query heads that are wanted of them."""
+    if wanted is None:
+        for group in range(0, groups, step):
+            upper = min(group + step, groups)
+            yield slice(group, upper), slice(group * per_group, upper * per_group)
+        return
+    # One by one, since each may have another number of them.
+    for group, members in groupby(sorted(wanted), key=lambda head: head // per_group):
+        yield slice(group, group + 1), list(members)
+
+
+def _chunk(call: AttentionCall, key: Tensor, heads: slice | list[int], rows: slice) -> Tensor:
     """Return (B, heads, rows, K) for transposed keys (B, groups, D, K)."""
     batch, groups, width, keys = key.shape
     query = call.query[:, heads, rows].float() * call.scaling
@@ -107,25 +148,33 @@ def _chunk(call: AttentionCall, key: Tensor, heads: slice, rows: slice) -> Tenso
         logits = torch.tanh(logits / call.softcap) * call.softcap
     if call.position_bias is not None:
         logits = logits + call.position_bias[:, heads, rows, :keys]
-    logits = _masked(logits, call, heads, rows)
+    _mask(logits, call, heads, rows)
     if call.sinks is None:
         return torch.softmax(logits, dim=-1)
     sinks = call.sinks[heads].float().view(1, -1, 1, 1).expand(batch, -1, length, 1)
     return torch.softmax(torch.cat([logits, sinks], dim=-1), dim=-1)[..., :-1]
 
 
-def _masked(logits: Tensor, call: AttentionCall, heads: slice, rows: slice) -> Tensor:
-    mask = call.mask
-    keys = logits.shape[-1]
+def _mask(logits: Tensor, call: AttentionCall, heads: slice | list[int], rows: slice) -> None:
+    """Put logits (B, heads, rows, K) of what is out of sight to the least, in place."""
+    mask, keys = call.mask, logits.shape[-1]
+    least = torch.finfo(logits.dtype).min
     if mask is not None and mask.dim() == 4:
         part = mask[:, heads if mask.shape[1] > 1 else slice(None), rows, :keys]
         if part.dtype == torch.bool:
-            return logits.masked_fill(~part, torch.finfo(logits.dtype).min)
-        return logits + finite(part)
-    visible = _causal(call, rows, keys)
+            logits.masked_fill_(~part, least)
+        else:
+            logits.add_(finite(part))
+        return
     if mask is not None:
-        visible = visible & mask[:, None, None, -keys:].bool()
-    return logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
+        visible = _in_sight(call, rows, slice(0, keys)) & mask[:, None, None, -keys:].bool()
+        logits.masked_fill_(~visible, least)
+        return
+    # Whatever came before the first of these rows is in sight of all of them, without a window.
+    begin = call.first_query + rows.start + 1 - call.first_key
+    doubtful = slice(0 if call.sliding_window is not None else min(begin, keys), keys)
+    if doubtful.start < keys:
+        logits[..., doubtful].masked_fill_(~_in_sight(call, rows, doubtful), least)
 
 
 def finite(mask: Tensor) -> Tensor:
@@ -133,11 +182,11 @@ def finite(mask: Tensor) -> Tensor:
     return mask.float().clamp(min=torch.finfo(torch.float32).min)
 
 
-def _causal(call: AttentionCall, rows: slice, keys: int) -> Tensor:
-    """Return (1, 1, rows, K), true where a key is neither later nor out of the window."""
+def _in_sight(call: AttentionCall, rows: slice, keys: slice) -> Tensor:
+    """Return (1, 1, rows, keys), true where a key is neither later nor out of the window."""
     device = call.query.device
     query = torch.arange(rows.start, rows.stop, device=device)[:, None] + call.first_query
-    key = torch.arange(keys, device=device)[None] + call.first_key
+    key = torch.arange(keys.start, keys.stop, device=device)[None] + call.first_key
     visible = (key <= query) | (not call.causal)
     if call.sliding_window is not None:
         visible &= key > query - call.sliding_window

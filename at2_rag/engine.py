@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from at2_rag.batches import in_length_batches
 from at2_rag.decoding import decode_answer
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
@@ -70,17 +71,46 @@ class Engine:
             watch: Called after each step with the answer so far, or with ``None`` where the steps
                 cannot be followed; what it raises ends the generation.
         """
-        longest = maker.settings.max_new_tokens
-        room = None if self._context_length is None else self._context_length - longest
-        prompt = maker.fit(shown, room)
-        options = {"max_new_tokens": longest, **generate}
+        prompt, options = self._prompt(maker, shown), _with_length(maker, generate)
         if watch is None:
-            return _reading(maker, prompt, self.recorded.generate(prompt.ids, options))
+            return _reading(maker, prompt, self.recorded.generate([prompt.ids], options)[0])
 
         def follow(progress: Progress | None) -> None:
             watch(None if progress is None else Unfinished(maker, prompt, progress))
 
-        return _reading(maker, prompt, self.recorded.generate(prompt.ids, options, follow))
+        return _reading(maker, prompt, self.recorded.generate([prompt.ids], options, follow)[0])
+
+    def answer_batch(
+        self,
+        asked: Sequence[tuple[PromptMaker, Sequence[int]]],
+        generate: dict[str, Any],
+        max_batch_tokens: int,
+    ) -> list[Reading]:
+        """Have the model answer several at a time.
+
+        Args:
+            asked: What makes each prompt, all with the same settings, and the indices of the
+                passages to show.
+            generate: Options of ``model.generate``.
+            max_batch_tokens: Bound on what is run at a time: texts times the longest, with room
+                for the answer.
+
+        Raises:
+            ContextOverflowError: If a prompt does not fit.
+        """
+        prompts = [self._prompt(maker, shown) for maker, shown in asked]
+        if not prompts:
+            return []
+        options = _with_length(asked[0][0], generate)
+        room = int(options["max_new_tokens"])
+        ids = [prompt.ids for prompt in prompts]
+        generated = in_length_batches(
+            ids, lambda part: self.recorded.generate(part, options), max_batch_tokens, room
+        )
+        return [
+            _reading(maker, prompt, found)
+            for (maker, _), prompt, found in zip(asked, prompts, generated, strict=True)
+        ]
 
     def read(self, maker: PromptMaker, shown: Sequence[int], answer: str) -> Reading:
         """Have the model read an answer in one pass.
@@ -105,11 +135,21 @@ class Engine:
             maker, prompt, first, ids, text, spans, statements, attention, truncated=False
         )
 
+    def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
+        """Return the prompt, cut down if need be so that an answer has room."""
+        longest = maker.settings.max_new_tokens
+        room = None if self._context_length is None else self._context_length - longest
+        return maker.fit(shown, room)
+
     @property
     def _context_length(self) -> int | None:
         config = self.recorded.model.config.get_text_config()
         length = getattr(config, "max_position_embeddings", None)
         return int(length) if length else None
+
+
+def _with_length(maker: PromptMaker, generate: dict[str, Any]) -> dict[str, Any]:
+    return {"max_new_tokens": maker.settings.max_new_tokens, **generate}
 
 
 def _reading(

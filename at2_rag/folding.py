@@ -10,56 +10,83 @@ from torch import Tensor
 from at2_rag.attention import WeightChunk
 from at2_rag.prompt import Span
 
+#: Numbers that are summed up at a time; their running sums take four times the bytes.
+_BLOCK = 2**20
+
 
 def sum_ranges(values: Tensor, ranges: Sequence[Span]) -> Tensor:
     """Return (…, ranges): sums of ``values`` (…, keys) over ranges of keys, which may overlap."""
-    # Double precision makes differences of running sums exact to far below float32's own steps.
-    running = torch.nn.functional.pad(values.double().cumsum(dim=-1), (1, 0))
     starts = torch.tensor([start for start, _ in ranges], dtype=torch.long, device=values.device)
     ends = torch.tensor([end for _, end in ranges], dtype=torch.long, device=values.device)
-    return (running[..., ends] - running[..., starts]).float()
+    keys = values.shape[-1]
+    rows = values.reshape(-1, keys)
+    sums = values.new_empty(len(rows), len(ranges), dtype=torch.float32)
+    step = max(1, _BLOCK // max(keys, 1))
+    for first in range(0, len(rows), step):
+        # Double precision makes differences of running sums exact to far below float32's steps.
+        running = torch.nn.functional.pad(rows[first : first + step].double().cumsum(-1), (1, 0))
+        sums[first : first + step] = running[:, ends] - running[:, starts]
+    return sums.view(*values.shape[:-1], len(ranges))
 
 
 class LinearFold:
     """Sums coefficient-weighted attention over layers and heads (section 3.2).
 
-    Holds one number per weighting, query and key, never one per head or layer.
+    Holds one number per weighting, query and key, never one per head or layer. Heads whose
+    coefficients are all 0 are not asked for.
 
     Args:
         coefficients: (weightings, layers, heads).
         first_row: Absolute position of the first recorded query.
-        keys: Keys to make room for at first; the table grows beyond.
+        rows: Queries to make room for at first; the table grows beyond.
+        keys: Keys to make room for at first.
     """
 
-    def __init__(self, coefficients: Tensor, first_row: int, keys: int) -> None:
-        self._coefficients = coefficients
+    def __init__(self, coefficients: Tensor, first_row: int, rows: int, keys: int) -> None:
+        self._coefficients = {coefficients.device: coefficients}
+        self._original = coefficients
         self._first_row = first_row
-        self._keys = keys
+        self._room = rows, keys
         self._table: Tensor | None = None
-        self.layers_heard: set[int] = set()
+        counts = coefficients.ne(0).any(dim=0)
+        self._heads = [None if all(row) else row.nonzero()[:, 0].tolist() for row in counts]
+
+    def heads(self, layer: int) -> Sequence[int] | None:
+        """Return the heads of a layer that have coefficients; ``None`` for all."""
+        return self._heads[layer]
 
     def add(self, layer: int, chunk: WeightChunk) -> None:
         """Take in the weights of some heads and rows of one layer."""
-        self.layers_heard.add(layer)
         weights = chunk.weights
-        heads = slice(chunk.first_head, chunk.first_head + weights.shape[1])
-        coefficients = self._coefficients[:, layer, heads].to(weights.device)
-        part = torch.einsum("bhrk,ch->cbrk", weights, coefficients)
+        batch, _, count, length = weights.shape
+        coefficients = self._coefficients_on(weights.device)[:, layer, chunk.heads]
+        part = (coefficients @ weights.flatten(2)).view(batch, -1, count, length).transpose(0, 1)
         row = chunk.first_row - self._first_row
-        rows, keys = row + part.shape[2], chunk.first_key + part.shape[3]
+        rows, keys = row + count, chunk.first_key + length
         table = self._grown(part, rows, keys)
         table[..., row:rows, chunk.first_key : keys] += part.to(table.device)
 
-    def tables(self, rows: int, keys: int) -> Tensor:
-        """Return (weightings, B, rows, keys): weighted attention of each query, on the CPU."""
+    def table(self, text: int, rows: int, keys: slice) -> Tensor:
+        """Return (weightings, rows, keys): weighted attention of each query, on the CPU.
+
+        Args:
+            text: Which of the batch.
+            rows: How many of its queries, from the first recorded one on.
+            keys: Which keys.
+        """
         if self._table is None:
-            return torch.zeros(len(self._coefficients), 1, rows, keys)
-        return self._table[..., :rows, :keys].cpu()
+            return torch.zeros(len(self._original), rows, keys.stop - keys.start)
+        return self._table[:, text, :rows, keys].cpu()
+
+    def _coefficients_on(self, device: torch.device) -> Tensor:
+        if device not in self._coefficients:
+            self._coefficients[device] = self._original.to(device)
+        return self._coefficients[device]
 
     def _grown(self, part: Tensor, rows: int, keys: int) -> Tensor:
         if self._table is None:
-            shape = (*part.shape[:2], max(rows, 16), max(keys, self._keys))
-            self._table = part.new_zeros(shape)
+            shape = max(rows, self._room[0]), max(keys, self._room[1])
+            self._table = part.new_zeros(*part.shape[:2], *shape)
         *first, old_rows, old_keys = self._table.shape
         if rows > old_rows or keys > old_keys:
             # Doubling the rows keeps copying linear in the answer's length.
@@ -80,6 +107,9 @@ class SeveralFolds:
 
     def __init__(self, *folds: LinearFold | HeadFold) -> None:
         self._folds = folds
+
+    def heads(self, layer: int) -> None:
+        """Return ``None``: all heads are wanted."""
 
     def add(self, layer: int, chunk: WeightChunk) -> None:
         """Take in the weights of some heads and rows of one layer."""
@@ -116,6 +146,9 @@ class HeadFold:
         #: (layers, heads, targets, sources), float32, on the CPU.
         self.features = torch.zeros(layers, heads, len(targets), len(sources))
 
+    def heads(self, layer: int) -> None:
+        """Return ``None``: all heads are wanted."""
+
     def add(self, layer: int, chunk: WeightChunk) -> None:
         """Take in the weights of some heads and rows of one layer, of a single text."""
         weights = chunk.weights[0]
@@ -129,8 +162,7 @@ class HeadFold:
             (max(start - chunk.first_key, 0), max(end - chunk.first_key, 0))
             for start, end in self._sources
         ]
-        heads = slice(chunk.first_head, chunk.first_head + weights.shape[0])
-        self.features[layer, heads] += sum_ranges(averaged, shifted).cpu()
+        self.features[layer, chunk.heads] += sum_ranges(averaged, shifted).cpu()
 
     def _target_means(self, first: int, rows: int) -> Tensor:
         """Return (targets, rows): what each of these rows contributes to each target's mean."""

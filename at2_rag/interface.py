@@ -124,7 +124,10 @@ def install(model: PreTrainedModel) -> str:
     """
     wrapped: str = model.config._attn_implementation
     if wrapped.startswith(_PREFIX):
-        return wrapped.removeprefix(_PREFIX)
+        # A copy from another process has the name, and the function is not known here yet.
+        wrapped = wrapped.removeprefix(_PREFIX)
+        _register(wrapped)
+        return wrapped
     if wrapped != "eager" and wrapped not in ALL_ATTENTION_FUNCTIONS:
         raise UnsupportedModelError(
             f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, which is "
@@ -135,9 +138,14 @@ def install(model: PreTrainedModel) -> str:
             f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, whose masks "
             "cannot be read row by row. Load it with sdpa, eager or flash attention."
         )
+    model.set_attn_implementation(_register(wrapped))
+    return wrapped
+
+
+def _register(wrapped: str) -> str:
+    """Make the recording function of another known to transformers, and return its name."""
     name = _PREFIX + wrapped
     if name not in ALL_ATTENTION_FUNCTIONS:
         AttentionInterface.register(name, _recording_function(wrapped))
         AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[wrapped])
-    model.set_attn_implementation(name)
-    return wrapped
+    return name

@@ -15,13 +15,11 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from at2_rag.capture import AttentionCapture, RecordingLost, capture_of
+from at2_rag.capture import AttentionCapture, Recording, RecordingLost, capture_of
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.folding import LinearFold
-from at2_rag.interface import install
 from at2_rag.logits import few_logits
 
 #: generate() options under which its steps are not one query after the other on one cache.
@@ -36,6 +34,10 @@ _UNRECORDABLE = (
     "dola_layers",
     "prefill_chunk_size",
 )
+
+
+#: Answer tokens to make room for at first.
+_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Progress:
     ids: tuple[int, ...]
     _prompt: tuple[int, ...]
     _fold: LinearFold
+    _recording: Recording
 
     def first(self, tokens: int) -> Generation:
         """Return the first ``tokens`` of them, as they will be in the finished generation.
@@ -71,6 +74,7 @@ class Progress:
         Raises:
             NumericalError: If their attention is NaN.
         """
+        self._recording.catch_up()
         return _recorded(self._fold, self._prompt, self.ids[:tokens], truncated=False)
 
 
@@ -83,18 +87,23 @@ class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes a
     """Stops nothing by itself, and tells a watch of each step."""
 
     def __init__(
-        self, watch: Watch, prompt: Sequence[int], fold: LinearFold | None, ends: set[int]
+        self,
+        watch: Watch,
+        prompt: Sequence[int],
+        ends: set[int],
+        followed: tuple[LinearFold, Recording] | None,
     ) -> None:
-        self._watch, self._prompt, self._fold, self._ends = watch, tuple(prompt), fold, ends
+        self._watch, self._prompt, self._ends = watch, tuple(prompt), ends
+        self._followed = followed
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
-        if self._fold is None:
+        if self._followed is None:
             self._watch(None)
         else:
             # The newest token waits for the next step: a cache that cannot be followed shows then,
             # and some devices generate one token more than they return.
             new = input_ids[0, len(self._prompt) : -1].tolist()
-            self._watch(Progress(_until_end(new, self._ends), self._prompt, self._fold))
+            self._watch(Progress(_until_end(new, self._ends), self._prompt, *self._followed))
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
@@ -136,46 +145,55 @@ class RecordedModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self.model.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
-            # In another process, the function that records is not registered yet.
-            self.model.set_attn_implementation(install(self.model))
         self._capture = capture_of(self.model)
 
     @torch.inference_mode()
     def generate(
-        self, prompt: Sequence[int], options: dict[str, Any], watch: Watch | None = None
-    ) -> Generation:
-        """Generate an answer and fold the attention of its tokens.
+        self,
+        prompts: Sequence[Sequence[int]],
+        options: dict[str, Any],
+        watch: Watch | None = None,
+    ) -> list[Generation]:
+        """Generate an answer to each prompt and fold the attention of its tokens.
 
         Args:
-            prompt: Token ids.
+            prompts: Token ids of each; they are padded on the left to the longest.
             options: Of ``model.generate``.
-            watch: Told of each step.
+            watch: Told of each step; for a single prompt only.
 
         Raises:
-            InputError: If the options ask for several answers.
+            InputError: If the options ask for several answers to a prompt.
             NumericalError: If logits or attention are NaN.
         """
         options = self._checked(options)
         nans = _NanWatch()
         processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), nans])
-        tokens = torch.tensor([list(prompt)], device=self._device)
+        longest = max(map(len, prompts))
+        pad = options["pad_token_id"]
+        rows = [[pad] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
         arguments = {
-            "input_ids": tokens,
-            "attention_mask": torch.ones_like(tokens),
+            "input_ids": torch.tensor(rows, device=self._device),
+            "attention_mask": _left_padded(list(map(len, prompts))).to(self._device),
             "logits_processor": processors,
             **options,
         }
         ends = self._end_ids(options)
-        output, fold = self._run(arguments, prompt, ends, watch)
+        output, fold = self._run(arguments, prompts[0], ends, watch)
         if nans.found:
             raise NumericalError(_not_finite("logits"))
-        new = output[0, len(prompt) :].tolist()
-        ids = _until_end(new, ends)
-        truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
-        if fold is None:
-            return Generation(ids, self.read(prompt, ids), truncated)
-        return _recorded(fold, prompt, ids, truncated)
+        found = []
+        for index, (prompt, new) in enumerate(
+            zip(prompts, output[:, longest:].tolist(), strict=True)
+        ):
+            if len(prompts) > 1:
+                new = _without(new, pad)  # where others went on
+            ids = _until_end(new, ends)
+            truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
+            if fold is None:
+                found.append(Generation(ids, self.read(prompt, ids), truncated))
+            else:
+                found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+        return found
 
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], answer: Sequence[int]) -> TokenAttention:
@@ -189,7 +207,7 @@ class RecordedModel:
             return TokenAttention(torch.zeros(weightings, 0, len(prompt)), tuple(prompt), ())
         # The last token of the answer is predicted, and predicts nothing that is wanted.
         ids = [*prompt, *answer][:-1]
-        fold = self._fold(len(prompt), len(ids))
+        fold = self._fold(len(prompt), len(answer))
         with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
             tokens = torch.tensor([ids], device=self._device)
             logits = self.model(
@@ -208,23 +226,28 @@ class RecordedModel:
     ) -> tuple[Tensor, LinearFold | None]:
         given = arguments.pop("stopping_criteria", None) or []
 
-        def generate(fold: LinearFold | None) -> Tensor:
-            steps = [] if watch is None else [_Steps(watch, prompt, fold, ends)]
+        def generate(followed: tuple[LinearFold, Recording] | None) -> Tensor:
+            steps = [] if watch is None else [_Steps(watch, prompt, ends, followed)]
             criteria = StoppingCriteriaList([*given, *steps])
             output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
             return output
 
         if _is_recordable(self.model, arguments):
-            fold = self._fold(len(prompt), len(prompt))
+            longest = arguments["input_ids"].shape[1]
+            fold = self._fold(longest, _STEPS)
             try:
-                with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
-                    return generate(fold), fold
+                with self._capture.recording(
+                    self.model, fold, first_row=longest - 1, stepwise=True
+                ) as recording:
+                    output = generate((fold, recording))
+                return output, fold
             except RecordingLost:
                 pass  # an unforeseen cache: answer again without recording, then read
         return generate(None), None
 
-    def _fold(self, prompt_length: int, keys: int) -> LinearFold:
-        return LinearFold(self._estimator.weightings, prompt_length - 1, keys)
+    def _fold(self, prompt_length: int, rows: int) -> LinearFold:
+        first_row = prompt_length - 1
+        return LinearFold(self._estimator.weightings, first_row, rows, first_row + rows)
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("num_return_sequences", 1) != 1:
@@ -273,14 +296,48 @@ def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:
     return tuple(ids[:stop])
 
 
+def _without(ids: list[int], pad: int) -> list[int]:
+    """Return the ids without padding behind them."""
+    last = max((index for index, token in enumerate(ids) if token != pad), default=-1)
+    return ids[: last + 1]
+
+
+def _left_padded(lengths: Sequence[int]) -> Tensor:
+    """Return (texts, longest): 0 where a text is padded, else 1."""
+    longest = max(lengths)
+    return (torch.arange(longest) >= longest - torch.tensor(lengths)[:, None]).long()
+
+
 def _recorded(
-    fold: LinearFold, prompt: Sequence[int], ids: tuple[int, ...], truncated: bool
+    fold: LinearFold,
+    prompt: Sequence[int],
+    ids: tuple[int, ...],
+    truncated: bool,
+    place: tuple[int, int] | None = None,
 ) -> Generation:
-    return Generation(ids, _attention(fold, (*prompt, *ids[:-1]), ids), truncated)
+    """Return a generation with its attention.
+
+    Args:
+        fold: Of the batch.
+        prompt: Token ids.
+        ids: Of the answer.
+        truncated: Whether it stopped at the longest length.
+        place: Which of the batch it is, and how long the longest prompt is; ``None`` if alone.
+    """
+    index, longest = place or (0, len(prompt))
+    attention = _attention(fold, (*prompt, *ids[:-1]), ids, index, longest - len(prompt))
+    return Generation(ids, attention, truncated)
 
 
-def _attention(fold: LinearFold, keys: Sequence[int], answer: Sequence[int]) -> TokenAttention:
-    tables = fold.tables(len(answer), len(keys))[:, 0]
+def _attention(
+    fold: LinearFold,
+    keys: Sequence[int],
+    answer: Sequence[int],
+    index: int = 0,
+    padding: int = 0,
+) -> TokenAttention:
+    """Return one text's attention: the ``index``-th's, which has so much padding before it."""
+    tables = fold.table(index, len(answer), slice(padding, padding + len(keys)))
     if not bool(torch.isfinite(tables).all()):
         raise NumericalError(_not_finite("attention"))
     return TokenAttention(tables, tuple(keys), tuple(answer))

@@ -36,8 +36,10 @@ def probe_model(model: PreTrainedModel) -> tuple[AttentionShape, dict[int, int]]
         UnsupportedModelError: If its weights cannot be had exactly.
     """
     refuse_unless_decoder(model)
-    before = _logits(model)
     wrapped = install(model)
+    model.set_attn_implementation(wrapped)
+    before = _logits(model)
+    install(model)
     probe = _Probe(type(model).__name__)
     with listening(probe):
         after = _logits(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +10,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer import Answer
 from at2_rag.answering import Answering
-from at2_rag.background import Line, in_async_background, in_background
+from at2_rag.background import in_async_background, in_background
+from at2_rag.batches import DEFAULT_BATCH_TOKENS
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
 from at2_rag.engine import Engine
-from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.fetching import HubAccess
 from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
@@ -22,11 +22,10 @@ from at2_rag.methods import AttributionMethod
 from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
 from at2_rag.passages import Passage
 from at2_rag.passes import RecordedModel
-from at2_rag.prompting import PromptMaker
 from at2_rag.pruning import Pruned, PruneRule
 from at2_rag.published import AUTO
-from at2_rag.settings import Settings
-from at2_rag.streaming import Event, write_answer
+from at2_rag.settings import Settings, refuse_unknown
+from at2_rag.streaming import AnswerWriter, Event
 from at2_rag.task import AblationKind, AttributionTask
 from at2_rag.verification import Verification, verify
 
@@ -78,7 +77,7 @@ class Reader:
         self.estimator = estimator
         self.method = method
         self.settings, unknown = (settings or Settings()).override(options)
-        _refuse_unknown(unknown)
+        refuse_unknown(unknown)
         self._engine = Engine(RecordedModel(model, capture, estimator), tokenizer)
 
     @classmethod
@@ -149,7 +148,42 @@ class Reader:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        return self._answering.answer(*self._asked(question, passages, history, options), prune_to)
+        return self._answering.answer(
+            *self._answering.asked(question, passages, history, options), prune_to
+        )
+
+    def answer_batch(
+        self,
+        questions: Sequence[tuple[str, Sequence[str | Passage]]],
+        *,
+        history: Sequence[Message] = (),
+        prune_to: int | None = None,
+        max_batch_tokens: int = DEFAULT_BATCH_TOKENS,
+        **options: Any,
+    ) -> list[Answer]:
+        """Answer many questions, several at a time, each as :meth:`answer` would.
+
+        Texts of like length run together, padded on the left; a batch that memory is too short for
+        is halved. Scores are the same up to rounding, which can also choose between tokens that are
+        as likely as each other. Sampling draws other numbers.
+
+        Args:
+            questions: Each with its passages.
+            history: Earlier chat messages, of all.
+            prune_to: As for :meth:`answer`.
+            max_batch_tokens: Bound on a batch: texts times the longest, answer included.
+            options: As for :meth:`answer`, of all.
+
+        Raises:
+            InputError: If an argument cannot be used; before any question is answered.
+            ContextOverflowError: If a prompt does not fit; so, too.
+            NumericalError: If the model produced NaN.
+        """
+        answering = self._answering
+        asked = [answering.asked(*question, history, options) for question in questions]
+        makers = [maker for maker, _ in asked]
+        generate = asked[0][1] if asked else {}
+        return answering.answer_batch(makers, generate, prune_to, max_batch_tokens)
 
     def stream(
         self,
@@ -164,7 +198,7 @@ class Reader:
 
         Pieces of text, which add up to the answer's; each statement right behind its last piece,
         as soon as it is certain that it has ended, while the text behind it waits; and at last the
-        answer, equal to what :meth:`answer` returns. With a ``method``, and where steps cannot be
+        answer, up to rounding that of :meth:`answer`. With a ``method``, and where steps cannot be
         followed as with beam search, everything comes at the end.
 
         The model runs in a thread of its own; closing the generator stops it and waits for it.
@@ -179,23 +213,27 @@ class Reader:
         Raises:
             At2Error: As :meth:`answer` does, when the first event is asked for or later.
         """
-        chosen = {"history": history, "prune_to": prune_to, **options}
-        return in_background(self._writing(question, passages, **chosen))
+        asked = question, passages, history, options
+        return in_background(AnswerWriter.of(self._answering, asked, prune_to))
 
     def astream(
-        self, question: str, passages: Sequence[str | Passage], **options: Any
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        prune_to: int | None = None,
+        **options: Any,
     ) -> AsyncGenerator[Event, None]:
         """Yield what :meth:`stream` yields, and leave the event loop free meanwhile.
 
         Closing the generator stops the model, and so does cancelling the task. A loop that is left
         early closes it as soon as the event loop can; ``contextlib.aclosing`` does so at once.
 
-        Args:
-            question: The question.
-            passages: The passages.
-            options: As for :meth:`stream`.
+        It takes the same arguments.
         """
-        return in_async_background(self._writing(question, passages, **options))
+        asked = question, passages, history, options
+        return in_async_background(AnswerWriter.of(self._answering, asked, prune_to))
 
     def attribute(
         self,
@@ -220,8 +258,8 @@ class Reader:
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        maker, unknown = self._asked(question, passages, history, options)
-        _refuse_unknown(unknown)
+        maker, unknown = self._answering.asked(question, passages, history, options)
+        refuse_unknown(unknown)
         return self._answering.finish(self._engine.read(maker, maker.readable, answer))
 
     def task(
@@ -235,21 +273,14 @@ class Reader:
     ) -> AttributionTask:
         """Return an answer as something to explain, for methods and metrics.
 
-        Args:
-            question: The question.
-            passages: The passages.
-            answer: The answer's text; ``None`` for the one that the model gives.
-            history: Earlier chat messages.
-            options: As for :meth:`answer` or :meth:`attribute`.
-
-        Raises:
-            InputError: If an argument cannot be used, as its message says.
+        Args and errors are those of :meth:`attribute`, or of :meth:`answer` if ``answer`` is
+        ``None``, which stands for the one that the model gives.
         """
-        maker, generate = self._asked(question, passages, history, options)
+        maker, generate = self._answering.asked(question, passages, history, options)
         if answer is None:
             reading = self._engine.answer(maker, maker.readable, generate)
         else:
-            _refuse_unknown(generate)
+            refuse_unknown(generate)
             reading = self._engine.read(maker, maker.readable, answer)
         return self._answering.task(reading)
 
@@ -269,14 +300,14 @@ class Reader:
             answer: An answer of this reader.
             by: ``"attention"`` masks the sources and leaves all positions unchanged, as scores are
                 learned; ``"removal"`` takes their text out of the prompt, as pruning does.
-            history: Earlier chat messages, as the answer was made with.
-            options: Any of :class:`Settings`, as the answer was made with.
+            history: Earlier chat messages, as for the answer.
+            options: Any of :class:`Settings`, as for the answer.
 
         Raises:
             InputError: If a citation points to no source under these options.
         """
-        maker, unknown = self._asked(answer.question, answer.passages, history, options)
-        _refuse_unknown(unknown)
+        maker, unknown = self._answering.asked(answer.question, answer.passages, history, options)
+        refuse_unknown(unknown)
         task = self._answering.task(self._engine.read(maker, answer.kept, answer.text))
         return verify(task, answer.statements, by)
 
@@ -308,40 +339,10 @@ class Reader:
         rule = PruneRule(top_k, min_share, unit)
         if unit == "sentence":
             options["source_unit"] = "sentence"
-        return self._answering.prune(rule, *self._asked(question, passages, history, options))
-
-    def _asked(
-        self,
-        question: str,
-        passages: Sequence[str | Passage],
-        history: Sequence[Message],
-        options: dict[str, Any],
-    ) -> tuple[PromptMaker, dict[str, Any]]:
-        """Return what makes the prompts, and those options that are no settings."""
-        settings, rest = self.settings.override(options)
-        return self._answering.maker(question, passages, history, settings), rest
-
-    def _writing(
-        self,
-        question: str,
-        passages: Sequence[str | Passage],
-        *,
-        history: Sequence[Message] = (),
-        prune_to: int | None = None,
-        **options: Any,
-    ) -> Callable[[Line[Event]], None]:
-        def write(line: Line[Event]) -> None:
-            asked = self._asked(question, passages, history, options)
-            write_answer(line, self._answering, *asked, prune_to)
-
-        return write
+        return self._answering.prune(
+            rule, *self._answering.asked(question, passages, history, options)
+        )
 
     @property
     def _answering(self) -> Answering:
-        return Answering(self._engine, self.name, self.estimator, self.method)
-
-
-def _refuse_unknown(options: dict[str, Any]) -> None:
-    if options:
-        names = ", ".join(Settings.__dataclass_fields__)
-        raise InputError(f"Unknown option(s) {', '.join(options)}; expected any of {names}.")
+        return Answering(self._engine, self.name, self.estimator, self.settings, self.method)

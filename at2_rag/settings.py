@@ -59,3 +59,10 @@ class Settings:
         own = {name: value for name, value in options.items() if name in names}
         rest = {name: value for name, value in options.items() if name not in names}
         return replace(self, **own), rest
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise ``InputError`` if there are options that are no settings."""
+    if options:
+        names = ", ".join(Settings.__dataclass_fields__)
+        raise InputError(f"Unknown option(s) {', '.join(options)}; expected any of {names}.")

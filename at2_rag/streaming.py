@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from at2_rag.answer import Answer
 from at2_rag.answering import Answering
 from at2_rag.background import Line
+from at2_rag.chat import Message
 from at2_rag.citations import Statement
 from at2_rag.encoding import special_ids
 from at2_rag.engine import Unfinished
 from at2_rag.estimators import TokenScores
+from at2_rag.passages import Passage
 from at2_rag.prompting import PromptMaker
 from at2_rag.settled import SettledSentences, settled_text, settled_tokens
 
 #: A piece of the answer's text, a statement right behind its last piece, or at last the answer.
 Event = str | Statement | Answer
-
-
-def write_answer(
-    line: Line[Event],
-    answering: Answering,
-    maker: PromptMaker,
-    generate: dict[str, Any],
-    prune_to: int | None = None,
-) -> None:
-    """Answer, and hand over each event as soon as it can no longer change.
-
-    Args:
-        line: Takes the events.
-        answering: Answers.
-        maker: Makes the prompts.
-        generate: Options of ``model.generate``.
-        prune_to: As for :meth:`Answering.answer`; the draft is not handed over.
-
-    Raises:
-        NobodyListens: If the line's other side has left.
-    """
-    writer = AnswerWriter(line, answering, maker)
-    writer.finish(answering.answer(maker, generate, prune_to, writer.see))
 
 
 class AnswerWriter:
@@ -62,6 +42,27 @@ class AnswerWriter:
         self._written = 0  # characters handed over
         self._statements = 0  # statements handed over
         self._scores: list[TokenScores] = []  # of their tokens
+
+    @staticmethod
+    def of(
+        answering: Answering,
+        asked: tuple[str, Sequence[str | Passage], Sequence[Message], dict[str, Any]],
+        prune_to: int | None = None,
+    ) -> Callable[[Line[Event]], None]:
+        """Return what answers a question, and hands each event to a line as soon as it is settled.
+
+        Args:
+            answering: Answers.
+            asked: What :meth:`Answering.asked` takes.
+            prune_to: As for :meth:`Answering.answer`; the draft is not handed over.
+        """
+
+        def write(line: Line[Event]) -> None:
+            maker, generate = answering.asked(*asked)
+            writer = AnswerWriter(line, answering, maker)
+            writer.finish(answering.answer(maker, generate, prune_to, writer.see))
+
+        return write
 
     def see(self, unfinished: Unfinished | None) -> None:
         """Hand over what the last step has settled.

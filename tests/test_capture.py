@@ -10,6 +10,8 @@ from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from at2_rag import UnsupportedModelError, inspect_attention
 from at2_rag.capture import RecordingLost, capture_of
+from at2_rag.folding import LinearFold
+from at2_rag.pending import layers_in_cache
 
 TOLERANCE = 1e-5
 PROMPT, NEW, PADDING = 2 * WINDOW + 5, WINDOW + 3, 3
@@ -24,13 +26,15 @@ class FullFold:
         self.weights = torch.zeros(shape.layers, batch, shape.heads, rows, keys)
         self.times = torch.zeros(shape.layers, shape.heads, rows)
 
+    def heads(self, layer):
+        return None
+
     def add(self, layer, chunk):
-        heads = slice(chunk.first_head, chunk.first_head + chunk.weights.shape[1])
         row = chunk.first_row - self.first_row
         rows = slice(row, row + chunk.weights.shape[2])
         keys = slice(chunk.first_key, chunk.first_key + chunk.weights.shape[3])
-        self.weights[layer, :, heads, rows, keys] = chunk.weights
-        self.times[layer, heads, rows] += 1
+        self.weights[layer, :, chunk.heads, rows, keys] = chunk.weights
+        self.times[layer, chunk.heads, rows] += 1
 
 
 def padded_batch():
@@ -74,13 +78,14 @@ def test_one_pass_agrees_with_eager_on_every_layer(name):
     torch.testing.assert_close(fold.weights, expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("stepwise", [False, True])
 @pytest.mark.parametrize("name", WORKING)
 @torch.no_grad()
-def test_generation_agrees_with_eager_on_every_layer(name):
+def test_generation_agrees_with_eager_on_every_layer(name, stepwise):
     tokens, mask = padded_batch()
     model = build(name)
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
-    with capture_of(model).recording(model, fold, first_row=PROMPT - 1):
+    with capture_of(model).recording(model, fold, first_row=PROMPT - 1, stepwise=stepwise):
         output = model.generate(
             tokens, attention_mask=mask, do_sample=False, max_new_tokens=NEW, min_new_tokens=NEW
         )
@@ -88,6 +93,51 @@ def test_generation_agrees_with_eager_on_every_layer(name):
     expected = eager_weights(name, output[:, :-1], whole[:, :-1])[..., PROMPT - 1 :, :]
     assert (fold.times == 1).all()
     torch.testing.assert_close(fold.weights, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+@pytest.mark.parametrize("name", ["llama", "mistral", "gemma3_text", "gpt_oss", "deepseek_v3"])
+@torch.no_grad()
+def test_steps_may_wait_for_one_another(monkeypatch, name, most):
+    """Also while a window closes, after which its cache lets go of keys."""
+    monkeypatch.setattr("at2_rag.capture.MOST_ROWS", most)
+    tokens = torch.arange(3, WINDOW)[None]
+    length = tokens.shape[1]
+    model = build(name)
+    fold = FullFold(model, length - 1, NEW, length + NEW - 1, batch=1)
+    capture = capture_of(model)
+    with capture.recording(model, fold, first_row=length - 1, stepwise=True):
+        output = model.generate(tokens, do_sample=False, max_new_tokens=NEW, min_new_tokens=NEW)
+    whole = output[:, :-1]
+    expected = eager_weights(name, whole, torch.ones_like(whole))[..., length - 1 :, :]
+    assert (fold.times == 1).all()
+    torch.testing.assert_close(fold.weights, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_keys_that_the_cache_does_not_hold_are_not_held_on_to():
+    llama, latent = build("llama"), build("deepseek_v3")
+    inspect_attention(llama)
+    inspect_attention(latent)
+    assert layers_in_cache(llama, capture_of(llama)._layers) == {0, 1, 2, 3}
+    assert not layers_in_cache(latent, capture_of(latent)._layers)
+
+
+@torch.no_grad()
+def test_heads_without_coefficients_are_left_out():
+    model = build("llama")
+    tokens = torch.arange(3, 23)[None]
+    coefficients = torch.rand(2, 4, 4)
+    coefficients[:, 0] = 0  # a whole layer
+    coefficients[:, 1, 1:] = 0
+    coefficients[0, 2, 3] = 0  # used by the other weighting
+    fold = LinearFold(coefficients, 10, 10, 20)
+    assert [fold.heads(layer) for layer in range(4)] == [[], [0], None, None]
+    everything = FullFold(model, 10, 10, 20, batch=1)
+    for each in (fold, everything):
+        with capture_of(model).recording(model, each, first_row=10):
+            model(tokens, use_cache=False)
+    expected = torch.einsum("lhrk,clh->crk", everything.weights[:, 0], coefficients)
+    torch.testing.assert_close(fold.table(0, 10, slice(0, 20)), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -59,9 +59,9 @@ def test_the_same_call_gives_the_same_answer(golden_reader):
 def test_generated_equals_read(golden_reader):
     """Scores recorded while answering equal those of reading the finished answer in one pass."""
     answer = golden_reader.answer(QUESTION, PASSAGES)
-    maker, _ = golden_reader._asked(QUESTION, PASSAGES, (), {})
+    maker, _ = golden_reader._answering.asked(QUESTION, PASSAGES, (), {})
     prompt = maker.make(answer.kept)
-    generated = golden_reader._engine.recorded.generate(prompt.ids, {"max_new_tokens": 24})
+    [generated] = golden_reader._engine.recorded.generate([prompt.ids], {"max_new_tokens": 24})
     read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
     torch.testing.assert_close(generated.attention.tables, read.tables, rtol=0, atol=1e-6)
 
@@ -255,15 +255,20 @@ def test_copies_answer_the_same(golden_reader, copied):
 
 
 def test_a_pickled_reader_answers_in_another_process(golden_reader, tmp_path):
+    """And so does its model, when it comes by itself."""
     answer = golden_reader.answer(QUESTION, PASSAGES)
+    (tmp_path / "model").write_bytes(pickle.dumps(golden_reader.model))
     (tmp_path / "reader").write_bytes(pickle.dumps((golden_reader, QUESTION, PASSAGES)))
     program = (
         "import json, pathlib, pickle, sys\n"
-        "data = pathlib.Path(sys.argv[1]).read_bytes()\n"
-        "reader, question, passages = pickle.loads(data)\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "model = pickle.loads((folder / 'model').read_bytes())\n"
+        "from at2_rag import inspect_attention\n"
+        "inspect_attention(model)\n"
+        "reader, question, passages = pickle.loads((folder / 'reader').read_bytes())\n"
         "print(json.dumps(reader.answer(question, passages).to_dict()))"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "reader")]
+    command = [sys.executable, "-c", program, str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     # Another process may use other threads, which add in another order.
@@ -377,7 +382,7 @@ def test_overflow_can_drop_the_last_passages(stories_reader):
     assert answer.kept + answer.dropped == tuple(range(8))
     assert answer.dropped
     # One more would not have fitted.
-    maker, _ = stories_reader._asked("Who saw the tree?", passages, (), {})
+    maker, _ = stories_reader._answering.asked("Who saw the tree?", passages, (), {})
     assert len(maker.make(range(len(answer.kept) + 1)).ids) > 512 - 16
     pruned = stories_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
     check_answer(pruned, passages)
