@@ -2,12 +2,15 @@
 
 import json
 import re
+import sys
 
 import pytest
 from conftest import TESTS
 from typer.testing import CliRunner
 
-from at2_rag import InputError, ScoreEstimator
+from at2_rag import InputError, Reader, ScoreEstimator
+from at2_rag.cli import collect_progress as bar
+from at2_rag.cli import collecting
 from at2_rag.cli import train as command
 from at2_rag.training import (
     CorruptRecordWarning,
@@ -137,14 +140,14 @@ def test_a_bad_line_is_named_before_a_model_is_loaded(tmp_path):
 
 def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
     now, bars = [0.0], []
-    progress = command.Progress
+    progress = bar.Progress
 
     def clocked(*columns, **options):
         bars.append(progress(*columns, **{**options, "get_time": lambda: now[0]}))
         return bars[-1]
 
-    monkeypatch.setattr(command, "Progress", clocked)
-    with command._progress(100) as advance:
+    monkeypatch.setattr(bar, "Progress", clocked)
+    with bar.collect_progress(100) as advance:
         for _ in range(60):
             advance(Outcome("a", resumed=True))
         for _ in range(10):
@@ -153,4 +156,46 @@ def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
         task = bars[0].tasks[0]
         assert task.completed == 70
         assert task.time_remaining == pytest.approx(60, abs=7)
-        assert command._Rate().render(task).plain in ("2.0 s/example", "1.8 s/example")
+        assert bar.Rate().render(task).plain in ("2.0 s/example", "1.8 s/example")
+
+
+@pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")
+def test_urls_are_folders_too(collected, data, tmp_path):
+    out = tmp_path / "by url"
+    result = collect(data, out.as_uri())
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in collected.iterdir()}
+    assert {path.name for path in out.iterdir()} == names
+    assert all((out / name).read_bytes() == (collected / name).read_bytes() for name in names)
+    fitted = run("fit", out.as_uri(), "--out", tmp_path / "est", "--method", "ridge")
+    assert fitted.exit_code == 0, fitted.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--actors", 2), ("--gpus-per-actor", 1), ("--cpus-per-actor", 4), ("--address", "auto")],
+)
+def test_options_of_a_cluster_need_one(data, tmp_path, option, value):
+    result = collect(data, tmp_path, option, value)
+    assert isinstance(result.exception, InputError)
+    assert f"{option} is for the actors of a cluster; expected --engine ray" in str(
+        result.exception
+    )
+
+
+def test_the_ray_engine_gets_what_was_asked_for(data, tmp_path, monkeypatch):
+    """As far as it goes without a cluster; tests/test_ray.py goes on from there."""
+    result = collect(data, "memory://run", "--engine", "ray", "--actors", 2)
+    assert "'memory://run' is the memory of one process" in str(result.exception)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    result = collect(data, tmp_path / "out", "--engine", "ray")
+    assert isinstance(result.exception, InputError)
+    assert 'pip install "at2-rag[ray]"' in str(result.exception)
+
+
+def test_actors_load_the_reader_that_this_process_would():
+    reader = collecting._load_in_actor(MODEL, "float32", "auto")
+    assert reader.name == MODEL
+    assert str(reader.model.dtype) == "torch.float32"
+    assert collecting._load_in_actor("demo", "auto", "cpu").name == Reader.demo().name

@@ -32,7 +32,7 @@ from at2_rag.training import (
     storage,
     world_examples,
 )
-from at2_rag.training.collect import example_masks
+from at2_rag.training.collector import example_masks
 
 ANSWER = "The old mill was built in a town. It lies on the river."
 

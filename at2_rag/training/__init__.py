@@ -2,7 +2,7 @@
 
 from at2_rag.correlation import pearson, spearman
 from at2_rag.training.calibrate import calibrate
-from at2_rag.training.collect import CollectReport, Outcome, collect
+from at2_rag.training.collect import collect
 from at2_rag.training.dataset import Quality
 from at2_rag.training.detail import SourceDetail
 from at2_rag.training.examples import TrainingExample, read_examples, world_examples
@@ -11,6 +11,9 @@ from at2_rag.training.fit import FitResult, fit, fit_network
 from at2_rag.training.heatmap import plot_coefficients
 from at2_rag.training.metrics import FitMetrics, FitWarning, NoBetterThanAverageWarning
 from at2_rag.training.network_fit import NetworkOptions
+from at2_rag.training.outcomes import CollectReport, Outcome
+from at2_rag.training.ray_cluster import RayWorkers
+from at2_rag.training.ray_engine import collect_with_ray
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
 from at2_rag.training.storage import DiskFullError
@@ -28,6 +31,7 @@ __all__ = [
     "NoBetterThanAverageWarning",
     "Outcome",
     "Quality",
+    "RayWorkers",
     "SkipReason",
     "SourceDetail",
     "TrainingExample",
@@ -35,6 +39,7 @@ __all__ = [
     "ablation_data",
     "calibrate",
     "collect",
+    "collect_with_ray",
     "fit",
     "fit_network",
     "head_features",

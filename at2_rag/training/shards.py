@@ -19,11 +19,17 @@ from at2_rag.errors import FileFormatError, InputError
 from at2_rag.training.examples import TrainingExample
 from at2_rag.training.manifest import differences
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
-from at2_rag.training.storage import make_folder, write_whole
+from at2_rag.training.storage import Store, store_at
 
 _MANIFEST = "manifest.json"
+_PREFIX = "example-"
 _RECORD = ".safetensors"
 _SKIP = ".skip.json"
+
+#: Read at once of a record to see whose it is, in bytes; few headers are longer.
+_HEAD = 2**14
+#: The longest header that safetensors allows, in bytes; a larger number is no length.
+_LONGEST_HEADER = 10**8
 
 OnCorrupt = Literal["error", "skip"]
 
@@ -37,10 +43,24 @@ class ShardFolder:
     """One folder of a run.
 
     Attributes:
-        path: Where it is.
+        store: Where it is kept.
     """
 
-    path: Path
+    store: Store
+
+    @classmethod
+    def at(cls, where: str | Path) -> ShardFolder:
+        """Return the folder at a path or a URL.
+
+        Raises:
+            InputError: If nothing can be kept there.
+        """
+        return cls(store_at(where))
+
+    @property
+    def where(self) -> str:
+        """Its path or URL."""
+        return self.store.where
 
     def open_run(self, manifest: Mapping[str, Any]) -> None:
         """Make the folder and its manifest, or check that it belongs to the same run.
@@ -50,30 +70,24 @@ class ShardFolder:
             DiskFullError: If there is no room.
             FileFormatError: If its manifest cannot be read.
         """
-        make_folder(self.path)
-        if not (self.path / _MANIFEST).exists():
-            if any(True for _ in self._files()):
+        self.store.prepare()
+        # Looked for first: another shard that begins in this moment writes its manifest, and
+        # only then its records.
+        has_records = bool(self._names())
+        if self._read(_MANIFEST) is None:
+            if has_records:
                 raise FileFormatError(
-                    f"{self.path} holds records and no {_MANIFEST}; expected both or neither. Use "
+                    f"{self.where} holds records and no {_MANIFEST}; expected both or neither. Use "
                     "an empty folder."
                 )
-            self._write_manifest(manifest)
+            text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+            self._write(_MANIFEST, text.encode())
         found = differences(self.manifest(), manifest)
         if found:
             raise InputError(
-                f"{self.path} holds another run: {'; '.join(found)}. Use an empty folder, or the "
+                f"{self.where} holds another run: {'; '.join(found)}. Use an empty folder, or the "
                 "same model and settings."
             )
-
-    def _write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        path = self.path / _MANIFEST
-        try:
-            text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-            write_whole(path, text.encode())
-        except InputError:
-            # Another shard may have begun in this moment, and been first; it is compared then.
-            if not path.exists():
-                raise
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -81,18 +95,19 @@ class ShardFolder:
         Raises:
             FileFormatError: If there is none, or it cannot be read.
         """
-        path = self.path / _MANIFEST
-        if not path.is_file():
+        data = self._read(_MANIFEST)
+        if data is None:
             raise FileFormatError(
-                f"{self.path} has no {_MANIFEST}; expected a folder that examples were collected "
+                f"{self.where} has no {_MANIFEST}; expected a folder that examples were collected "
                 "into (at2-rag train collect)."
             )
+        place = self.store.place(_MANIFEST)
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"{path} cannot be read: {error}") from error
+            manifest = json.loads(data)
+        except ValueError as error:
+            raise FileFormatError(f"{place} cannot be read: {error}") from error
         if not isinstance(manifest, dict):
-            raise FileFormatError(f"{path} is no manifest; expected a JSON object.")
+            raise FileFormatError(f"{place} is no manifest; expected a JSON object.")
         return manifest
 
     def has(self, index: int, example: TrainingExample) -> bool:
@@ -118,11 +133,26 @@ class ShardFolder:
             else f"{index} is {name!r}, and now it is {example.id!r}"
         )
         raise InputError(
-            f"{self.path} holds another run: its example {what}. Use an empty folder, or the same "
+            f"{self.where} holds another run: its example {what}. Use an empty folder, or the same "
             "data in the same order."
         )
 
-    def store(self, index: int, record: TrainingRecord | SkipRecord) -> None:
+    def skipped(self, index: int) -> SkipReason | None:
+        """Return why the example at a place was skipped; ``None`` if it was not.
+
+        Raises:
+            FileFormatError: If its file is damaged.
+        """
+        name = _name(index, _SKIP)
+        data = self._read(name)
+        return None if data is None else self._parse_skip(name, data).reason
+
+    def indices(self) -> set[int]:
+        """Return the places in the run that something is stored for."""
+        texts = (name.removeprefix(_PREFIX).partition(".")[0] for name in self._names())
+        return {int(text) for text in texts if text.isdecimal()}
+
+    def store_record(self, index: int, record: TrainingRecord | SkipRecord) -> None:
         """Write one example's record.
 
         Raises:
@@ -130,10 +160,10 @@ class ShardFolder:
             InputError: If the folder cannot be written to.
         """
         if isinstance(record, TrainingRecord):
-            write_whole(self._file(index, _RECORD), record.to_bytes())
+            self._write(_name(index, _RECORD), record.to_bytes())
         else:
             text = json.dumps(asdict(record), indent=2) + "\n"
-            write_whole(self._file(index, _SKIP), text.encode())
+            self._write(_name(index, _SKIP), text.encode())
 
     def read(self, on_corrupt: OnCorrupt) -> Iterator[tuple[str, TrainingRecord | SkipRecord]]:
         """Yield (file name, record) of every example, damaged files left out or refused.
@@ -141,9 +171,9 @@ class ShardFolder:
         Raises:
             FileFormatError: If a file is damaged and ``on_corrupt`` is ``"error"``.
         """
-        for path in self._files():
+        for name in self._names():
             try:
-                yield path.name, _read(path)
+                yield name, self._parse(name, self.store.read(name))
             except FileFormatError as error:
                 if on_corrupt == "error":
                     raise FileFormatError(
@@ -151,30 +181,69 @@ class ShardFolder:
                     ) from error
                 warnings.warn(f"Left out: {error}", CorruptRecordWarning, stacklevel=2)
 
-    def _files(self) -> Iterator[Path]:
-        found = [*self.path.glob(f"example-*{_RECORD}"), *self.path.glob(f"example-*{_SKIP}")]
-        return iter(sorted(found))
+    def _names(self) -> list[str]:
+        """Return the names of all records, in the order of the run."""
+        names = self.store.names()
+        return [n for n in names if n.startswith(_PREFIX) and n.endswith((_RECORD, _SKIP))]
 
-    def _file(self, index: int, suffix: str) -> Path:
-        return self.path / f"example-{index:06d}{suffix}"
+    def _read(self, name: str, end: int | None = None) -> bytes | None:
+        try:
+            return self.store.read(name, end)
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            self.store.write(name, data)
+        except InputError:
+            # Another process may have written the same in this moment, and been first.
+            if self._read(name, 1) is None:
+                raise
 
     def _fingerprint(self, index: int) -> tuple[str, str] | None:
         """Return id and fingerprint of what is stored at a place, without reading it all."""
-        path = self._file(index, _RECORD)
-        if not path.exists():
-            path = self._file(index, _SKIP)
-            if not path.exists():
+        name = _name(index, _RECORD)
+        data = self._read(name, _HEAD)
+        if data is None:
+            name = _name(index, _SKIP)
+            data = self._read(name)
+            if data is None:
                 return None
-            skip = _read(path)
+            skip = self._parse_skip(name, data)
             return skip.id, skip.fingerprint
+        length = int.from_bytes(data[:8], "little")
+        if len(data) == _HEAD and _HEAD - 8 < length <= _LONGEST_HEADER:
+            data = self.store.read(name, 8 + length)
         try:
-            with path.open("rb") as file:
-                first = file.read(8)
-                length = min(int.from_bytes(first, "little"), path.stat().st_size)
-                header = read_header(first + file.read(length))
+            header = read_header(data)
             return header["id"], header["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _damaged(path, error) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(name, error) from error
+
+    def _parse(self, name: str, data: bytes) -> TrainingRecord | SkipRecord:
+        if name.endswith(_SKIP):
+            return self._parse_skip(name, data)
+        try:
+            return TrainingRecord.from_bytes(data)
+        except FileFormatError as error:
+            raise self._damaged(name, error) from error
+
+    def _parse_skip(self, name: str, data: bytes) -> SkipRecord:
+        try:
+            fields = json.loads(data)
+            return SkipRecord(**{**fields, "reason": SkipReason(fields["reason"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(name, error) from error
+
+    def _damaged(self, name: str, error: Exception) -> FileFormatError:
+        return FileFormatError(
+            f"{self.store.place(name)} is damaged: {error}. Delete it to have its example "
+            "collected again."
+        )
+
+
+def _name(index: int, suffix: str) -> str:
+    return f"{_PREFIX}{index:06d}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -196,7 +265,7 @@ def load_collected(*folders: str | Path, on_corrupt: OnCorrupt = "error") -> Col
     """Load the folders of one run.
 
     Args:
-        folders: One, or one per shard.
+        folders: One, or one per shard; paths, or URLs that fsspec knows.
         on_corrupt: ``"skip"`` to leave damaged files out with a ``CorruptRecordWarning``.
 
     Raises:
@@ -208,12 +277,12 @@ def load_collected(*folders: str | Path, on_corrupt: OnCorrupt = "error") -> Col
             f"There are {len(folders)} folders and on_corrupt is {on_corrupt!r}; expected at least "
             "one folder, and 'error' or 'skip'."
         )
-    shards = [ShardFolder(Path(folder)) for folder in folders]
+    shards = [ShardFolder.at(folder) for folder in folders]
     manifest = shards[0].manifest()
     for shard in shards[1:]:
         if found := differences(shard.manifest(), manifest):
             raise InputError(
-                f"{shards[0].path} and {shard.path} are of different runs: {'; '.join(found)}. "
+                f"{shards[0].where} and {shard.where} are of different runs: {'; '.join(found)}. "
                 "Load folders of one run."
             )
     read = {name: record for shard in shards for name, record in shard.read(on_corrupt)}
@@ -222,21 +291,4 @@ def load_collected(*folders: str | Path, on_corrupt: OnCorrupt = "error") -> Col
         manifest,
         tuple(record for record in ordered if isinstance(record, TrainingRecord)),
         dict(Counter(record.reason for record in ordered if isinstance(record, SkipRecord))),
-    )
-
-
-def _read(path: Path) -> TrainingRecord | SkipRecord:
-    try:
-        data = path.read_bytes()
-        if not path.name.endswith(_SKIP):
-            return TrainingRecord.from_bytes(data)
-        fields = json.loads(data)
-        return SkipRecord(**{**fields, "reason": SkipReason(fields["reason"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> FileFormatError:
-    return FileFormatError(
-        f"{path} is damaged: {error}. Delete it to have its example collected again."
     )

@@ -1,0 +1,188 @@
+"""What a collection costs, in operations, time and bytes, before it is begun (section 4.1).
+
+Nothing here is measured: rates come from a benchmark, or are assumed by whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from at2_rag.errors import InputError
+
+_HALF = 2  # bytes of a float16
+_FLOAT = 4  # bytes of a float32
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What the cost of a decoder with gated feed-forward layers depends on.
+
+    Attributes:
+        name: What to call it.
+        layers: Layers.
+        heads: Attention heads of a layer.
+        key_heads: Key-value heads of a layer.
+        head_width: Numbers of a head.
+        width: Numbers of a hidden state.
+        inner_width: Numbers within a feed-forward layer.
+        vocabulary: Tokens there are.
+        tied: Whether the embeddings are the output matrix too.
+    """
+
+    name: str
+    layers: int
+    heads: int
+    key_heads: int
+    head_width: int
+    width: int
+    inner_width: int
+    vocabulary: int
+    tied: bool
+
+    @property
+    def body(self) -> int:
+        """Weights of the matrices that every token goes through."""
+        attention = 2 * self.width * self.head_width * (self.heads + self.key_heads)
+        return self.layers * (attention + 3 * self.width * self.inner_width)
+
+    @property
+    def parameters(self) -> int:
+        """All weights but the norms' and biases, which are few."""
+        return self.body + (1 if self.tied else 2) * self.width * self.vocabulary
+
+    def pass_flops(self, tokens: float, rows: float) -> float:
+        """Return the operations of one forward pass.
+
+        Two for each weight and token; logits for ``rows`` tokens only; and two for each pair of
+        tokens of which one may look at the other, twice: for weights and for values.
+
+        Args:
+            tokens: Of the text.
+            rows: Tokens whose logits are computed.
+        """
+        matrices = 2 * tokens * self.body + 2 * rows * self.width * self.vocabulary
+        return matrices + 4 * self.layers * self.heads * self.head_width * tokens**2 / 2
+
+
+#: Sizes from the models' published configurations.
+SIZES = (
+    ModelSize("Qwen2.5-1.5B", 28, 12, 2, 128, 1536, 8960, 151_936, True),
+    ModelSize("Llama-3.2-3B", 28, 24, 8, 128, 3072, 8192, 128_256, True),
+    ModelSize("Llama-3.1-8B", 32, 32, 8, 128, 4096, 14_336, 128_256, False),
+    ModelSize("Llama-3.1-70B", 80, 64, 8, 128, 8192, 28_672, 128_256, False),
+)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is collected; examples and ablations are the paper's, lengths are not in it.
+
+    Attributes:
+        examples: How many.
+        ablations: Of each.
+        around: Tokens of the prompt that belong to no source: instructions and question.
+        passages: Tokens of the sources together.
+        answer: Tokens of the answer.
+        statements: Of the answer.
+        sources: How many; as many as they have tokens where tokens are the sources.
+        kept: Probability of a source to be kept by an ablation.
+        leaves_out: Whether ablated tokens are left out of a pass, or masked in it.
+        copying: Whether copying features are collected.
+    """
+
+    examples: int = 2000
+    ablations: int = 32
+    around: int = 100
+    passages: int = 1500
+    answer: int = 100
+    statements: int = 4
+    sources: int = 1500
+    kept: float = 0.5
+    leaves_out: bool = True
+    copying: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompt and answer."""
+        return self.around + self.passages + self.answer
+
+    @property
+    def ablated_tokens(self) -> float:
+        """Tokens of an ablation's pass, on average."""
+        kept = self.kept if self.leaves_out else 1.0
+        return self.around + kept * self.passages + self.answer
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of ablations, all together."""
+        return self.examples * self.ablations
+
+    def flops(self, size: ModelSize) -> float:
+        """Return the operations of all passes; decoding is bound by memory, and not among them.
+
+        Each example is read once for its answer, once for its attention, and once per ablation.
+        """
+        prompt = size.pass_flops(self.around + self.passages, 1)
+        reading = size.pass_flops(self.tokens, 1)
+        ablation = size.pass_flops(self.ablated_tokens, self.answer)
+        return self.examples * (prompt + reading + self.ablations * ablation)
+
+    def decoded_tokens(self) -> int:
+        """Return the tokens that the model generates, all together."""
+        return self.examples * self.answer
+
+    def record_bytes(self, size: ModelSize) -> int:
+        """Return the bytes of one example's file, less the header of about a kilobyte."""
+        features = size.layers * size.heads * (2 if self.copying else 1)
+        per_ablation = self.statements * (features * _HALF + 2 * _FLOAT) + self.sources
+        return self.ablations * per_ablation + self.statements * features * _FLOAT
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast one actor is.
+
+    Attributes:
+        flops: Operations per second that it gets done in forward passes.
+        decoded: Tokens per second that it generates.
+        devices: That it takes. A model that is spread over several runs on one after the other.
+
+    Raises:
+        InputError: If one of them is not positive.
+    """
+
+    flops: float
+    decoded: float
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("flops", "decoded", "devices"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}; expected more than 0.")
+
+    @classmethod
+    def measured(
+        cls, size: ModelSize, tokens: int, seconds: float, decoded: float, devices: int = 1
+    ) -> Rates:
+        """Return the rates of an actor that a benchmark measured.
+
+        Args:
+            size: Of the model.
+            tokens: Of one text.
+            seconds: That its forward pass took, with one row of logits.
+            decoded: Tokens generated per second.
+            devices: That the model was on.
+        """
+        return cls(size.pass_flops(tokens, 1) / seconds, decoded, devices)
+
+
+def device_hours(size: ModelSize, workload: Workload, rates: Rates) -> float:
+    """Return the hours of one device that a collection takes, however many share them.
+
+    Args:
+        size: Of the model.
+        workload: What is collected.
+        rates: Of one actor.
+    """
+    seconds = workload.flops(size) / rates.flops + workload.decoded_tokens() / rates.decoded
+    return seconds * rates.devices / 3600
