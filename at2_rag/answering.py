@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from at2_rag.answer import Answer
-from at2_rag.batches import DEFAULT_BATCH_TOKENS
 from at2_rag.chat import Message
 from at2_rag.engine import Engine, Unfinished
 from at2_rag.errors import InputError
@@ -93,7 +92,6 @@ class Answering:
         makers: Sequence[PromptMaker],
         generate: dict[str, Any],
         prune_to: int | None = None,
-        max_batch_tokens: int = DEFAULT_BATCH_TOKENS,
     ) -> list[Answer]:
         """Have the model answer several at a time, each twice if passages are to be pruned.
 
@@ -101,7 +99,6 @@ class Answering:
             makers: Make the prompts; all with the same settings.
             generate: Options of ``model.generate``.
             prune_to: As for :meth:`answer`.
-            max_batch_tokens: Bound on what is run at a time, in tokens.
 
         Raises:
             InputError: If there are not so many passages to keep.
@@ -112,7 +109,7 @@ class Answering:
 
         def answered(shown: list[Sequence[int]]) -> list[Answer]:
             asked = list(zip(makers, shown, strict=True))
-            readings = self.engine.answer_batch(asked, generate, max_batch_tokens)
+            readings = self.engine.answer_batch(asked, generate)
             return [self.finish(reading) for reading in readings]
 
         answers = answered([maker.readable for maker in makers])

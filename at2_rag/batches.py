@@ -9,9 +9,6 @@ import torch
 
 T = TypeVar("T")
 
-#: Tokens that are run at a time: texts times the longest. Caches and tables grow with it.
-DEFAULT_BATCH_TOKENS = 8192
-
 
 def in_length_batches(
     texts: Sequence[Sequence[int]],

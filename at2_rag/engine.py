@@ -84,7 +84,6 @@ class Engine:
         self,
         asked: Sequence[tuple[PromptMaker, Sequence[int]]],
         generate: dict[str, Any],
-        max_batch_tokens: int,
     ) -> list[Reading]:
         """Have the model answer several at a time.
 
@@ -92,8 +91,6 @@ class Engine:
             asked: What makes each prompt, all with the same settings, and the indices of the
                 passages to show.
             generate: Options of ``model.generate``.
-            max_batch_tokens: Bound on what is run at a time: texts times the longest, with room
-                for the answer.
 
         Raises:
             ContextOverflowError: If a prompt does not fit.
@@ -101,11 +98,15 @@ class Engine:
         prompts = [self._prompt(maker, shown) for maker, shown in asked]
         if not prompts:
             return []
-        options = _with_length(asked[0][0], generate)
+        first = asked[0][0]
+        options = _with_length(first, generate)
         room = int(options["max_new_tokens"])
         ids = [prompt.ids for prompt in prompts]
         generated = in_length_batches(
-            ids, lambda part: self.recorded.generate(part, options), max_batch_tokens, room
+            ids,
+            lambda part: self.recorded.generate(part, options),
+            first.settings.max_batch_tokens,
+            room,
         )
         return [
             _reading(maker, prompt, found)

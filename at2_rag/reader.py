@@ -11,7 +11,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.answer import Answer
 from at2_rag.answering import Answering
 from at2_rag.background import in_async_background, in_background
-from at2_rag.batches import DEFAULT_BATCH_TOKENS
 from at2_rag.capture import capture_of
 from at2_rag.chat import Message
 from at2_rag.engine import Engine
@@ -158,7 +157,6 @@ class Reader:
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        max_batch_tokens: int = DEFAULT_BATCH_TOKENS,
         **options: Any,
     ) -> list[Answer]:
         """Answer many questions, several at a time, each as :meth:`answer` would.
@@ -171,8 +169,7 @@ class Reader:
             questions: Each with its passages.
             history: Earlier chat messages, of all.
             prune_to: As for :meth:`answer`.
-            max_batch_tokens: Bound on a batch: texts times the longest, answer included.
-            options: As for :meth:`answer`, of all.
+            options: As for :meth:`answer`, of all; ``max_batch_tokens`` bounds a batch.
 
         Raises:
             InputError: If an argument cannot be used; before any question is answered.
@@ -183,7 +180,7 @@ class Reader:
         asked = [answering.asked(*question, history, options) for question in questions]
         makers = [maker for maker, _ in asked]
         generate = asked[0][1] if asked else {}
-        return answering.answer_batch(makers, generate, prune_to, max_batch_tokens)
+        return answering.answer_batch(makers, generate, prune_to)
 
     def stream(
         self,

@@ -25,6 +25,8 @@ class Settings:
         on_overflow: When the prompt and the longest answer do not fit the model's context:
             ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
         language: Of sentences, as Punkt names it.
+        max_batch_tokens: Most tokens that are run at a time by ``answer_batch``: texts times the
+            longest, answer included. Caches grow with it.
         transitive: Whether a statement that leans on an earlier one of the answer inherits its
             citations; the paper's own behaviour is not to. Needs a calibrated estimator.
     """
@@ -37,11 +39,12 @@ class Settings:
     min_score: float | None = None
     on_overflow: Literal["error", "drop"] = "error"
     language: str = "english"
+    max_batch_tokens: int = 8192
     transitive: bool = True
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)
-        for name in ("max_new_tokens", "max_citations"):
+        for name in ("max_new_tokens", "max_citations", "max_batch_tokens"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")

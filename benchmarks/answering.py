@@ -72,8 +72,6 @@ def measure_batches(bench: Bench) -> Iterator[Measurement]:
         name = DEMO if shape is None else shape.name
         point = {"questions": count, "passages": _FEW}
         reason = _refusal(bench, shape, _FEW, 2 * count)
-        if not hasattr(Reader, "answer_batch"):
-            reason = "the reader has no answer_batch"
         if reason:
             yield Measurement("batches", name, point, skipped=reason)
         else:

@@ -86,11 +86,10 @@ def questions():
     ids=lambda options: ",".join(options) or "plain",
 )
 def test_answers_are_those_of_one_at_a_time(demo_reader, questions, options):
-    alone_options = {k: v for k, v in options.items() if k != "max_batch_tokens"}
     batch = demo_reader.answer_batch(questions, max_new_tokens=48, **options)
     assert len(batch) == len(questions)
     for (question, passages), answer in zip(questions, batch, strict=True):
-        alone = demo_reader.answer(question, passages, max_new_tokens=48, **alone_options)
+        alone = demo_reader.answer(question, passages, max_new_tokens=48, **options)
         check_same(answer.to_dict(), alone.to_dict())
 
 

@@ -1,4 +1,4 @@
-"""Many requests at once, where the reader can."""
+"""Many requests at once."""
 
 from __future__ import annotations
 
@@ -10,54 +10,47 @@ from at2_rag import Answer, Reader
 
 from langchain_at2.inputs import Request
 
-
-def can_batch(reader: Reader) -> bool:
-    """Tell whether a reader answers many questions at once."""
-    return hasattr(reader, "answer_batch")
+Result = Answer | Exception
 
 
 def answer_all(
     reader: Reader,
     requests: Sequence[Request],
     options_of: Callable[[Request], dict[str, Any]],
-) -> list[Answer | Exception]:
+) -> list[Result]:
     """Answer requests in as few batches as possible; where one fails, the others still answer.
 
     Args:
         reader: The reader.
         requests: The requests.
-        options_of: Options of ``reader.answer`` for a request; those with the same ones share a
-            batch. A request with a history is answered alone.
+        options_of: Options of ``reader.answer`` for a request; those with the same ones and the
+            same history share a batch.
     """
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for index, request in enumerate(requests):
-        alone = f"alone {index}" if request.history else ""
-        groups[alone or repr(sorted(options_of(request).items()))].append(index)
-    found: dict[int, Answer | Exception] = {}
+        groups[repr((request.history, sorted(options_of(request).items())))].append(index)
+    found: dict[int, Result] = {}
     for indices in groups.values():
         group = [requests[index] for index in indices]
-        found.update(zip(indices, _answer(reader, group, options_of), strict=True))
+        options = {"history": group[0].history, **options_of(group[0])}
+        found.update(zip(indices, _answer(reader, group, options), strict=True))
     return [found[index] for index in range(len(requests))]
 
 
-def _answer(
-    reader: Reader,
-    group: Sequence[Request],
-    options_of: Callable[[Request], dict[str, Any]],
-) -> Sequence[Answer | Exception]:
-    if len(group) > 1:
-        pairs = [(request.question, request.readable_passages) for request in group]
-        try:
-            return list(reader.answer_batch(pairs, **options_of(group[0])))  # type: ignore[attr-defined]
-        except Exception:  # of one of them; which one shows when each is answered alone
-            pass
-    return [_answer_alone(reader, request, options_of(request)) for request in group]
-
-
-def _answer_alone(reader: Reader, request: Request, options: dict[str, Any]) -> Answer | Exception:
+def _answer(reader: Reader, group: Sequence[Request], options: dict[str, Any]) -> list[Result]:
+    """Answer requests that share their options."""
+    if len(group) == 1:
+        return [_answer_alone(reader, group[0], options)]
+    pairs = [(request.question, request.readable_passages) for request in group]
     try:
-        return reader.answer(
-            request.question, request.readable_passages, history=request.history, **options
-        )
+        return list(reader.answer_batch(pairs, **options))
+    except Exception:  # of one of them, or too many at once; halves tell, and stay batches
+        half = len(group) // 2
+        return _answer(reader, group[:half], options) + _answer(reader, group[half:], options)
+
+
+def _answer_alone(reader: Reader, request: Request, options: dict[str, Any]) -> Result:
+    try:
+        return reader.answer(request.question, request.readable_passages, **options)
     except Exception as error:
         return error

@@ -14,7 +14,7 @@ from langchain_core.runnables.config import run_in_executor
 from pydantic import Field
 
 from langchain_at2.base import ReaderRunnable
-from langchain_at2.batching import answer_all, can_batch
+from langchain_at2.batching import answer_all
 from langchain_at2.inputs import AnswerInput, Request, read_request
 from langchain_at2.messages import MessageWriter, answer_to_message
 
@@ -49,7 +49,7 @@ class AT2CitedAnswer(ReaderRunnable):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        """Answer many questions, at once if the reader can, else in threads.
+        """Answer many questions, those of like length at a time.
 
         Args:
             inputs: Each as for :meth:`invoke`.
@@ -57,8 +57,6 @@ class AT2CitedAnswer(ReaderRunnable):
             return_exceptions: Return errors in their places instead of raising the first.
             kwargs: Options for this call.
         """
-        if not can_batch(self.reader):
-            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         chosen = self._with(kwargs)
         return chosen._batch_with_config(
             chosen._run_all, inputs, config, return_exceptions=return_exceptions
@@ -72,7 +70,7 @@ class AT2CitedAnswer(ReaderRunnable):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        """Do what :meth:`batch` does, with the model in threads.
+        """Do what :meth:`batch` does, with the model in a thread.
 
         Args:
             inputs: As for :meth:`batch`.
@@ -80,10 +78,6 @@ class AT2CitedAnswer(ReaderRunnable):
             return_exceptions: As for :meth:`batch`.
             kwargs: As for :meth:`batch`.
         """
-        if not can_batch(self.reader):
-            return await super().abatch(
-                inputs, config, return_exceptions=return_exceptions, **kwargs
-            )
         chosen = self._with(kwargs)
 
         async def run(values: list[dict[str, Any]]) -> list[AIMessage | Exception]:

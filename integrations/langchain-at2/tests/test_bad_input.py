@@ -42,8 +42,9 @@ class TestInput:
         with pytest.raises(InputError, match="history"):
             cited.invoke({**asked, "history": history})
 
-    def test_documents_without_ids_with_the_same_id_and_with_other_metadata(self, cited, asked):
-        expected = cited.invoke(asked)
+    def test_documents_without_ids_with_the_same_id_and_with_other_metadata(
+        self, cited, asked, expected
+    ):
         asked["context"][0].id = None
         asked["context"][1].id = asked["context"][2].id = "twice"
         asked["context"][3].metadata["lock"] = object()
@@ -53,8 +54,7 @@ class TestInput:
         check_message(message, asked["context"])
         pickle.dumps(message)
 
-    def test_empty_documents_are_not_in_the_prompt(self, cited, asked):
-        expected = cited.invoke(asked)
+    def test_empty_documents_are_not_in_the_prompt(self, cited, asked, expected):
         empty = as_documents([type("Empty", (), {"text": "  \n", "title": "Nothing"})])[0]
         message = cited.invoke({**asked, "context": [empty, *asked["context"]]})
         assert message.text == expected.text

@@ -34,21 +34,19 @@ def about(message):
     return message.response_metadata["at2"]
 
 
-def test_text_is_cited_as_if_the_reader_had_said_it(citer, cited, asked):
-    own = cited.invoke(asked)
-    message = citer.invoke({**asked, "answer": own.text})
-    assert check_message(message, asked["context"]) == own.text
-    for read, said in zip(citations_of(message), citations_of(own), strict=True):
+def test_text_is_cited_as_if_the_reader_had_said_it(citer, asked, expected):
+    message = citer.invoke({**asked, "answer": expected.text})
+    assert check_message(message, asked["context"]) == expected.text
+    for read, said in zip(citations_of(message), citations_of(expected), strict=True):
         assert read["cited_text"] == said["cited_text"]
         assert read["extras"]["score"] == pytest.approx(said["extras"]["score"], abs=1e-6)
     assert about(message)["scored_by_answering_model"] is None
-    assert citer.invoke({**asked, "answer": own}).text == own.text
+    assert citer.invoke({**asked, "answer": expected}).text == expected.text
 
 
-def test_citing_again_replaces_the_citations(citer, cited, asked):
-    own = cited.invoke(asked)
-    message = citer.invoke({**asked, "answer": own})
-    assert len(citations_of(message)) == len(citations_of(own))
+def test_citing_again_replaces_the_citations(citer, asked, expected):
+    message = citer.invoke({**asked, "answer": expected})
+    assert len(citations_of(message)) == len(citations_of(expected))
     assert citer.invoke({**asked, "answer": message}) == message
     assert about(message)["scored_by_answering_model"] is True
 

@@ -1,26 +1,41 @@
 """The package: what it installs, what it asks for, what it exports."""
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+from sysconfig import get_path
 
 import pytest
 
 import langchain_at2
+from tests.conftest import REPOSITORY
 from tests.test_examples import EXAMPLES, check_output
 
 PACKAGE = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def build(project, folder):
+    """Build a project's wheel."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=PACKAGE, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    """Wheels of the core, of this package and of the one for LlamaIndex."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for project in (REPOSITORY, PACKAGE, PACKAGE.parent / "llama-index-postprocessor-at2"):
+        build(project, folder)
+    return {path.name.partition("-")[0]: path for path in folder.glob("*.whl")}
+
+
+@pytest.fixture(scope="module")
+def wheel(wheels):
+    with zipfile.ZipFile(wheels["langchain_at2"]) as archive:
         yield archive
 
 
@@ -39,21 +54,49 @@ def test_what_it_asks_for(wheel):
     assert sorted(required) == ["at2-rag<0.2,>=0.1", "langchain-core<2,>=1"]
 
 
-def test_an_example_runs_with_the_wheel_and_what_it_asks_for(tmp_path, wheel):
-    """In a process of its own, where the packages that only the tests need cannot be imported."""
-    wheel.extractall(tmp_path)
-    code = (
-        "import runpy, sys\n"
-        "sys.modules.update(dict.fromkeys(['langchain_classic', 'langchain_community', "
-        "'langchain_tests', 'langgraph']))\n"
-        f"runpy.run_path({str(EXAMPLES / 'cite_an_api_answer.py')!r}, run_name='__main__')\n"
-        "print(sys.modules['langchain_at2'].__file__)"
-    )
+def test_all_packages_install_together_and_work(tmp_path, wheels):
+    """Into an empty folder; what they ask for comes from here, where it fits their ranges."""
+    pytest.importorskip("pip")
+    assert len(wheels) == 3
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-index"]
+    command += ["--no-deps", "--no-compile", "--target", str(tmp_path), *map(str, wheels.values())]
+    subprocess.run(command, check=True, capture_output=True)
+    # Without site, so that no .pth file leads back to this checkout.
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+        [sys.executable, "-S", "-c", INSTALLED, str(EXAMPLES / "cite_an_api_answer.py")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), get_path("purelib")])},
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    check_output(run.stdout)
-    assert Path(run.stdout.splitlines()[-1]).parent.parent == tmp_path
+    *shown, files, misfits = run.stdout.splitlines()
+    check_output("\n".join(shown))
+    assert [Path(file).is_relative_to(tmp_path) for file in json.loads(files)] == [True] * 3
+    assert json.loads(misfits) == []
+
+
+#: Runs an example without the packages that only the tests need, then the LlamaIndex package;
+#: prints where the modules are, and which requirements are not met.
+INSTALLED = """
+import json, runpy, sys
+from importlib.metadata import requires, version
+from packaging.requirements import Requirement
+
+absent = ["langchain_classic", "langchain_community", "langchain_tests", "langgraph"]
+sys.modules.update(dict.fromkeys(absent))
+runpy.run_path(sys.argv.pop(), run_name="__main__")
+
+import at2_rag, langchain_at2, llama_index.postprocessor.at2 as llama_index_at2
+synthesizer = llama_index_at2.AT2Synthesizer(at2_rag.Reader.demo())
+assert "[1]" in synthesizer.get_response("Who is the mayor of Vungon?", [
+    "Vungon is a city whose mayor is Tete Gorun.", "Tete Gorun plays the piano."])
+
+print(json.dumps([module.__file__ for module in (at2_rag, langchain_at2, llama_index_at2)]))
+names = ("at2-rag", "langchain-at2", "llama-index-postprocessor-at2")
+asked = [Requirement(text) for name in names for text in requires(name) if "extra ==" not in text]
+print(json.dumps([str(a) for a in asked if not a.specifier.contains(version(a.name))]))
+"""
 
 
 def test_public_names():

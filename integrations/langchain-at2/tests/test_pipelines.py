@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 
-import pytest
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_community.retrievers import BM25Retriever
 from langchain_core.runnables import RunnableParallel, RunnablePassthrough
@@ -49,23 +48,3 @@ def test_bm25_compressor_and_answer(reader, world):
 async def test_the_same_asynchronously(reader, store, world):
     chain = pipeline(store.as_retriever(search_kwargs={"k": 8}), reader)
     assert await chain.ainvoke(world.question) == chain.invoke(world.question)
-
-
-@pytest.mark.parametrize("number", range(0, 100, 25))
-def test_hotpot_questions(reader, hotpot, number):
-    """The demo reader knows no such words; its citations have to be true all the same."""
-    question, documents = hotpot[number]
-    before = deepcopy(documents)
-    options = {"max_new_tokens": 8, "on_overflow": "drop"}
-    compressor = AT2DocumentCompressor(reader=reader, reader_options=options)
-    retriever = BM25Retriever.from_documents(documents, k=4)
-    chain = RunnableParallel(
-        question=RunnablePassthrough(),
-        context=ContextualCompressionRetriever(
-            base_compressor=compressor, base_retriever=retriever
-        ),
-    ) | RunnablePassthrough.assign(answer=AT2CitedAnswer(reader=reader, reader_options=options))
-    result = chain.invoke(question)
-    assert len(result["context"]) == 3
-    check_message(result["answer"], result["context"])
-    assert documents == before

@@ -4,6 +4,8 @@ import copy
 import json
 import re
 
+import pytest
+
 
 class Unchanged:
     """Checks that what the caller passed is afterwards deeply what it was before."""
@@ -42,6 +44,26 @@ def check_response(response, nodes):
         assert text[c["start"] : c["end"]] == c["statement"]
         assert metadata[node.node_id] == node.metadata
     check_blocks(metadata)
+
+
+def check_same(response, other):
+    """Check that two responses differ at most in the last digits of scores.
+
+    While it streams, the model computes these in another order.
+    """
+    assert _scores(response) == pytest.approx(_scores(other), abs=1e-4)
+    assert _without_scores(response) == _without_scores(other)
+
+
+def _scores(response):
+    scores = [c["score"] for c in response.metadata["citations"]]
+    return scores + [item.score for item in response.source_nodes]
+
+
+def _without_scores(response):
+    citations = [{**c, "score": None} for c in response.metadata["citations"]]
+    nodes = [item.node for item in response.source_nodes]
+    return response.response, nodes, {**response.metadata, "citations": citations}
 
 
 def check_markers(text, citations, statements):

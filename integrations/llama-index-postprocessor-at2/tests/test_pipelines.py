@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from conftest import nodes_of
-from laws import Unchanged, check_response
+from laws import check_response, check_same
 from listening import logged
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.callbacks import CBEventType
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import NodeRelationship, QueryBundle
 from llama_index.postprocessor.at2 import (
     AT2CitationQueryEngine,
     AT2Postprocessor,
@@ -112,7 +112,7 @@ def test_the_engine_prunes_streams_and_swaps_retrievers(index, reader, one_hop):
     streaming = AT2CitationQueryEngine.from_args(
         index, reader, prune_to=3, streaming=True, similarity_top_k=6
     )
-    assert streaming.query(example.question).get_response() == whole
+    check_same(streaming.query(example.question).get_response(), whole)
     other = engine.with_retriever(BM25Retriever.from_defaults(nodes=nodes_of(example)))
     assert isinstance(other, AT2CitationQueryEngine)
     assert other.class_name() == "AT2CitationQueryEngine"
@@ -121,10 +121,11 @@ def test_the_engine_prunes_streams_and_swaps_retrievers(index, reader, one_hop):
 
 def test_sixteen_at_a_time_are_as_one_at_a_time(index, reader, one_hop):
     engine = AT2CitationQueryEngine.from_args(
-        index, reader, similarity_top_k=4, options={"max_new_tokens": 16}
+        index, reader, similarity_top_k=3, options={"max_new_tokens": 8}
     )
     questions = [one_hop[i % 8].question for i in range(16)]
     alone = {question: engine.query(question) for question in set(questions)}
+    assert sum(bool(response.source_nodes) for response in alone.values()) >= 4
 
     async def together():
         return await asyncio.gather(*(engine.aquery(question) for question in questions))
@@ -156,34 +157,6 @@ def test_citations_point_into_the_document_that_was_split(embedding, reader, wor
         assert c["title"] == "w"
     for item in response.source_nodes:
         assert item.node.relationships[NodeRelationship.SOURCE].node_id == "all"
-
-
-def hotpot_nodes(example):
-    context = example["context"]
-    return [
-        TextNode(text="".join(sentences).strip(), metadata={"title": title})
-        for title, sentences in zip(context["title"], context["sentences"], strict=True)
-    ]
-
-
-def test_hotpot_questions(reader, hotpot):
-    """Words the demo reader has never seen: it answers nonsense, and the laws hold."""
-    for example in hotpot[::8]:
-        nodes = [NodeWithScore(node=node) for node in hotpot_nodes(example)]
-        retriever = BM25Retriever.from_defaults(
-            nodes=[item.node for item in nodes], similarity_top_k=5
-        )
-        engine = AT2CitationQueryEngine.from_args(
-            retriever, reader, options={"on_overflow": "drop", "max_new_tokens": 6}
-        )
-        with Unchanged(nodes):
-            response = engine.query(example["question"])
-        found = retrieved(engine, example["question"])
-        kept = response.metadata["at2"]["kept"] + response.metadata["at2"]["dropped"]
-        assert sorted(kept) == sorted(item.node_id for item in found)
-        for item in response.source_nodes:
-            next(f for f in found if f.node_id == item.node_id).node = item.node
-        check_response(response, found)
 
 
 def test_nothing_retrieved(embedding, reader):

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from laws import Unchanged, check_response
+from laws import Unchanged, check_response, check_same
 from listening import listening, logged
 from llama_index.core.base.response.schema import (
     AsyncStreamingResponse,
@@ -74,15 +74,13 @@ def test_streaming_is_the_whole_in_pieces(reader, asked, whole):
         numbers = {c["number"] for c in response.metadata["citations"]}
         assert all((f"[{n}]" in seen) == (n in numbers) for n in range(1, 7))
         assert len(response.source_nodes) == len(numbers)
-    assert seen == whole.response
-    assert response.metadata == whole.metadata
-    assert response.source_nodes == whole.source_nodes
+    check_same(Response(seen, response.source_nodes, response.metadata), whole)
 
 
 def test_streaming_responses_become_responses(reader, asked, whole):
     example, nodes = asked
     synthesizer = AT2Synthesizer(reader, streaming=True)
-    assert synthesizer.synthesize(example.question, nodes).get_response() == whole
+    check_same(synthesizer.synthesize(example.question, nodes).get_response(), whole)
 
     async def stream():
         response = await synthesizer.asynthesize(example.question, nodes)
@@ -92,7 +90,7 @@ def test_streaming_responses_become_responses(reader, asked, whole):
         assert "".join(pieces) == whole.response
         return await response.get_response()
 
-    assert asyncio.run(stream()) == whole
+    check_same(asyncio.run(stream()), whole)
 
 
 def test_async_is_the_same(reader, asked, whole):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import llama_index.core.instrumentation as instrument
 from llama_index.core.base.response.schema import (
     RESPONSE_TYPE,
-    AsyncStreamingResponse,
     Response,
     StreamingResponse,
 )
@@ -30,6 +29,7 @@ from llama_index.postprocessor.at2.cited import CitedResponse, events_of
 from llama_index.postprocessor.at2.nodes import passages_of
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
+from llama_index.postprocessor.at2.streams import ClosingAsyncResponse
 
 import at2_rag
 from at2_rag import Reader
@@ -64,7 +64,9 @@ class AT2Synthesizer(BaseSynthesizer):
     model, the estimator, tokens, and the ids of the nodes that were kept and dropped.
 
     A streaming response's ``source_nodes`` and ``metadata`` fill as its text is read: a sentence's
-    entries are there as soon as its markers are. Scores of nodes and ``["at2"]`` come last.
+    entries are there as soon as its markers are. Scores of nodes and ``["at2"]`` come last. Closing
+    its generator (``response_gen.close()``, or ``aclose()`` of ``async_response_gen()``) stops the
+    model.
 
     Args:
         reader: Answers; no other LLM is asked.
@@ -288,7 +290,7 @@ class AT2Synthesizer(BaseSynthesizer):
     async def _arespond(self, job: _Job) -> RESPONSE_TYPE:
         cited = job.cited
         if self._streaming:
-            return AsyncStreamingResponse(self._astream(job), cited.source_nodes, cited.metadata)
+            return ClosingAsyncResponse(self._astream(job), cited.source_nodes, cited.metadata)
         text = await asyncio.to_thread(self._write, job)
         return Response(text, cited.source_nodes, cited.metadata)
 
@@ -303,17 +305,19 @@ class AT2Synthesizer(BaseSynthesizer):
         if job.arguments is None:
             yield self._empty_response
             return
-        for event in self._reader.stream(**job.arguments):
-            if text := job.cited.add(event):
-                yield text
+        with closing(self._reader.stream(**job.arguments)) as events:
+            for event in events:
+                if text := job.cited.add(event):
+                    yield text
 
     async def _astream(self, job: _Job) -> AsyncGenerator[str, None]:
         if job.arguments is None:
             yield self._empty_response
             return
-        async for event in self._reader.astream(**job.arguments):
-            if text := job.cited.add(event):
-                yield text
+        async with aclosing(self._reader.astream(**job.arguments)) as events:
+            async for event in events:
+                if text := job.cited.add(event):
+                    yield text
 
 
 def _as_bundle(query: QueryType) -> QueryBundle:
