@@ -1,6 +1,6 @@
 """Measure attribution methods on the demo reader's answers about made-up worlds.
 
-Run it as ``python examples/demo_reader/faithfulness.py --out build/faithfulness``. It takes 15
+Run it as ``python examples/demo_reader/faithfulness.py --out build/faithfulness``. It takes 20
 seconds an example on two CPU cores, most of it for the surrogates, and prints the table that
 ``docs/faithfulness.md`` shows.
 """
