@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from at2_rag.devices import input_device, vocabulary_size
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.logits import few_logits
 from at2_rag.prompt import Span
@@ -149,9 +150,8 @@ def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, tokens: int
         rows: Tokens of each whose logits are wanted.
         tokens: Of the longest.
     """
-    vocabulary = int(model.get_output_embeddings().weight.shape[0])
-    texts = byte_limit // (4 * vocabulary * rows)
-    if model.device.type == "cpu":
+    texts = byte_limit // (4 * vocabulary_size(model) * rows)
+    if input_device(model).type == "cpu":
         texts = min(texts, _CPU_TOKENS // tokens)
     return max(1, texts)
 
@@ -207,7 +207,7 @@ def answer_token_logits(
         (texts, answer tokens): log p / (1 - p) of each token of the answer, in logits, in double
         precision on the CPU.
     """
-    device = model.get_input_embeddings().weight.device
+    device = input_device(model)
     rows = len(answer)
     logits = model(
         input_ids=tokens.to(device),

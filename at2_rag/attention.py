@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import overload
 
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask
+
+from at2_rag.flex import rows_from
 
 #: Working memory for one chunk of attention weights, in bytes.
 DEFAULT_BYTE_LIMIT = 32 * 2**20
@@ -36,6 +40,8 @@ class AttentionCall:
         sinks: (H,) logits that take part in the softmax and receive no token's weight.
         sliding_window: Keys this many positions back, or more, are out of sight.
         position_bias: (1 or B, H, Q, K), added to the logits.
+        block_mask: Flex attention's mask, a function of positions that has no tensor yet;
+            :meth:`from_row` makes it the ``mask``.
     """
 
     query: Tensor
@@ -48,6 +54,7 @@ class AttentionCall:
     sinks: Tensor | None = None
     sliding_window: int | None = None
     position_bias: Tensor | None = None
+    block_mask: BlockMask | None = None
 
     @property
     def first_key(self) -> int:
@@ -55,20 +62,33 @@ class AttentionCall:
         return self.first_query + self.query.shape[2] - self.key.shape[2]
 
     def from_row(self, start: int) -> AttentionCall:
-        """Return the same without the first ``start`` queries, which are not held on to."""
-        if start == 0:
+        """Return the same without the first ``start`` queries, which are not held on to.
+
+        A block mask becomes a tensor, of the queries that stay alone.
+        """
+        block = self.block_mask
+        if start == 0 and block is None:
             return self
-
-        def rest(rows: Tensor | None) -> Tensor | None:
-            return rows if rows is None or rows.dim() != 4 else rows[:, :, start:].clone()
-
+        mask = _rest(self.mask, start) if block is None else rows_from(block, start)
         return replace(
             self,
-            query=self.query[:, :, start:].clone(),
-            mask=rest(self.mask),
+            query=_rest(self.query, start),
+            mask=mask,
             first_query=self.first_query + start,
-            position_bias=rest(self.position_bias),
+            position_bias=_rest(self.position_bias, start),
+            block_mask=None,
         )
+
+
+@overload
+def _rest(rows: Tensor, start: int) -> Tensor: ...
+@overload
+def _rest(rows: Tensor | None, start: int) -> Tensor | None: ...
+def _rest(rows: Tensor | None, start: int) -> Tensor | None:
+    """Return a copy of (B, H, Q, any) from row ``start`` on; of another shape, the very same."""
+    if start == 0 or rows is None or rows.dim() != 4:
+        return rows
+    return rows[:, :, start:].clone()
 
 
 @dataclass(frozen=True)
@@ -99,12 +119,14 @@ def attention_weights(
     Computed in float32 whatever the model's type.
 
     Args:
-        call: What the layer was handed.
+        call: What the layer was handed, :meth:`~AttentionCall.from_row` of it where it has a
+            block mask.
         rows: Which queries of this call are wanted.
         byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
             key-value head and one row are always done.
         heads: Which heads are wanted; ``None`` for all.
     """
+    assert call.block_mask is None  # or what it hides would be seen
     batch, _, _, width = call.query.shape
     _, groups, keys, _ = call.key.shape
     per_group = call.query.shape[1] // groups

@@ -111,18 +111,19 @@ class Recording:
         start = max(0, self._first_row - call.first_query)
         if start >= queries:
             return
+        call = call.from_row(start)
         pending = self._pending.get(layer)
         if pending is None:
-            self._score(layer, call, slice(start, queries))
+            self._score(layer, call)
             return
         # A cache of a window lets go of keys that the rows which wait still need.
         alone = call.first_key > 0 or call.position_bias is not None
         if alone or not pending.goes_with(call):
             self._score_pending(layer, pending)
         if alone:
-            self._score(layer, call, slice(start, queries))
+            self._score(layer, call)
             return
-        pending.add(call.from_row(start))
+        pending.add(call)
         if pending.count >= MOST_ROWS:
             self._score_pending(layer, pending)
 
@@ -133,13 +134,13 @@ class Recording:
 
     def _score_pending(self, layer: int, pending: PendingRows) -> None:
         if pending.count:
-            call = pending.take()
-            self._score(layer, call, slice(0, call.query.shape[2]))
+            self._score(layer, pending.take())
 
-    def _score(self, layer: int, call: AttentionCall, rows: slice) -> None:
+    def _score(self, layer: int, call: AttentionCall) -> None:
         heads = self._fold.heads(layer)
         if heads is not None and not heads:
             return
+        rows = slice(0, call.query.shape[2])
         for chunk in attention_weights(call, rows, self._byte_limit, heads):
             self._fold.add(layer, chunk)
 

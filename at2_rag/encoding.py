@@ -11,10 +11,13 @@ from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
 from tokenizers import PreTokenizedString, Token
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from at2_rag.errors import InputError
 from at2_rag.prompt import PassageInPrompt, Span
+
+#: How often a text is tokenized until no other thread has interfered.
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,7 @@ def encode(
             f"{type(tokenizer).__name__} does not tell which characters a token stands for; "
             "expected a fast tokenizer. Load it with AutoTokenizer.from_pretrained."
         )
-    encoded = tokenizer(
-        text,
-        add_special_tokens=add_special_tokens,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-        verbose=False,
-    )
+    encoded = _encoded_whole(tokenizer, text, add_special_tokens=add_special_tokens)
     found = zip(
         encoded["input_ids"],
         encoded["offset_mapping"],
@@ -120,6 +116,35 @@ def encode(
     tokens = _with_content_as_text(tokenizer, text, content, tokens)
     spans = _in_order([token.span for token in tokens])
     return EncodedText(text, tuple(token.id for token in tokens), tuple(spans))
+
+
+def _encoded_whole(
+    tokenizer: PreTrainedTokenizerBase, text: str, *, add_special_tokens: bool
+) -> BatchEncoding:
+    """Tokenize all of a text, also while other threads have the same tokenizer cut texts short.
+
+    Truncation and padding are settings of the tokenizer, which a call of another thread can change
+    between this one's setting and its work.
+
+    Raises:
+        InputError: If they always do.
+    """
+    for _ in range(_ATTEMPTS):
+        encoded = tokenizer(
+            text,
+            add_special_tokens=add_special_tokens,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
+        [encoding] = encoded.encodings
+        if not encoding.overflowing and 0 not in encoding.attention_mask:
+            return encoded
+    raise InputError(
+        "The tokenizer was set to truncate or pad by other threads again and again; expected it to "
+        "be left alone. Give the reader a tokenizer of its own."
+    )
 
 
 def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:

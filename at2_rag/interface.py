@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -28,7 +30,7 @@ _PREFIX = "at2_recording_"
 SUPPORTED = (
     "Supported are decoder-only language models of transformers whose attention goes through "
     "its AttentionInterface, such as Llama, Qwen, Mistral, Gemma, Phi, OLMo, Granite, SmolLM, "
-    "GPT-NeoX and gpt-oss, loaded with sdpa, eager or flash attention."
+    "GPT-NeoX and gpt-oss, loaded with sdpa, eager, flash or flex attention."
 )
 
 
@@ -58,13 +60,16 @@ def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | No
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        attention_mask: Tensor | None,
+        attention_mask: Tensor | BlockMask | None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         if (listener := _listener.get()) is not None:
             first_query = listener.seen.get(id(module), 0)
             listener.seen[id(module)] = first_query + query.shape[2]
             call = _as_call(module, query, key, attention_mask, first_query, kwargs)
+            if "flex" in wrapped:
+                # Flex attention knows of nothing that its mask does not hide.
+                call = replace(call, causal=False, sliding_window=None)
             listener.hear(module, call, {"value": value, **kwargs})
         function = ALL_ATTENTION_FUNCTIONS.get(wrapped) or eager_function(module)
         assert function is not None  # checked when the model's capture was made
@@ -84,10 +89,10 @@ def _as_call(
     first_query: int,
     kwargs: dict[str, Any],
 ) -> AttentionCall:
-    if mask is not None and not isinstance(mask, Tensor):
+    if mask is not None and not isinstance(mask, Tensor | BlockMask):
         raise UnsupportedModelError(
             f"{type(module).__name__} was handed a {type(mask).__name__} as its mask; expected a "
-            'tensor. Load the model with attn_implementation="sdpa" or "eager".'
+            'tensor or a BlockMask. Load the model with attn_implementation="sdpa" or "eager".'
         )
     scaling = kwargs.get("scaling")
     sinks = kwargs.get("s_aux")
@@ -95,7 +100,7 @@ def _as_call(
     return AttentionCall(
         query.detach(),
         key.detach(),
-        mask,
+        mask if isinstance(mask, Tensor) else None,
         scaling=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
         first_query=first_query,
         causal=getattr(module, "is_causal", True) if causal is None else bool(causal),
@@ -103,6 +108,7 @@ def _as_call(
         sinks=getattr(module, "sinks", None) if sinks is None else sinks,
         sliding_window=kwargs.get("sliding_window"),
         position_bias=kwargs.get("position_bias"),
+        block_mask=mask if isinstance(mask, BlockMask) else None,
     )
 
 
@@ -133,10 +139,10 @@ def install(model: PreTrainedModel) -> str:
             f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, which is "
             f"not registered with transformers. {SUPPORTED}"
         )
-    if "flex" in wrapped or "paged" in wrapped:
+    if "paged" in wrapped:
         raise UnsupportedModelError(
             f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, whose masks "
-            "cannot be read row by row. Load it with sdpa, eager or flash attention."
+            "cannot be read row by row. Load it with sdpa, eager, flash or flex attention."
         )
     model.set_attn_implementation(_register(wrapped))
     return wrapped

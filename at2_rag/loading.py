@@ -20,7 +20,16 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.fetching import HubAccess
 from at2_rag.published import AUTO
 
-_TOKENIZER_OPTIONS = ("revision", "token", "cache_dir", "local_files_only", "trust_remote_code")
+#: Options that say where a model is, which is where its tokenizer is too.
+_TOKENIZER_OPTIONS = (
+    "revision",
+    "token",
+    "cache_dir",
+    "local_files_only",
+    "trust_remote_code",
+    "subfolder",
+    "gguf_file",
+)
 
 
 def load_model(

@@ -17,24 +17,12 @@ from transformers import (
 )
 
 from at2_rag.capture import AttentionCapture, Recording, RecordingLost, capture_of
-from at2_rag.errors import InputError, NumericalError
+from at2_rag.devices import input_device
+from at2_rag.errors import NumericalError
 from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.folding import LinearFold
+from at2_rag.generating import end_ids, generate_options, is_recordable
 from at2_rag.logits import few_logits
-
-#: generate() options under which its steps are not one query after the other on one cache.
-_UNRECORDABLE = (
-    "assistant_model",
-    "prompt_lookup_num_tokens",
-    "cache_implementation",
-    "past_key_values",
-    "custom_generate",
-    "penalty_alpha",
-    "constraints",
-    "dola_layers",
-    "prefill_chunk_size",
-)
-
 
 #: Answer tokens to make room for at first.
 _STEPS = 64
@@ -165,19 +153,21 @@ class RecordedModel:
             InputError: If the options ask for several answers to a prompt.
             NumericalError: If logits or attention are NaN.
         """
-        options = self._checked(options)
+        options = generate_options(self.model, options)
         nans = _NanWatch()
         processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), nans])
         longest = max(map(len, prompts))
         pad = options["pad_token_id"]
         rows = [[pad] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+        device = input_device(self.model)
         arguments = {
-            "input_ids": torch.tensor(rows, device=self._device),
-            "attention_mask": _left_padded(list(map(len, prompts))).to(self._device),
+            "input_ids": torch.tensor(rows, device=device),
+            "attention_mask": _left_padded(list(map(len, prompts))).to(device),
             "logits_processor": processors,
+            **few_logits(self.model, 1),
             **options,
         }
-        ends = self._end_ids(options)
+        ends = end_ids(self.model, options)
         output, fold = self._run(arguments, prompts[0], ends, watch)
         if nans.found:
             raise NumericalError(_not_finite("logits"))
@@ -191,8 +181,8 @@ class RecordedModel:
             truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
             if fold is None:
                 found.append(Generation(ids, self.read(prompt, ids), truncated))
-            else:
-                found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+                continue
+            found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
         return found
 
     @torch.inference_mode()
@@ -209,7 +199,7 @@ class RecordedModel:
         ids = [*prompt, *answer][:-1]
         fold = self._fold(len(prompt), len(answer))
         with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
-            tokens = torch.tensor([ids], device=self._device)
+            tokens = torch.tensor([ids], device=input_device(self.model))
             logits = self.model(
                 input_ids=tokens, use_cache=False, **few_logits(self.model, 1)
             ).logits
@@ -232,7 +222,7 @@ class RecordedModel:
             output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
             return output
 
-        if _is_recordable(self.model, arguments):
+        if is_recordable(self.model, arguments):
             longest = arguments["input_ids"].shape[1]
             fold = self._fold(longest, _STEPS)
             try:
@@ -248,47 +238,6 @@ class RecordedModel:
     def _fold(self, prompt_length: int, rows: int) -> LinearFold:
         first_row = prompt_length - 1
         return LinearFold(self._estimator.weightings, first_row, rows, first_row + rows)
-
-    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
-        if options.get("num_return_sequences", 1) != 1:
-            raise InputError(
-                f"num_return_sequences is {options['num_return_sequences']}; expected 1: ask "
-                "again for another answer."
-            )
-        if options.get("return_dict_in_generate"):
-            raise InputError("return_dict_in_generate is set; expected it unset.")
-        result = {"do_sample": False, "pad_token_id": self._pad_id(), **options}
-        if not result["do_sample"]:
-            # A model's own sampling defaults mean nothing to greedy search, which warns of them.
-            result = {"temperature": None, "top_p": None, "top_k": None, **result}
-        return result
-
-    def _pad_id(self) -> int:
-        config = self.model.generation_config
-        ends = config.eos_token_id if config.eos_token_id is not None else 0
-        first_end = ends[0] if isinstance(ends, list | tuple) else ends
-        return int(first_end if config.pad_token_id is None else config.pad_token_id)
-
-    def _end_ids(self, options: dict[str, Any]) -> set[int]:
-        ends = options.get("eos_token_id", self.model.generation_config.eos_token_id)
-        if ends is None:
-            return set()
-        return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
-
-    @property
-    def _device(self) -> torch.device:
-        device: torch.device = self.model.get_input_embeddings().weight.device
-        return device
-
-
-def _is_recordable(model: PreTrainedModel, arguments: dict[str, Any]) -> bool:
-    def chosen(name: str) -> Any:
-        given = arguments.get("generation_config") or model.generation_config
-        return arguments.get(name, getattr(given, name, None))
-
-    if (chosen("num_beams") or 1) > 1 or chosen("use_cache") is False:
-        return False
-    return all(chosen(name) is None for name in _UNRECORDABLE)
 
 
 def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.attention import AttentionCall
+from at2_rag.devices import input_device
 from at2_rag.interface import listening
 
 #: So many wait at most.
@@ -101,7 +102,7 @@ def layers_in_cache(model: PreTrainedModel, layers: dict[int, int]) -> frozenset
         layers: Index of each attention layer by the identity of its module.
     """
     listener = _Keys()
-    tokens = torch.ones(1, 2, dtype=torch.long, device=model.get_input_embeddings().weight.device)
+    tokens = torch.ones(1, 2, dtype=torch.long, device=input_device(model))
     with listening(listener):
         cache = model(input_ids=tokens, use_cache=True).get("past_key_values")
     held = (getattr(layer, "keys", None) for layer in getattr(cache, "layers", ()))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from at2_rag.attention import AttentionCall, attention_weights, finite
+from at2_rag.devices import input_device, vocabulary_size
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.interface import SUPPORTED, eager_function, install, listening
 
@@ -41,8 +42,17 @@ def probe_model(model: PreTrainedModel) -> tuple[AttentionShape, dict[int, int]]
     before = _logits(model)
     install(model)
     probe = _Probe(type(model).__name__)
-    with listening(probe):
-        after = _logits(model)
+    try:
+        with listening(probe):
+            after = _logits(model)
+    except RuntimeError as error:
+        # Some models cut block masks to fewer queries, unless attention has its usual name.
+        model.set_attn_implementation(wrapped)
+        reason = str(error).partition("\n")[0]
+        raise UnsupportedModelError(
+            f"{type(model).__name__}, loaded with attn_implementation={wrapped!r}, cannot run with "
+            f"its attention recorded: {reason} Load it with sdpa or eager attention. {SUPPORTED}"
+        ) from error
     if not bool((after - before).abs().max() <= _TOLERANCE * before.abs().max()):
         model.set_attn_implementation(wrapped)
         raise UnsupportedModelError(
@@ -68,6 +78,7 @@ class _Probe:
             )
         self.layers[id(module)] = len(self.layers)
         self._heads.append(call.query.shape[1])
+        call = call.from_row(0)
         expected = self._eager_weights(module, call, dict(arguments))
         rows = slice(0, call.query.shape[2])
         got = torch.cat([c.weights for c in attention_weights(call, rows)], dim=1)
@@ -130,8 +141,7 @@ def _additive(call: AttentionCall) -> Tensor:
 
 
 def _logits(model: PreTrainedModel) -> Tensor:
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    tokens = torch.arange(1, _TOKENS + 1, device=model.device) % vocabulary
+    tokens = torch.arange(1, _TOKENS + 1, device=input_device(model)) % vocabulary_size(model)
     with torch.no_grad():
         logits: Tensor = model(input_ids=tokens[None], use_cache=False).logits
     return logits

@@ -97,7 +97,8 @@ class PromptMaker:
                 place.index,
                 settings.source_unit,
                 settings.language,
-                prompt.token_spans_within(place.text),
+                # Costs as much as all the rest, and only tokens need it.
+                prompt.token_spans_within(place.text) if settings.source_unit == "token" else (),
             )
         ]
 

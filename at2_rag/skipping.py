@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.capture import inspect_attention
+from at2_rag.devices import input_device, vocabulary_size
 from at2_rag.logits import few_logits
 
 #: Kinds of layers through which masked tokens can have no influence. Others, such as convolutions
@@ -87,8 +88,7 @@ def _is_attention_only(model: PreTrainedModel) -> bool:
 @torch.inference_mode()
 def _agrees(model: PreTrainedModel) -> bool:
     """Return whether a few tokens come out the same, masked and left out."""
-    vocabulary = int(model.get_input_embeddings().weight.shape[0])
-    tokens = torch.arange(1, _TOKENS + 1) * 7 % vocabulary
+    tokens = torch.arange(1, _TOKENS + 1) * 7 % vocabulary_size(model)
     visible = torch.ones(1, _TOKENS, dtype=torch.long)
     visible[:, _MASKED] = 0
     whole = Packed(tokens[None], visible, torch.arange(_TOKENS)[None])
@@ -100,7 +100,7 @@ def _agrees(model: PreTrainedModel) -> bool:
 
 
 def _last_logits(model: PreTrainedModel, packed: Packed) -> Tensor:
-    device = model.get_input_embeddings().weight.device
+    device = input_device(model)
     logits: Tensor = model(
         input_ids=packed.tokens.to(device),
         attention_mask=packed.visible.to(device),

@@ -12,7 +12,8 @@ WORKING = (
     "ministral", "mixtral", "olmo2", "olmo3", "granite", "smollm3", "gpt_neox", "gpt2", "stablelm",
     "cohere", "cohere2", "starcoder2", "glm4", "exaone4", "nemotron", "helium", "lfm2", "arcee",
     "bitnet", "ernie4_5", "hunyuan_v1_dense", "seed_oss", "apertus", "llama4_text", "opt",
-    "gemma4_text", "gemma2", "gpt_oss", "deepseek_v3", "qwen3_next", "qwen3_5_text",
+    "gemma4_text", "gemma4_text+shared", "gemma2", "gpt_oss", "deepseek_v3", "qwen3_next",
+    "qwen3_5_text",
 )  # fmt: skip
 #: Without transformers' attention interface.
 REFUSED = ("bloom", "mpt", "codegen", "gptj")
@@ -42,10 +43,18 @@ _OWN = {
 }  # fmt: skip
 
 
+#: The last two layers use the keys and values of the first two.
+_SHARED = {
+    "layer_types": ["sliding_attention", "full_attention"] * 2, "num_kv_shared_layers": 2,
+}  # fmt: skip
+
+
 def build(name: str, seed: int = 0) -> PreTrainedModel:
     """Return a random float32 model; its weights are large enough for peaked attention."""
+    name, *shared = name.split("+")
     known = AutoConfig.for_model(name).to_dict()
-    chosen = {k: v for k, v in (_COMMON | _OWN.get(name, {})).items() if k in known}
+    own = _OWN.get(name, {}) | (_SHARED if shared else {})
+    chosen = {k: v for k, v in (_COMMON | own).items() if k in known}
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **chosen)).eval()
     with torch.no_grad():

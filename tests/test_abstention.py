@@ -217,10 +217,10 @@ def test_clapnq_has_questions_with_an_answer_and_without():
     assert questions[0].example.id == "clapnq-26282907202164485"
 
 
-def test_clapnq_is_answered_where_it_fits_and_counted_where_not(demo_reader, stories_reader):
+def test_clapnq_is_answered_where_it_fits_and_counted_where_not(golden_reader, stories_reader):
     """Neither reader knows such questions: this shows that they go through."""
     questions = clapnq_questions(CLAPNQ)
-    report = measure_abstention(demo_reader, questions, max_new_tokens=8)
+    report = measure_abstention(golden_reader, questions, max_new_tokens=8)
     assert (len(report.answers), report.skipped) == (20, ())
     report = measure_abstention(stories_reader, questions, max_new_tokens=8)
     tokens = {q.example.id: prompt_tokens(stories_reader, q.example) for q in questions}

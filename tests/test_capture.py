@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 from at2_rag import UnsupportedModelError, inspect_attention
 from at2_rag.capture import RecordingLost, capture_of
 from at2_rag.folding import LinearFold
+from at2_rag.logits import few_logits
 from at2_rag.pending import layers_in_cache
 
 TOLERANCE = 1e-5
@@ -87,7 +88,12 @@ def test_generation_agrees_with_eager_on_every_layer(name, stepwise):
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
     with capture_of(model).recording(model, fold, first_row=PROMPT - 1, stepwise=stepwise):
         output = model.generate(
-            tokens, attention_mask=mask, do_sample=False, max_new_tokens=NEW, min_new_tokens=NEW
+            tokens,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=NEW,
+            min_new_tokens=NEW,
+            **few_logits(model, 1),
         )
     whole = torch.cat([mask, torch.ones(2, NEW, dtype=mask.dtype)], dim=1)
     expected = eager_weights(name, output[:, :-1], whole[:, :-1])[..., PROMPT - 1 :, :]

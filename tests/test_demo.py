@@ -16,7 +16,7 @@ def two_hops():
 
     reader = Reader.demo()
     examples = list(islice(generate_examples(SEED, 8, 2), 100))
-    answers = [reader.answer(e.question, e.passages, prune_to=3) for e in examples]
+    answers = reader.answer_batch([(e.question, e.passages) for e in examples], prune_to=3)
     return list(zip(examples, answers, strict=True))
 
 

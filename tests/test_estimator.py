@@ -144,7 +144,7 @@ def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, 
     model = golden_llama.model
     recorded = RecordedModel(model, capture_of(model), estimator)
     prompt = golden_llama.cases[3]["input_ids"][:200]
-    generated = recorded.generate(prompt, {"max_new_tokens": 12})
+    [generated] = recorded.generate([prompt], {"max_new_tokens": 12})
     read = token_scores(estimator, recorded.read(prompt, generated.ids))
     scores = token_scores(estimator, generated.attention)
     torch.testing.assert_close(scores, read, rtol=0, atol=1e-5)

@@ -1,5 +1,6 @@
 """All 100 HotpotQA questions, end to end, with really trained weights and with golden models."""
 
+from conftest import GOLDEN
 from invariants import Unchanged, check_answer
 
 from at2_rag import ContextOverflowError, Passage, Reader, ScoreEstimator
@@ -24,7 +25,7 @@ def test_stories_weights_through_the_overflow_path(stories_reader, hotpot):
         with Unchanged(passages):
             try:
                 answer = stories_reader.answer(
-                    example["question"], passages, on_overflow="drop", prune_to=1, max_new_tokens=8
+                    example["question"], passages, on_overflow="drop", prune_to=1, max_new_tokens=4
                 )
             except ContextOverflowError:
                 continue
@@ -37,27 +38,36 @@ def test_stories_weights_through_the_overflow_path(stories_reader, hotpot):
 
 
 def test_stories_weights_on_the_passages_that_matter(stories_reader, hotpot):
-    for example in hotpot:
-        wanted = set(example["supporting_facts"]["title"])
-        passages = [
-            Passage(p.text[:150], title=p.title, id=p.id)
-            for p in passages_of(example)
-            if p.title in wanted
-        ]
-        answer = stories_reader.answer(example["question"], passages, max_new_tokens=8)
+    asked = [(example["question"], wanted_of(example)) for example in hotpot]
+    with Unchanged(asked):
+        answers = stories_reader.answer_batch(asked, max_new_tokens=8)
+    assert len(answers) == 100
+    for (question, passages), answer in zip(asked, answers, strict=True):
         check_answer(answer, passages)
+        assert answer.question == question
         assert answer.kept == (0, 1)
 
 
+def wanted_of(example):
+    wanted = set(example["supporting_facts"]["title"])
+    return [
+        Passage(p.text[:150], title=p.title, id=p.id)
+        for p in passages_of(example)
+        if p.title in wanted
+    ]
+
+
 def test_golden_models_on_whole_contexts(golden, hotpot):
+    """Each context is answered by one of the models, which take turns, and cited by all."""
     estimator = ScoreEstimator.load(golden.folder)
     reader = Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=8)
-    for example in hotpot:
-        passages = passages_of(example)
+    turn = GOLDEN.index(golden.folder.name)
+    for index, example in enumerate(hotpot):
+        question, passages = example["question"], passages_of(example)
+        said = f"It is said. Final answer: {example['answer']}"
         with Unchanged(passages):
-            answer = reader.answer(example["question"], passages, on_overflow="drop")
-            cited = reader.attribute(
-                example["question"], passages[:3], f"It is said. Final answer: {example['answer']}"
-            )
-        check_answer(answer, passages)
+            cited = reader.attribute(question, passages[:3], said)
+            if index % len(GOLDEN) == turn:
+                answer = reader.answer(question, passages, on_overflow="drop")
+                check_answer(answer, passages)
         check_answer(cited, passages[:3])

@@ -293,7 +293,7 @@ def test_what_cannot_be_followed_comes_at_the_end(golden_reader, options):
 
 def test_a_cache_that_cannot_be_followed_shows_before_anything_is_said(golden_reader, monkeypatch):
     """Sampled again, the answer would not begin with what was said."""
-    monkeypatch.setattr("at2_rag.passes._is_recordable", lambda model, arguments: True)
+    monkeypatch.setattr("at2_rag.passes.is_recordable", lambda model, arguments: True)
     options = {"use_cache": False, "do_sample": True, "temperature": 2.0, "max_new_tokens": 5}
     for seed in range(4):
         torch.manual_seed(seed)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from at2_rag.devices import input_device
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.logits import few_logits
 from at2_rag.task import AttributionTask
@@ -83,5 +84,5 @@ def answer_logits(task: AttributionTask, **inputs: Any) -> Tensor:
 
 def input_tokens(task: AttributionTask) -> Tensor:
     """Return (1, tokens - 1): what :func:`answer_logits` takes, on the model's device."""
-    device = task.model.get_input_embeddings().weight.device
+    device = input_device(task.model)
     return torch.tensor([task.ids[:-1]], device=device)

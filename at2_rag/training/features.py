@@ -9,6 +9,7 @@ from torch import Tensor
 
 from at2_rag.ablation import DEFAULT_BYTE_LIMIT
 from at2_rag.capture import AttentionCapture
+from at2_rag.devices import input_device
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators.base import same_token
 from at2_rag.folding import HeadFold, SeveralFolds
@@ -70,7 +71,7 @@ def _read(task: AttributionTask, capture: AttentionCapture, *folds: HeadFold) ->
     """Read prompt and answer once, into all folds."""
     model = task.model
     # The answer's last token predicts nothing that is wanted.
-    tokens = torch.tensor([task.ids[:-1]], device=model.get_input_embeddings().weight.device)
+    tokens = torch.tensor([task.ids[:-1]], device=input_device(model))
     with capture.recording(model, SeveralFolds(*folds), first_row=task.first_row):
         model(input_ids=tokens, use_cache=False, **few_logits(model, 1))
     if not all(bool(torch.isfinite(fold.features).all()) for fold in folds):
