@@ -85,7 +85,7 @@ class SettledSentences:
         if _first_end(line, seen) == len(line):
             return
         horizon = _last_whole_word(line)
-        for start, end in self._found(line):
+        for start, end in self._unsettled(line):
             if end > horizon and not _is_begun(line, end, horizon):
                 self.free = self._line + end
                 break
@@ -99,12 +99,24 @@ class SettledSentences:
         rest = text[self._line :]
         ended = len(rest) + 1 - len(f"{rest}-".splitlines()[-1])
         if ended:
-            self.spans += [(self._line + a, self._line + b) for a, b in self._found(rest[:ended])]
+            self.spans += [
+                (self._line + a, self._line + b) for a, b in self._unsettled(rest[:ended])
+            ]
             self._line += ended
             self._in_line = 0
 
-    def _found(self, text: str) -> list[Span]:
-        return sentence_spans(text, self._language)[self._in_line :]
+    def _unsettled(self, line: str) -> list[Span]:
+        """Return the line's sentences behind the settled ones.
+
+        Whether a sentence ends depends on the words around, so it is enough to look from the last
+        settled sentence on, which has to come out the same; else, at the whole line.
+        """
+        if self._in_line:
+            start, end = (place - self._line for place in self.spans[-1])
+            found = sentence_spans(line[start:], self._language)
+            if found[:1] == [(0, end - start)]:
+                return [(start + a, start + b) for a, b in found[1:]]
+        return sentence_spans(line, self._language)[self._in_line :]
 
 
 def _is_byte(tokenizer: PreTrainedTokenizerBase, id: int) -> bool:
