@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE = 1
 # The packages for frameworks, each with its own pyproject.toml and tests.
 PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at2
 
-.PHONY: demo test test-core test-integrations test-lowest bench lint fix install clean
+.PHONY: demo test test-core test-integrations test-lowest bench experiments lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
@@ -27,6 +27,9 @@ test-lowest:  ## the same with the lowest versions that pyproject.toml allows
 
 bench: .venv/dev.installed  ## measure what attribution costs; the results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH)
+
+experiments: .venv/dev.installed  ## rerun the paper's experiments at a small size; results go to build/experiments
+	$(BIN)/at2-rag experiment hotpot-pruning --examples 100
 
 lint: .venv/dev.installed  ## style and types
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import prod
 from typing import overload
 
 import torch
@@ -91,12 +92,38 @@ def _rest(rows: Tensor | None, start: int) -> Tensor | None:
     return rows[:, :, start:].clone()
 
 
+class Scratch:
+    """Memory that chunks of weights take turns in.
+
+    Asked for anew for every chunk, it can come back as untouched pages, which cost about as much
+    as what is computed in them.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, torch.device], Tensor] = {}
+
+    def take(self, name: str, shape: Sequence[int], device: torch.device) -> Tensor:
+        """Return uninitialised float32 memory; what was taken before by this name is overwritten.
+
+        Args:
+            name: Of its use.
+            shape: Of the tensor.
+            device: Where it is.
+        """
+        size = prod(shape)
+        held = self._held.get((name, device))
+        if held is None or held.numel() < size:
+            held = self._held[name, device] = torch.empty(size, device=device)
+        return held[:size].view(*shape)
+
+
 @dataclass(frozen=True)
 class WeightChunk:
     """Attention weights of some heads and rows.
 
     Attributes:
-        weights: (B, heads, rows, K), float32.
+        weights: (B, heads, rows, K), float32; overwritten by the next chunk where there is a
+            :class:`Scratch`.
         heads: Which heads.
         first_row: Absolute position of the first query.
         first_key: Absolute position of the first key.
@@ -113,6 +140,7 @@ def attention_weights(
     rows: slice,
     byte_limit: int = DEFAULT_BYTE_LIMIT,
     heads: Sequence[int] | None = None,
+    scratch: Scratch | None = None,
 ) -> Iterator[WeightChunk]:
     """Yield the attention weights of some rows, a few heads and rows at a time.
 
@@ -125,6 +153,7 @@ def attention_weights(
         byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
             key-value head and one row are always done.
         heads: Which heads are wanted; ``None`` for all.
+        scratch: Memory that all chunks use; ``None`` for memory of each chunk's own.
     """
     assert call.block_mask is None  # or what it hides would be seen
     batch, _, _, width = call.query.shape
@@ -141,7 +170,7 @@ def attention_weights(
         key = call.key[:, group].float().transpose(-1, -2)
         for start in range(rows.start, rows.stop, row_step):
             part = slice(start, min(start + row_step, rows.stop))
-            weights = _chunk(call, key, chosen, part)
+            weights = _chunk(call, key, chosen, part, scratch or Scratch())
             yield WeightChunk(weights, chosen, call.first_query + start, call.first_key)
 
 
@@ -159,20 +188,25 @@ def _groups(
         yield slice(group, group + 1), list(members)
 
 
-def _chunk(call: AttentionCall, key: Tensor, heads: slice | list[int], rows: slice) -> Tensor:
+def _chunk(
+    call: AttentionCall, key: Tensor, heads: slice | list[int], rows: slice, scratch: Scratch
+) -> Tensor:
     """Return (B, heads, rows, K) for transposed keys (B, groups, D, K)."""
     batch, groups, width, keys = key.shape
     query = call.query[:, heads, rows].float() * call.scaling
     count, length = query.shape[1], query.shape[2]
     # The query heads that share a key head are one matrix product; keys are never repeated.
-    logits = (query.reshape(batch, groups, -1, width) @ key).view(batch, count, length, keys)
+    query = query.reshape(batch, groups, -1, width)
+    products = scratch.take("logits", (*query.shape[:3], keys), key.device)
+    logits = torch.matmul(query, key, out=products).view(batch, count, length, keys)
     if call.softcap is not None:
-        logits = torch.tanh(logits / call.softcap) * call.softcap
+        logits.div_(call.softcap).tanh_().mul_(call.softcap)
     if call.position_bias is not None:
-        logits = logits + call.position_bias[:, heads, rows, :keys]
+        logits.add_(call.position_bias[:, heads, rows, :keys])
     _mask(logits, call, heads, rows)
     if call.sinks is None:
-        return torch.softmax(logits, dim=-1)
+        weights = scratch.take("weights", logits.shape, key.device)
+        return torch.softmax(logits, dim=-1, out=weights)
     sinks = call.sinks[heads].float().view(1, -1, 1, 1).expand(batch, -1, length, 1)
     return torch.softmax(torch.cat([logits, sinks], dim=-1), dim=-1)[..., :-1]
 

@@ -11,7 +11,13 @@ from typing import Any, Protocol
 from torch import nn
 from transformers import PreTrainedModel
 
-from at2_rag.attention import DEFAULT_BYTE_LIMIT, AttentionCall, WeightChunk, attention_weights
+from at2_rag.attention import (
+    DEFAULT_BYTE_LIMIT,
+    AttentionCall,
+    Scratch,
+    WeightChunk,
+    attention_weights,
+)
 from at2_rag.interface import install, listening
 from at2_rag.pending import MOST_ROWS, PendingRows, layers_in_cache
 from at2_rag.probe import AttentionShape, probe_model
@@ -97,6 +103,7 @@ class Recording:
         self.seen: dict[int, int] = {}
         self._layers, self._fold = layers, fold
         self._first_row, self._byte_limit = first_row, byte_limit
+        self._scratch = Scratch()
         self._pending = {layer: PendingRows() for layer in waiting}
 
     def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
@@ -141,7 +148,7 @@ class Recording:
         if heads is not None and not heads:
             return
         rows = slice(0, call.query.shape[2])
-        for chunk in attention_weights(call, rows, self._byte_limit, heads):
+        for chunk in attention_weights(call, rows, self._byte_limit, heads, self._scratch):
             self._fold.add(layer, chunk)
 
 

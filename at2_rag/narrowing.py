@@ -38,12 +38,23 @@ def best_by_bm25(question: str, passages: Sequence[Passage], keep: int) -> list[
         raise InputError(f"keep is {keep}; expected at least 1.")
     if len(passages) <= keep:
         return list(range(len(passages)))
-    scores = _bm25(question, [f"{p.title or ''}\n{p.text}" for p in passages])
-    best = np.argsort(-scores, kind="stable")[:keep]
-    return sorted(int(index) for index in best)
+    return sorted(order_by_bm25(question, passages)[:keep])
 
 
-def _bm25(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+def order_by_bm25(question: str, passages: Sequence[Passage]) -> list[int]:
+    """Return the indices of all passages, those with the most telling words first.
+
+    Titles count as text. Passages that score the same stay in the order given.
+
+    Args:
+        question: What will be asked.
+        passages: The passages.
+    """
+    scores = _scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
+    return [int(index) for index in np.argsort(-scores, kind="stable")]
+
+
+def _scores(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
     tokens = _tokenize(texts)
     vocabulary = {token for group in tokens for token in group}
     asked = [token for token in _tokenize([question])[0] if token in vocabulary]

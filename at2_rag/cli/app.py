@@ -13,6 +13,7 @@ from at2_rag.cli.ask import ask
 from at2_rag.cli.console import report_error, warnings_as_notes
 from at2_rag.cli.demo import demo
 from at2_rag.cli.evaluate import evaluate
+from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.train import train
@@ -88,7 +89,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, evaluate, info):
+for _command in (demo, ask, evaluate, experiment, info):
     app.command()(_command)
 app.add_typer(train, name="train")
 

@@ -43,20 +43,27 @@ def make_manifest(
         copying: Whether the features of copying coefficients are among them.
         detail: Whether attention and effects by source are.
     """
-    from at2_rag import __version__
-
-    settings = asdict(reader.settings)
-    manifest = {
+    return {
         "format": FORMAT,
-        "model": _model(reader),
-        "chat_template": reader.tokenizer.chat_template,
-        "tokens": len(reader.tokenizer),
-        "settings": {name: settings[name] for name in _SETTINGS},
+        **reader_manifest(reader),
         "num_ablations": num_ablations,
         "source_unit": source_unit,
         "seed": seed,
         "copying": copying,
         "detail": detail,
+    }
+
+
+def reader_manifest(reader: Reader) -> dict[str, Any]:
+    """Return what a reader's answers depend on, as plain JSON types."""
+    from at2_rag import __version__
+
+    settings = asdict(reader.settings)
+    manifest = {
+        "model": _model(reader),
+        "chat_template": reader.tokenizer.chat_template,
+        "tokens": len(reader.tokenizer),
+        "settings": {name: settings[name] for name in _SETTINGS},
         "versions": {
             "at2_rag": __version__,
             "torch": torch.__version__,

@@ -1,0 +1,55 @@
+"""Experiments by name, as they are written on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from at2_rag.errors import InputError
+from at2_rag.experiments.base import Experiment, ExperimentConfig
+from at2_rag.experiments.hotpot_pruning import HotpotPruning, HotpotPruningConfig
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An experiment that can be asked for by name.
+
+    Attributes:
+        config: Its kind of config.
+        experiment: Makes it from one.
+        about: What it is, in a line.
+    """
+
+    config: type[ExperimentConfig]
+    experiment: Any
+    about: str
+
+
+#: In the order of the paper.
+EXPERIMENTS: Mapping[str, Entry] = {
+    "hotpot-pruning": Entry(
+        HotpotPruningConfig,
+        HotpotPruning,
+        "prune the context by what a first answer used, and answer again (section 5)",
+    ),
+}
+
+
+def experiment_by_name(name: str, **told: Any) -> Experiment[Any]:
+    """Return an experiment.
+
+    Args:
+        name: One of :data:`EXPERIMENTS`.
+        told: Fields of its config.
+
+    Raises:
+        InputError: If there is no such experiment, or it cannot be told so.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(
+            f"There is no experiment {name!r}; expected one of {', '.join(EXPERIMENTS)}."
+        )
+    entry = EXPERIMENTS[name]
+    found: Experiment[Any] = entry.experiment(entry.config(**told))
+    return found

@@ -1,0 +1,78 @@
+"""Running an experiment: item by item, resumable, and then the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from at2_rag.experiments.base import Experiment, ItemT, Record, Report
+from at2_rag.experiments.plots import save_figure
+from at2_rag.experiments.store import RecordStore, identity
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from at2_rag.reader import Reader
+
+#: Called after each item with how many are done, how many there are, and whether it was done
+#: before.
+OnDone = Callable[[int, int, bool], None]
+
+#: Wide enough that no table of a report is folded.
+_TABLE_WIDTH = 120
+
+
+def run_experiment(
+    experiment: Experiment[ItemT], reader: Reader, out: str | Path, on_done: OnDone | None = None
+) -> Report:
+    """Measure all items and write the report; interrupted, the same call goes on.
+
+    Into the folder go ``config.json``, ``records.jsonl`` (a line for each item, as it is done),
+    ``results.json``, ``table.txt`` and ``figure.png``.
+
+    Args:
+        experiment: What to measure.
+        reader: With the model and the estimator that it is measured on.
+        out: The folder; made if it is not there.
+        on_done: Follows the run.
+
+    Raises:
+        InputError: If the folder belongs to another run, or the data cannot be used.
+        FileFormatError: If a file cannot be read or written.
+        ImportError: If rich or matplotlib is not installed.
+        NumericalError: If the model produced NaN.
+    """
+    folder = Path(out)
+    items = experiment.items()
+    store = RecordStore(folder, identity(experiment.name, experiment.config, reader))
+    records: list[Record] = []
+    for item in items:
+        known = store.get(item)
+        if known is None:
+            records.append(store.add(item, experiment.measure(reader, item)))
+        else:
+            records.append(known)
+        if on_done is not None:
+            on_done(len(records), len(items), known is not None)
+    report = experiment.report(records)
+    _write(report, folder)
+    return report
+
+
+def _write(report: Report, folder: Path) -> None:
+    text = json.dumps(report.results, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "table.txt").write_text(_as_text(report.tables), encoding="utf-8")
+    save_figure(report.draw, report.size, folder / "figure.png")
+
+
+def _as_text(tables: tuple[Table, ...]) -> str:
+    from rich.console import Console
+
+    console = Console(width=_TABLE_WIDTH, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        for table in tables:
+            console.print(table)
+    return captured.get()
