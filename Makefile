@@ -15,7 +15,7 @@ demo: .venv/demo.installed  ## answer questions with citations, prune, answer ag
 test: test-core test-integrations  ## run all tests
 
 test-core: .venv/dev.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-integrations: .venv/dev.installed
 	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest) || exit 1; done
