@@ -9,14 +9,12 @@ from conftest import TESTS
 from typer.testing import CliRunner
 
 from at2_rag import InputError, Reader, ScoreEstimator
-from at2_rag.cli import collect_progress as bar
 from at2_rag.cli import collecting
+from at2_rag.cli import progress as bar
 from at2_rag.cli import train as command
 from at2_rag.training import (
     CorruptRecordWarning,
     FitWarning,
-    Outcome,
-    SkipReason,
     fit,
     load_collected,
     world_examples,
@@ -147,16 +145,16 @@ def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
         return bars[-1]
 
     monkeypatch.setattr(bar, "Progress", clocked)
-    with bar.collect_progress(100) as advance:
-        for _ in range(60):
-            advance(Outcome("a", resumed=True))
-        for _ in range(10):
+    with bar.resumable_progress("collecting", 100) as on_done:
+        for done in range(1, 61):
+            on_done(done, 100, True)
+        for done in range(61, 71):
             now[0] += 2.0
-            advance(Outcome("b", skipped=SkipReason.too_long))
+            on_done(done, 100, False)
         task = bars[0].tasks[0]
         assert task.completed == 70
         assert task.time_remaining == pytest.approx(60, abs=7)
-        assert bar.Rate().render(task).plain in ("2.0 s/example", "1.8 s/example")
+        assert bar._Rate().render(task).plain in ("2.0 s/example", "1.8 s/example")
 
 
 @pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")

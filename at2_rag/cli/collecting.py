@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from at2_rag.cli import options
-from at2_rag.cli.collect_progress import collect_progress
 from at2_rag.cli.console import note, show
-from at2_rag.cli.loading import DEMO, load_reader
+from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.progress import resumable_progress
 from at2_rag.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from at2_rag import Reader
-    from at2_rag.training import CollectReport, SkipReason, TrainingExample
+    from at2_rag.training import CollectReport, Outcome, SkipReason, TrainingExample
 
 _WORLDS = "worlds"
 _WORLD_EXAMPLES = 500
@@ -171,7 +172,12 @@ def collect(
     else:
         _refuse_without_ray(workers)
         run = partial(_here, load_reader(model, dtype=dtype.value, device=device))
-    with collect_progress(len(range(part[0], len(found), part[1]))) as report_progress:
+    total, done = len(range(part[0], len(found), part[1])), count(1)
+    with resumable_progress("collecting", total) as on_done:
+
+        def report_progress(outcome: Outcome) -> None:
+            on_done(next(done), total, outcome.resumed)
+
         report = run(found, out, progress=report_progress, **arguments)
     _say_what_was_collected(report)
 
@@ -193,10 +199,8 @@ def _with_ray(
 ) -> CollectReport:
     from at2_rag.training import RayWorkers, collect_with_ray
 
-    try:
+    with missing_as_input_error():
         return collect_with_ray(load, examples, out, workers=RayWorkers(**workers), **arguments)
-    except ImportError as error:
-        raise InputError(str(error)) from error
 
 
 def _load_in_actor(name: str, dtype: str, device: str) -> Reader:

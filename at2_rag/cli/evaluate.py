@@ -11,7 +11,7 @@ import typer
 
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, stderr
-from at2_rag.cli.loading import DEMO, load_reader
+from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.errors import InputError
 from at2_rag.published import AUTO
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from at2_rag.training.examples import TrainingExample
 
 _WORLDS = "worlds"
-#: Far from the seeds that anybody trains with, so that the questions are new to the model.
-_HELD_OUT = 2_000_000
 _DEFAULT_METHODS = "at2,average-attention,gradient,esm-32,leave-one-out,random"
 
 _MEASURING = "Measuring"
@@ -115,24 +113,16 @@ def _check_outputs(json: Path | None, plot: Path | None) -> None:
     if plot is not None:
         from at2_rag.evaluation.report import require_plotting
 
-        with _as_input_error():
+        with missing_as_input_error():
             require_plotting(plot)
-
-
-@contextmanager
-def _as_input_error() -> Iterator[None]:
-    """Say that something is not installed as any other wrong command, in a line."""
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(str(error)) from error
 
 
 def _examples(data: str, count: int, seed: int) -> list[TrainingExample]:
     from at2_rag.training.examples import read_examples, world_examples
+    from at2_rag.worlds import HELD_OUT_SEED
 
     if data == _WORLDS:
-        return world_examples(_HELD_OUT + seed, count)
+        return world_examples(HELD_OUT_SEED + seed, count)
     if not Path(data).is_file():
         raise InputError(f"--data is {data!r}; expected {_WORLDS}, or a file with JSON lines.")
     found = read_examples(data)
@@ -166,7 +156,7 @@ def _compare(
     def tell(example: TrainingExample) -> None:
         note(f"{example.id} is longer than the model's context and is left out")
 
-    with _progress(len(examples)) as advance, _as_input_error():
+    with _progress(len(examples)) as advance, missing_as_input_error():
         tasks = example_tasks(
             reader, examples, tell, source_unit=source_unit, max_new_tokens=max_new_tokens
         )

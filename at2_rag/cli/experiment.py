@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from at2_rag.cli import options
-from at2_rag.cli.collect_progress import Rate
-from at2_rag.cli.console import note, show, stderr
-from at2_rag.cli.loading import DEMO, load_reader
-from at2_rag.errors import InputError
+from at2_rag.cli.console import note, show
+from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.progress import resumable_progress
 from at2_rag.published import AUTO
 
 if TYPE_CHECKING:
@@ -87,21 +84,12 @@ def experiment(
         "prompt": "plain" if demo else "final-answer",
     }
     folder = out or _FOLDER / name
-    with _as_input_error():
+    with missing_as_input_error():
         asked = _prepared(name, told)
         reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
         report = _run(asked, reader, folder)
     show(*report.tables)
     note(f"results, tables and figure are in {folder}")
-
-
-@contextmanager
-def _as_input_error() -> Iterator[None]:
-    """Say that something is not installed as any other wrong command, in a line."""
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(str(error)) from error
 
 
 def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any]:
@@ -117,25 +105,5 @@ def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any]:
 def _run(asked: Experiment[Any], reader: Reader, folder: Path) -> Report:
     from at2_rag.experiments import run_experiment
 
-    with _progress() as on_done:
+    with resumable_progress("measuring") as on_done:
         return run_experiment(asked, reader, folder, on_done)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, bool], None]]:
-    """Show a bar with rate and time left on stderr, on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("measuring", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    console = stderr()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=None)
-
-        def on_done(done: int, total: int, known: bool) -> None:
-            if known:
-                # What was there before took no time, and promises a rate that is not real.
-                bar.reset(task, completed=done, total=total)
-            else:
-                bar.update(task, completed=done, total=total)
-
-        yield on_done

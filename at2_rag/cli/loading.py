@@ -110,6 +110,15 @@ def reworded(problem: str) -> Iterator[None]:
 
 
 @contextmanager
+def missing_as_input_error() -> Iterator[None]:
+    """Say that something is not installed as any other wrong command, in a line."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(str(error)) from error
+
+
+@contextmanager
 def _waiting_for(name: str) -> Iterator[None]:
     """Show a spinner; or the hub's own progress, where a model may have to be downloaded."""
     if not _is_at_hand(name):

@@ -10,6 +10,7 @@ import typer
 
 from at2_rag.cli.collecting import collect, note_skipped
 from at2_rag.cli.console import note, show, spinner
+from at2_rag.cli.loading import missing_as_input_error
 from at2_rag.cli.train_report import metrics_table, show_calibrations
 from at2_rag.errors import InputError
 
@@ -127,8 +128,6 @@ def _plot(estimator: Path, path: Path) -> None:
     from at2_rag import ScoreEstimator
     from at2_rag.training import plot_coefficients
 
-    try:
+    with missing_as_input_error():
         plot_coefficients(ScoreEstimator.load(estimator), path)
-    except ImportError as error:
-        raise InputError(str(error)) from error
     note(f"drew the coefficients into {path}")

@@ -16,10 +16,10 @@ from at2_rag.datasets.registry import (
     HubDataset,
     own_name,
 )
-from at2_rag.datasets.rows import Row
 from at2_rag.datasets.sampling import Selection
+from at2_rag.datasets.tables import parsed_rows
 from at2_rag.datasets.thought import ThoughtExample
-from at2_rag.errors import FileFormatError, InputError
+from at2_rag.errors import InputError
 from at2_rag.training.examples import TrainingExample
 
 _Named = TypeVar("_Named", TrainingExample, ThoughtExample)
@@ -102,16 +102,7 @@ def load_thoughts(
 
 
 def _parsed(dataset: HubDataset[Example], selection: Selection) -> Iterator[Example]:
-    for placed in selection.rows(dataset):
-        try:
-            if not isinstance(placed.value, dict):
-                kind = type(placed.value).__name__
-                raise InputError(f"the row is a {kind}; expected a record with named fields.")
-            example = dataset.parse(Row(placed.value, dataset.name, placed.name))
-        except InputError as error:
-            raise FileFormatError(f"{placed.place}: {error}") from error
-        if example is not None:
-            yield example
+    return parsed_rows(selection.rows(dataset), dataset.name, dataset.parse)
 
 
 def _take(

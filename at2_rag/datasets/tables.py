@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from at2_rag.errors import MissingResourceError
+from at2_rag.datasets.rows import Row
+from at2_rag.errors import FileFormatError, InputError, MissingResourceError
 from at2_rag.files.source import BYTE_ORDER_MARK, SourceFile
+
+Parsed = TypeVar("Parsed")
 
 
 class Placed(NamedTuple):
@@ -49,6 +52,31 @@ class Table:
         if self.lines is not None:
             where = f"{self.label}:{self.lines[index]}"
         return Placed(where, f"{self.prefix}-{index}", self.rows[index])
+
+
+def parsed_rows(
+    rows: Iterable[Placed], dataset: str, parse: Callable[[Row], Parsed | None]
+) -> Iterator[Parsed]:
+    """Yield what is made of each row, without those of which nothing is.
+
+    Args:
+        rows: As they were found.
+        dataset: Name of the data set.
+        parse: Makes something of a row; ``None`` for a row to leave out.
+
+    Raises:
+        FileFormatError: If a row is bad; with its place.
+    """
+    for placed in rows:
+        try:
+            if not isinstance(placed.value, dict):
+                kind = type(placed.value).__name__
+                raise InputError(f"the row is a {kind}; expected a record with named fields.")
+            found = parse(Row(placed.value, dataset, placed.name))
+        except InputError as error:
+            raise FileFormatError(f"{placed.place}: {error}") from error
+        if found is not None:
+            yield found
 
 
 def read_table(path: Path, prefix: str) -> Table:

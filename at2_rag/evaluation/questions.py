@@ -9,8 +9,7 @@ from pathlib import Path
 
 from at2_rag.datasets.context import parse_clapnq
 from at2_rag.datasets.rows import Row
-from at2_rag.datasets.tables import Placed, read_table
-from at2_rag.errors import FileFormatError, InputError
+from at2_rag.datasets.tables import parsed_rows, read_table
 from at2_rag.training.examples import TrainingExample
 from at2_rag.worlds import generate_examples
 from at2_rag.worlds.schema import UNKNOWN
@@ -75,19 +74,13 @@ def clapnq_questions(path: str | Path) -> list[Question]:
         FileFormatError: If the file cannot be read or a row is bad; with its place.
     """
     table = read_table(Path(path), "clapnq")
-    found = [_clapnq_question(table.row(index)) for index in range(len(table.rows))]
-    return [question for question in found if question is not None]
+    rows = (table.row(index) for index in range(len(table.rows)))
+    return list(parsed_rows(rows, "clapnq", _clapnq_question))
 
 
-def _clapnq_question(placed: Placed) -> Question | None:
-    try:
-        if not isinstance(placed.value, dict):
-            raise InputError(f"the row is a {type(placed.value).__name__}; expected a record.")
-        row = Row(placed.value, "clapnq", placed.name)
-        example = parse_clapnq(row)
-        answers = [record.optional_text("answer") for record in row.records("output")]
-    except InputError as error:
-        raise FileFormatError(f"{placed.place}: {error}") from error
+def _clapnq_question(row: Row) -> Question | None:
+    example = parse_clapnq(row)
+    answers = [record.optional_text("answer") for record in row.records("output")]
     if example is None:
         return None
     return Question(example, any(answer.strip() for answer in answers))

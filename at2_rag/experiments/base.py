@@ -19,8 +19,6 @@ Record = dict[str, Any]
 
 #: Stands for generated worlds, which the demo reader knows.
 WORLDS = "worlds"
-#: Far from the seeds that anybody trains with, so that the questions are new to the model.
-HELD_OUT_WORLDS = 2_000_000
 
 PromptName = Literal["final-answer", "plain"]
 _PROMPTS: dict[str, PromptTemplate] = {"final-answer": FINAL_ANSWER, "plain": MULTI_PASSAGE}

@@ -12,10 +12,11 @@ from pathlib import Path
 from at2_rag.datasets.registry import CONTEXT_DATASETS
 from at2_rag.datasets.rows import Row
 from at2_rag.datasets.sampling import Selection
-from at2_rag.errors import FileFormatError, InputError
-from at2_rag.experiments.base import HELD_OUT_WORLDS, WORLDS
+from at2_rag.datasets.tables import parsed_rows
+from at2_rag.errors import InputError
+from at2_rag.experiments.base import WORLDS
 from at2_rag.passages import Passage
-from at2_rag.worlds import generate_examples
+from at2_rag.worlds import HELD_OUT_SEED, generate_examples
 
 _HOTPOT = "hotpot_qa"
 
@@ -77,14 +78,15 @@ def gold_questions(
             "and the supporting passages have to be known."
         )
     selection = Selection("validation", seed, Path(file) if file else None, None, {})
-    found = list(islice(_hotpot(selection), count))
+    rows = selection.rows(CONTEXT_DATASETS[_HOTPOT])
+    found = list(islice(parsed_rows(rows, _HOTPOT, _parse_hotpot), count))
     if not found:
         raise InputError(f"{data} holds no question with an answer and passages; check the file.")
     return found
 
 
 def _worlds(seed: int, num_passages: int, hops: int) -> Iterator[GoldQuestion]:
-    worlds = generate_examples(HELD_OUT_WORLDS + seed, num_passages, hops)
+    worlds = generate_examples(HELD_OUT_SEED + seed, num_passages, hops)
     for index, world in enumerate(worlds):
         yield GoldQuestion(
             f"world-{seed}-{index}",
@@ -93,19 +95,6 @@ def _worlds(seed: int, num_passages: int, hops: int) -> Iterator[GoldQuestion]:
             world.final_answer,
             tuple(sorted(set(world.supporting_passages))),
         )
-
-
-def _hotpot(selection: Selection) -> Iterator[GoldQuestion]:
-    for placed in selection.rows(CONTEXT_DATASETS[_HOTPOT]):
-        try:
-            if not isinstance(placed.value, dict):
-                kind = type(placed.value).__name__
-                raise InputError(f"the row is a {kind}; expected a record with named fields.")
-            question = _parse_hotpot(Row(placed.value, _HOTPOT, placed.name))
-        except InputError as error:
-            raise FileFormatError(f"{placed.place}: {error}") from error
-        if question is not None:
-            yield question
 
 
 def _parse_hotpot(row: Row) -> GoldQuestion | None:

@@ -2,6 +2,7 @@
 
 from at2_rag.worlds import schema
 from at2_rag.worlds.generate import (
+    HELD_OUT_SEED,
     Fact,
     World,
     WorldExample,
@@ -9,4 +10,12 @@ from at2_rag.worlds.generate import (
     generate_world,
 )
 
-__all__ = ["Fact", "World", "WorldExample", "generate_examples", "generate_world", "schema"]
+__all__ = [
+    "HELD_OUT_SEED",
+    "Fact",
+    "World",
+    "WorldExample",
+    "generate_examples",
+    "generate_world",
+    "schema",
+]

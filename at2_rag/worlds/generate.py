@@ -20,6 +20,9 @@ from at2_rag.worlds.relations import RELATIONS, Relation
 _LINK_PROBABILITY = 0.5
 _FACTS_PER_PASSAGE = (2, 4)
 
+#: Far from the seeds that anybody trains with, so that worlds from here on are new to a model.
+HELD_OUT_SEED = 2_000_000
+
 
 @dataclass(frozen=True)
 class Fact:

@@ -1,10 +1,9 @@
-"""The bar that shows how far a collection is."""
+"""The bar that shows how far something resumable is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -19,11 +18,8 @@ from rich.text import Text
 
 from at2_rag.cli.console import stderr
 
-if TYPE_CHECKING:
-    from at2_rag.training import Outcome
 
-
-class Rate(ProgressColumn):
+class _Rate(ProgressColumn):
     """Examples in a second, or seconds for an example where that is the larger number."""
 
     def render(self, task: Task) -> Text:
@@ -36,27 +32,32 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def collect_progress(total: int) -> Iterator[Callable[[Outcome], None]]:
-    """Show a bar with rate and time left on stderr, on a terminal."""
+def resumable_progress(
+    verb: str, total: int | None = None
+) -> Iterator[Callable[[int, int, bool], None]]:
+    """Show a bar with rate and time left on stderr, on a terminal.
+
+    Yields what is to be called after each example, with how many are done, how many there are, and
+    whether it had been done before.
+
+    Args:
+        verb: What is done to examples.
+        total: How many there are, if that is known.
+    """
     columns = (
-        TextColumn("collecting"),
+        TextColumn(verb),
         BarColumn(),
         MofNCompleteColumn(),
-        Rate(),
+        _Rate(),
         TimeRemainingColumn(),
     )
     console = stderr()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=total)
-        done = 0
 
-        def advance(outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            if outcome.resumed:
-                # What was there before took no time, and would promise a rate that is not real.
-                bar.reset(task, completed=done, total=total)
-            else:
-                bar.advance(task)
+        def on_done(done: int, total: int, before: bool) -> None:
+            # What was there before took no time, and would promise a rate that is not real.
+            move = bar.reset if before else bar.update
+            move(task, completed=done, total=total)
 
-        yield advance
+        yield on_done
