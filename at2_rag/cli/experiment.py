@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.cli.progress import resumable_progress
+from at2_rag.errors import InputError
 from at2_rag.published import AUTO
 
 if TYPE_CHECKING:
@@ -21,11 +23,16 @@ _FOLDER = Path("build/experiments")
 #: Longest answers: what the demo reader writes is short.
 _DEMO_TOKENS, _MODEL_TOKENS = 64, 256
 
+#: What each is, in a line; here, so that the help need not wait for torch.
+ABOUT = {
+    "hotpot-pruning": "prune the context by what a first answer used, and answer again",
+}
+
 _Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="hotpot-pruning: prune the context by what a first answer used, and answer again.",
+        help="; ".join(f"{name}: {about}" for name, about in ABOUT.items()) + ".",
         show_default=False,
     ),
 ]
@@ -37,13 +44,29 @@ _Data = Annotated[
         "hotpot_qa, from the hub or from a file of its rows.",
     ),
 ]
-_Examples = Annotated[int, typer.Option(min=1, help="How many; more of them go on from the fewer.")]
+_Examples = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many; more of them go on from the fewer; default the experiment's own.",
+        show_default=False,
+    ),
+]
 _Seed = Annotated[int, typer.Option(help="Of the data's order and of whatever is random.")]
 _Out = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
         help=f"Folder of results, or one to go on in; default {_FOLDER}/NAME.",
+        show_default=False,
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Anything else in the experiment's config; the value as JSON, or as text.",
         show_default=False,
     ),
 ]
@@ -62,11 +85,12 @@ def experiment(
     name: _Name,
     model: options.Model = None,
     data: _Data = "worlds",
-    examples: _Examples = 100,
+    examples: _Examples = None,
     seed: _Seed = 0,
     out: _Out = None,
     estimator: options.Estimator = AUTO,
     max_new_tokens: _Tokens = None,
+    other: _Set = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
 ) -> None:
@@ -77,11 +101,12 @@ def experiment(
     demo = model in (None, DEMO)
     told = {
         "data": data,
-        "examples": examples,
         "seed": seed,
         "max_new_tokens": max_new_tokens or (_DEMO_TOKENS if demo else _MODEL_TOKENS),
         # The demo reader was trained to end in a final answer, and never saw an instruction to.
         "prompt": "plain" if demo else "final-answer",
+        **({} if examples is None else {"examples": examples}),
+        **_fields(other or []),
     }
     folder = out or _FOLDER / name
     with missing_as_input_error():
@@ -92,7 +117,22 @@ def experiment(
     note(f"results, tables and figure are in {folder}")
 
 
-def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any]:
+def _fields(told: list[str]) -> dict[str, Any]:
+    """Return fields of a config by name, as they are told on the command line."""
+    found = {}
+    for text in told:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InputError(f"--set is {text!r}; expected FIELD=VALUE.")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        found[name] = tuple(read) if isinstance(read, list) else read
+    return found
+
+
+def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any, Any]:
     """Return the experiment, once it is clear that its figure could be drawn."""
     from at2_rag.evaluation.report import require_plotting
     from at2_rag.experiments import experiment_by_name
@@ -102,7 +142,7 @@ def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any]:
     return found
 
 
-def _run(asked: Experiment[Any], reader: Reader, folder: Path) -> Report:
+def _run(asked: Experiment[Any, Any], reader: Reader, folder: Path) -> Report:
     from at2_rag.experiments import run_experiment
 
     with resumable_progress("measuring") as on_done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from at2_rag.errors import InputError
@@ -37,6 +38,11 @@ class Item(Protocol):
 
 
 ItemT = TypeVar("ItemT", bound=Item)
+SubjectT = TypeVar("SubjectT")
+
+#: Called after each step of a stretch of work with how many are done, how many there are, and
+#: whether it was done before.
+OnDone = Callable[[int, int, bool], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class Report:
     size: tuple[float, float] = (10.0, 4.0)
 
 
-class Experiment(Protocol[ItemT]):
+class Experiment(Protocol[ItemT, SubjectT]):
     """One experiment with its config; :func:`at2_rag.experiments.run_experiment` runs it."""
 
     @property
@@ -105,8 +111,25 @@ class Experiment(Protocol[ItemT]):
     def items(self) -> Sequence[ItemT]:
         """Return what is to be measured, in order; the same for the same config."""
 
-    def measure(self, reader: Reader, item: ItemT) -> Record:
-        """Return everything worth knowing about one item, in plain JSON types."""
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> SubjectT:
+        """Return what the items are measured on: the reader, or what was trained with it.
+
+        Called at each start, before any item is measured. What takes long is kept in the folder,
+        so that an interrupted preparation goes on where it stopped.
+
+        Args:
+            reader: With the model and the estimator.
+            folder: Of the results; there, and the experiment's own.
+            on_done: Follows what takes long.
+        """
+
+    def measure(self, subject: SubjectT, item: ItemT) -> Record:
+        """Return everything worth knowing about one item, in plain JSON types.
+
+        Args:
+            subject: What :meth:`prepare` returned.
+            item: One of :meth:`items`.
+        """
 
     def report(self, records: Sequence[Record]) -> Report:
         """Summarise the records of all items, in their order."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2_rag.answer import Answer
 from at2_rag.errors import ContextOverflowError, InputError
-from at2_rag.experiments.base import ExperimentConfig, Record, Report
+from at2_rag.experiments.base import ExperimentConfig, OnDone, Record, Report
 from at2_rag.experiments.pruning_report import draw, tables
 from at2_rag.experiments.pruning_results import key_of, summarize
 from at2_rag.experiments.questions import GoldQuestion, gold_questions
@@ -71,7 +72,11 @@ class HotpotPruning:
         told = self.config
         return gold_questions(told.data, told.examples, told.seed, told.num_passages, told.hops)
 
-    def measure(self, reader: Reader, item: GoldQuestion) -> Record:
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
+        """Return the reader; there is nothing to prepare."""
+        return reader
+
+    def measure(self, subject: Reader, item: GoldQuestion) -> Record:
         """Return every method's ranking and the answers from all sets of passages kept.
 
         Raises:
@@ -79,14 +84,14 @@ class HotpotPruning:
             NumericalError: If the model produced NaN.
         """
         try:
-            task = reader.task(item.question, item.passages, **self._options)
+            task = subject.task(item.question, item.passages, **self._options)
         except ContextOverflowError as error:
             return {"too_long_by": error.excess}
-        rankings = self._rankings(reader, item, task)
+        rankings = self._rankings(subject, item, task)
         everything = tuple(range(len(item.passages)))
         wanted = [r.kept(k) for r in rankings.values() for k in range(1, len(everything) + 1)]
         answers = {everything: task.answer}
-        answers |= self._answers(reader, item, {item.supporting, *wanted} - {everything})
+        answers |= self._answers(subject, item, {item.supporting, *wanted} - {everything})
         return {
             "passages": list(everything),
             "supporting": list(item.supporting),

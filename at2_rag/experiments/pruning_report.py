@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from at2_rag.evaluation.results import Estimate
 from at2_rag.experiments.plots import COLOURS, finish, level, line
 from at2_rag.experiments.pruning_results import Curve, Point, PruningResults
+from at2_rag.experiments.tables import mean, result_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,27 +50,10 @@ def _curve(axes: Any, curve: Curve, colour: str) -> None:
     line(axes, kept, [point.f1 for point in curve.points], curve.method, colour)
 
 
-def _table(title: str, caption: str, *headers: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title,
-        caption=caption,
-        box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
-        title_justify="left",
-        caption_justify="left",
-    )
-    for index, header in enumerate(headers):
-        table.add_column(header, justify="right" if index else "left", no_wrap=True)
-    return table
-
-
 def _by_kept(found: PruningResults) -> Table:
     shown = [k for k in _SHOWN if k <= len(found.curves[0].points)]
     errors = [p.f1.standard_error or 0.0 for curve in found.curves for p in curve.points]
-    table = _table(
+    table = result_table(
         "F1 of the final answer by passages kept",
         f"Means over {found.questions} questions, {found.too_long} more too long for the model. "
         f"Standard errors are at most {max(errors):.3f}. {found.prompts:.0f} prompts a question, "
@@ -79,16 +62,12 @@ def _by_kept(found: PruningResults) -> Table:
         *map(str, shown),
     )
     for curve in found.curves:
-        table.add_row(curve.method, *(_mean(curve.points[k - 1].f1) for k in shown))
+        table.add_row(curve.method, *(mean(curve.points[k - 1].f1) for k in shown))
     return table
 
 
-def _mean(estimate: Estimate, digits: int = 3) -> str:
-    return "–" if estimate.mean is None else f"{estimate.mean:.{digits}f}"
-
-
 def _at_best(found: PruningResults) -> Table:
-    table = _table(
+    table = result_table(
         "Each method at its best number of passages",
         "The number is chosen on the same questions, which flatters all alike. The gain is beyond "
         "no pruning, question by question. Covered: all supporting passages kept. Passes: those "
@@ -104,18 +83,18 @@ def _at_best(found: PruningResults) -> Table:
 
 
 def _cells(point: Point) -> tuple[str, ...]:
-    means = _mean(point.f1), _mean(point.exact)
-    return _mean(point.kept, 1), *means, str(point.gain), _mean(point.covered, 2)
+    means = mean(point.f1), mean(point.exact)
+    return mean(point.kept, 1), *means, str(point.gain), mean(point.covered, 2)
 
 
 def _by_rule(found: PruningResults) -> Table:
-    table = _table(
+    table = result_table(
         "Number of passages chosen by the scores",
         "Beside the F1 of the same method with as many passages kept of every question.",
         *("method", "rule", "kept", "F1", "exact", "F1, fixed"),
     )
     for chosen in found.chosen:
         point = chosen.point
-        means = _mean(point.kept, 1), str(point.f1), _mean(point.exact), f"{chosen.fixed_f1:.3f}"
+        means = mean(point.kept, 1), str(point.f1), mean(point.exact), f"{chosen.fixed_f1:.3f}"
         table.add_row(chosen.method, chosen.rule, *means)
     return table

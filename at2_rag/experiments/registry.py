@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from at2_rag.errors import InputError
@@ -18,25 +18,19 @@ class Entry:
     Attributes:
         config: Its kind of config.
         experiment: Makes it from one.
-        about: What it is, in a line.
     """
 
     config: type[ExperimentConfig]
     experiment: Any
-    about: str
 
 
 #: In the order of the paper.
 EXPERIMENTS: Mapping[str, Entry] = {
-    "hotpot-pruning": Entry(
-        HotpotPruningConfig,
-        HotpotPruning,
-        "prune the context by what a first answer used, and answer again (section 5)",
-    ),
+    "hotpot-pruning": Entry(HotpotPruningConfig, HotpotPruning),
 }
 
 
-def experiment_by_name(name: str, **told: Any) -> Experiment[Any]:
+def experiment_by_name(name: str, **told: Any) -> Experiment[Any, Any]:
     """Return an experiment.
 
     Args:
@@ -51,5 +45,11 @@ def experiment_by_name(name: str, **told: Any) -> Experiment[Any]:
             f"There is no experiment {name!r}; expected one of {', '.join(EXPERIMENTS)}."
         )
     entry = EXPERIMENTS[name]
-    found: Experiment[Any] = entry.experiment(entry.config(**told))
+    known = [field.name for field in fields(entry.config)]
+    if unknown := [field for field in told if field not in known]:
+        raise InputError(
+            f"The experiment {name} has no {', '.join(unknown)}; expected any of "
+            f"{', '.join(known)}."
+        )
+    found: Experiment[Any, Any] = entry.experiment(entry.config(**told))
     return found

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from at2_rag.experiments.base import Experiment, ItemT, Record, Report
+from at2_rag.experiments.base import Experiment, ItemT, OnDone, Record, Report, SubjectT
 from at2_rag.experiments.plots import save_figure
 from at2_rag.experiments.store import RecordStore, identity
 
@@ -16,21 +15,21 @@ if TYPE_CHECKING:
 
     from at2_rag.reader import Reader
 
-#: Called after each item with how many are done, how many there are, and whether it was done
-#: before.
-OnDone = Callable[[int, int, bool], None]
-
 #: Wide enough that no table of a report is folded.
 _TABLE_WIDTH = 120
 
 
 def run_experiment(
-    experiment: Experiment[ItemT], reader: Reader, out: str | Path, on_done: OnDone | None = None
+    experiment: Experiment[ItemT, SubjectT],
+    reader: Reader,
+    out: str | Path,
+    on_done: OnDone | None = None,
 ) -> Report:
     """Measure all items and write the report; interrupted, the same call goes on.
 
-    Into the folder go ``config.json``, ``records.jsonl`` (a line for each item, as it is done),
-    ``results.json``, ``table.txt`` and ``figure.png``.
+    Once all are measured, nothing is prepared again. Into the folder go ``config.json``,
+    ``records.jsonl`` (a line for each item, as it is done), ``results.json``, ``table.txt`` and
+    ``figure.png``.
 
     Args:
         experiment: What to measure.
@@ -47,18 +46,21 @@ def run_experiment(
     folder = Path(out)
     items = experiment.items()
     store = RecordStore(folder, identity(experiment.name, experiment.config, reader))
-    records: list[Record] = []
-    for item in items:
-        known = store.get(item)
-        if known is None:
-            records.append(store.add(item, experiment.measure(reader, item)))
-        else:
-            records.append(known)
-        if on_done is not None:
-            on_done(len(records), len(items), known is not None)
-    report = experiment.report(records)
+    follow = on_done or _ignore
+    records = [store.get(item) for item in items]
+    if None in records:
+        subject = experiment.prepare(reader, folder, follow)
+    found: list[Record] = []
+    for item, known in zip(items, records, strict=True):
+        found.append(store.add(item, experiment.measure(subject, item)) if known is None else known)
+        follow(len(found), len(items), known is not None)
+    report = experiment.report(found)
     _write(report, folder)
     return report
+
+
+def _ignore(done: int, total: int, before: bool) -> None:
+    pass
 
 
 def _write(report: Report, folder: Path) -> None:

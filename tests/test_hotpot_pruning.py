@@ -1,8 +1,6 @@
 """The paper's experiments: rules of scoring, going on after an interruption, what must hold."""
 
 import json
-from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -13,6 +11,7 @@ from typer.testing import CliRunner
 
 from at2_rag import Passage, Reader, ScoreEstimator
 from at2_rag.cli.app import app
+from at2_rag.cli.experiment import ABOUT
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.experiments import (
     EXPERIMENTS,
@@ -355,6 +354,7 @@ def test_what_fits_is_measured_and_the_rest_is_counted(demo_reader, tmp_path):
         ({"data": "dolly"}, "the right answers"),
         ({"examples": 0}, "examples is 0"),
         ({"prompt": "short"}, "prompt is 'short'"),
+        ({"leaps": 1}, "has no leaps; expected any of .*hops"),
     ],
 )
 def test_configs_that_cannot_be_used(told, message):
@@ -367,11 +367,14 @@ def test_there_is_no_such_experiment():
         experiment_by_name("hotpot")
 
 
-def test_on_the_command_line(tmp_path, monkeypatch):
-    config = partial(HotpotPruningConfig, methods=("oracle", "at2"), num_passages=4)
-    entry = replace(EXPERIMENTS["hotpot-pruning"], config=config)
-    monkeypatch.setitem(EXPERIMENTS, "hotpot-pruning", entry)
-    asked = ["experiment", "hotpot-pruning", "--examples", "1", "--out", str(tmp_path / "out")]
+def test_the_command_line_knows_them_all():
+    assert list(ABOUT) == list(EXPERIMENTS)
+
+
+def test_on_the_command_line(tmp_path):
+    told = ["--set", 'methods=["oracle", "at2"]', "--set", "num_passages=4", "--set", "data=worlds"]
+    asked = ["experiment", "hotpot-pruning", "--examples", "1", *told]
+    asked += ["--out", str(tmp_path / "out")]
     result = CliRunner(env={"COLUMNS": "80"}).invoke(app, asked)
     assert result.exit_code == 0, result.output
     assert "supporting alone" in result.stdout

@@ -1,0 +1,42 @@
+"""How the tables of all experiments look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from at2_rag.evaluation.results import Estimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def result_table(title: str, caption: str, *headers: str) -> Table:
+    """Return an empty table whose first column names what the others are figures of.
+
+    Args:
+        title: Above it.
+        caption: Below it: what was measured, and how to read it.
+        headers: Of the columns.
+
+    Raises:
+        ImportError: If rich is not installed.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        caption=caption,
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+    )
+    for index, header in enumerate(headers):
+        table.add_column(header, justify="right" if index else "left", no_wrap=True)
+    return table
+
+
+def mean(estimate: Estimate, digits: int = 3) -> str:
+    """Return the mean as text; a dash where there was nothing to measure."""
+    return "–" if estimate.mean is None else f"{estimate.mean:.{digits}f}"
