@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from at2_rag.answer import Answer
     from at2_rag.attribution import Attribution
     from at2_rag.capture import inspect_attention
-    from at2_rag.citations import Citation, Statement
     from at2_rag.errors import (
         At2Error,
         ContextOverflowError,
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from at2_rag.reader import Reader
     from at2_rag.settings import Settings
     from at2_rag.sources import Source
+    from at2_rag.statement import Citation, Statement
+    from at2_rag.thinking import ThinkingMarkers
+    from at2_rag.thoughts import Thoughts
 
 __version__ = "0.1.0"
 
@@ -38,7 +40,6 @@ _HOMES = {
     "answer": ("Answer",),
     "attribution": ("Attribution",),
     "capture": ("inspect_attention",),
-    "citations": ("Citation", "Statement"),
     "errors": (
         "At2Error",
         "ContextOverflowError",
@@ -58,6 +59,9 @@ _HOMES = {
     "reader": ("Reader",),
     "settings": ("Settings",),
     "sources": ("Source",),
+    "statement": ("Citation", "Statement"),
+    "thinking": ("ThinkingMarkers",),
+    "thoughts": ("Thoughts",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -89,6 +93,8 @@ __all__ = [
     "Settings",
     "Source",
     "Statement",
+    "ThinkingMarkers",
+    "Thoughts",
     "UnsupportedModelError",
     "inspect_attention",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from at2_rag.attribution import Attribution
-from at2_rag.citations import Citation, Statement
 from at2_rag.passages import Passage
+from at2_rag.statement import Citation, Statement
+from at2_rag.thoughts import Thoughts
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +22,10 @@ class Answer:
 
     Attributes:
         question: The question.
-        text: The answer, without white space around it.
-        passages: The caller's passages, all of them.
+        text: The answer, without white space around it. Of a reasoning model it is the response;
+            empty if the model did not come to it.
+        passages: The caller's passages, all of them; behind them, told apart by their ``kind``,
+            what else holds sources: the conversation, by ``source_kinds``, and the thoughts.
         statements: One per sentence of the answer.
         attribution: The scores behind the citations.
         kept: Indices of the passages that the model saw, in their order.
@@ -28,9 +33,10 @@ class Answer:
         draft: The first answer, from all passages, where passages were pruned.
         truncated: Whether the answer stopped at ``max_new_tokens``.
         prompt_tokens: Tokens of the prompt.
-        answer_tokens: Tokens of the answer.
+        answer_tokens: Tokens that the model wrote, those of its thoughts included.
         model: Name of the model.
         estimator: Kind of the score estimator; ``"uniform"`` is average attention.
+        thoughts: What a reasoning model thought before; ``None`` if nothing.
     """
 
     question: str
@@ -46,6 +52,7 @@ class Answer:
     answer_tokens: int
     model: str
     estimator: str
+    thoughts: Thoughts | None = None
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -58,10 +65,36 @@ class Answer:
 
     @property
     def ranked_passages(self) -> list[tuple[int, float]]:
-        """Return (passage index, score) of the passages the model saw, most used first."""
-        scores = self.attribution.by_passage().tolist()
+        """Return (passage index, score) of the passages the model saw, most used first.
+
+        A reasoning model uses passages in its thoughts, so these count as well: scores are means
+        over all that it wrote.
+        """
+        scores = self._over_all(lambda found: found.passage_scores).tolist()
         ranked = sorted(self.kept, key=lambda index: -scores[index])
         return [(index, scores[index]) for index in ranked]
+
+    @property
+    def ranked_sources(self) -> list[tuple[int, float]]:
+        """Return (index in ``attribution.sources``, score) of pieces of the caller's passages.
+
+        Most used first; the thoughts count as for :attr:`ranked_passages`.
+        """
+        scores = self._over_all(lambda found: found.scores).tolist()
+        sources = self.attribution.sources
+        own = [i for i, s in enumerate(sources) if self.passages[s.passage_index].kind == "passage"]
+        return [(index, scores[index]) for index in sorted(own, key=lambda i: -scores[i])]
+
+    def _over_all(self, table: Callable[[Attribution], Tensor]) -> Tensor:
+        """Return the mean over all tokens of thoughts and response of each row of a table."""
+        response = table(self.attribution)
+        if self.thoughts is None:
+            return response.sum(dim=1) / max(response.shape[1], 1)
+        thoughts = table(self.thoughts.attribution)
+        total = response.sum(dim=1)
+        # What the thoughts had to go by comes first; they are no source of themselves.
+        total[: len(thoughts)] += thoughts.sum(dim=1)
+        return total / max(response.shape[1] + thoughts.shape[1], 1)
 
     @property
     def marked_text(self) -> str:
@@ -108,6 +141,7 @@ class Answer:
             "answer_tokens": self.answer_tokens,
             "model": self.model,
             "estimator": self.estimator,
+            "thoughts": self.thoughts.to_dict() if self.thoughts else None,
             "attribution": self.attribution.to_dict(),
         }
 
@@ -125,12 +159,15 @@ class Answer:
                 "kept": tuple(data["kept"]),
                 "dropped": tuple(data["dropped"]),
                 "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
+                "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
             }
         )
 
 
 def _reference(citation: Citation) -> str:
     title = f"{citation.title}: " if citation.title else ""
+    if citation.kind != "passage":
+        title = f"{citation.kind}: {title}"
     where = f" ({citation.url})" if citation.url else ""
     return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
 
@@ -142,4 +179,5 @@ def _passage_dict(passage: Passage) -> dict[str, Any]:
         "id": passage.id,
         "url": passage.url,
         "metadata": dict(passage.metadata),
+        "kind": passage.kind,
     }

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from at2_rag.answer import Answer
 from at2_rag.chat import Message
 from at2_rag.engine import Engine, Unfinished
@@ -18,6 +20,7 @@ from at2_rag.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.reading import Reading
 from at2_rag.settings import Settings
 from at2_rag.task import AttributionTask
+from at2_rag.thinking import thinking_markers
 
 #: Called after each step with the answer so far; with ``None`` where there is none to see.
 Watch = Callable[[Unfinished | None], None]
@@ -57,7 +60,8 @@ class Answering:
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")
         tokenizer = self.engine.tokenizer
-        return PromptMaker(tokenizer, question, as_passages(passages), history, settings), rest
+        found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
+        return PromptMaker(tokenizer, question, found, history, settings), rest
 
     def answer(
         self,
@@ -147,6 +151,14 @@ class Answering:
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.answer(self.name, self.estimator)
+
+
+def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
+    """Whether something else than the passages may hold sources."""
+    kinds = set(settings.source_kinds) - {"passage"}
+    if thinking_markers(tokenizer, settings.thinking) is None:
+        kinds -= {"thought"}
+    return bool(kinds)
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
-from at2_rag.estimators import Regions, TokenScores
+from at2_rag.estimators import TokenScores
 from at2_rag.prompt import Span
 from at2_rag.sources import Source
 
 if TYPE_CHECKING:
     import pandas
+
+    from at2_rag.written import WrittenText
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +32,14 @@ class Attribution:
         sources: What was scored.
         scores: (sources, answer tokens), float32, on the CPU.
         passage_scores: (passages, answer tokens): whole passages with their titles, one row for
-            each passage that the caller passed; zero for those the model did not see.
+            each of the answer's passages; zero for those the model did not see.
         token_spans: Characters of the answer that each answer token stands for.
         answer_length: Characters of the answer.
         statements: Characters [start, end) of each statement of the answer.
         statement_scores: (statements, answer tokens): how much each token leans on each statement
             that ended before it; zero for others, and where no estimator scored them.
+        thought_scores: (sentences of the thoughts, answer tokens): how much each token leans on
+            each of them; without rows where nothing was thought before.
     """
 
     sources: tuple[Source, ...]
@@ -45,6 +49,7 @@ class Attribution:
     answer_length: int
     statements: tuple[Span, ...]
     statement_scores: Tensor
+    thought_scores: Tensor
 
     def by_source(self) -> Tensor:
         """Return (sources,): scores for the whole answer."""
@@ -65,6 +70,14 @@ class Attribution:
             InputError: If the span is empty or not within the answer.
         """
         return self._mean(self.statement_scores, (start, end))
+
+    def by_thought(self, start: int, end: int) -> Tensor:
+        """Return (thoughts,): how much characters [start, end) lean on sentences of the thoughts.
+
+        Raises:
+            InputError: If the span is empty or not within the answer.
+        """
+        return self._mean(self.thought_scores, (start, end))
 
     def by_passage(self, span: Span | None = None) -> Tensor:
         """Return (passages,): scores of whole passages for a span, or for the whole answer."""
@@ -112,6 +125,7 @@ class Attribution:
             "answer_length": self.answer_length,
             "statements": [list(span) for span in self.statements],
             "statement_scores": self.statement_scores.tolist(),
+            "thought_scores": self.thought_scores.tolist(),
         }
 
     @classmethod
@@ -130,6 +144,7 @@ class Attribution:
             data["answer_length"],
             tuple((start, end) for start, end in data["statements"]),
             table("statement_scores"),
+            table("thought_scores"),
         )
 
     def _mean(self, scores: Tensor, span: Span | None) -> Tensor:
@@ -153,37 +168,30 @@ class Attribution:
 
 
 def attribute_sources(
-    scores: TokenScores,
-    regions: Regions,
-    sources: Sequence[Source],
-    token_spans: Sequence[Span],
-    statements: Sequence[Span],
-    answer_length: int,
-    prompt_length: int,
+    scores: TokenScores, sources: Sequence[Source], text: WrittenText, thoughts: int
 ) -> Attribution:
-    """Put an estimator's scores together with what they are scores of.
+    """Put an estimator's scores of a text together with what they are scores of.
 
     Args:
-        scores: Of every token of the answer.
-        regions: What was scored, in tokens.
-        sources: What was scored, in characters.
-        token_spans: Characters of each answer token.
-        statements: Characters of each statement.
-        answer_length: Characters of the answer.
-        prompt_length: Tokens of the prompt.
+        scores: Of the text's tokens; of what was said, the thoughts before the text come first.
+        sources: What was scored.
+        text: What is attributed.
+        thoughts: Sentences of the thoughts before the text.
     """
     # A statement can lean on what was said before it, not on itself.
-    before = torch.zeros_like(scores.statements)
-    for statement, (_, end) in enumerate(regions.statements):
-        before[end - prompt_length :, statement] = 1.0
+    said = scores.statements[:, thoughts:]
+    before = torch.zeros_like(said)
+    for statement, (_, end) in enumerate(text.targets[: said.shape[1]]):
+        before[end:, statement] = 1.0
     return Attribution(
         tuple(sources),
         scores.sources.T.contiguous(),
         scores.passages.T.contiguous(),
-        tuple(token_spans),
-        answer_length,
-        tuple(statements),
-        (scores.statements * before).T.contiguous(),
+        text.spans,
+        len(text.text),
+        text.statements,
+        (said * before).T.contiguous(),
+        scores.statements[:, :thoughts].T.contiguous(),
     )
 
 

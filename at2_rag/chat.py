@@ -1,81 +1,149 @@
-"""Chat templates: messages to text, with the last message's content at a known place."""
+"""Chat templates: messages to text, with what comes from outside at known places."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from at2_rag.conversation import SYSTEM_ID, Conversation, Message
 from at2_rag.errors import InputError
+from at2_rag.passages import Passage
+from at2_rag.prompt import Span
 
-logger = logging.getLogger(__name__)
+__all__ = ["Message", "RenderedChat", "render_chat", "render_plain"]
 
-Message = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class RenderedChat:
+    """A conversation as text, up to where the answer begins.
+
+    Attributes:
+        text: The text.
+        content: Characters of the user's message.
+        verbatim: Characters of each document that was put in as it is.
+    """
+
+    text: str
+    content: Span
+    verbatim: tuple[Span, ...]
 
 
 def render_chat(
     tokenizer: PreTrainedTokenizerBase,
     content: str,
-    history: Sequence[Message] = (),
-    system: str | None = None,
-) -> tuple[str, int]:
-    """Return the chat prompt and the offset of ``content`` in it.
+    conversation: Conversation,
+    verbatim: Sequence[Passage] = (),
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> RenderedChat:
+    """Return the chat prompt, and where ``content`` and all that is ``verbatim`` lie in it.
 
-    The template is rendered around a marker that the content then replaces, so a template that
-    trims or rewrites contents does not move or change it.
+    The template is rendered around markers that these texts then replace, so a template that trims,
+    escapes or rewrites contents does not move or change them. All other messages go through it as
+    they are.
 
     Args:
         tokenizer: Its chat template is used.
         content: The user's message, kept as it is.
-        history: Earlier messages, each with ``role`` and ``content``.
-        system: System prompt, first of all messages.
+        conversation: What is said around it.
+        verbatim: Documents of the conversation to keep as they are, known by their ids; with other
+            texts than the conversation has, these are put in.
+        options: Of the template.
 
     Raises:
-        InputError: If a message is malformed, or the template loses or repeats the content.
+        InputError: If the template refuses the messages, or loses or repeats one to be kept.
     """
-    messages = _checked(history)
-    markers = _markers_not_in(f"{messages} {system} {tokenizer.chat_template}")
-    marker = next(markers)
-    messages = [*messages, {"role": "user", "content": marker}]
-    text = _apply(tokenizer, messages, system, next(markers))
-    if text.count(marker) != 1:
-        raise InputError(
-            f"The chat template shows the user's message {text.count(marker)} times; expected "
-            "once. Set tokenizer.chat_template to one that keeps message contents."
-        )
-    offset = text.index(marker)
-    return text[:offset] + content + text[offset + len(marker) :], offset
+
+    def write(marked: Conversation, marker: str, unused: str) -> str:
+        return _apply(tokenizer, marked.messages(marker), marked.system, unused, options)
+
+    taken = f"{conversation} {tokenizer.chat_template} {dict(options)}"
+    return _render(write, content, conversation, verbatim, taken)
 
 
 def render_plain(
-    content: str, history: Sequence[Message] = (), system: str | None = None
-) -> tuple[str, int]:
-    """Return a plain-text prompt for models without a chat template, and the content's offset."""
-    lines = [system] if system else []
-    lines += [f"{m['role'].capitalize()}: {m['content']}" for m in _checked(history)]
-    before = "".join(f"{line}\n\n" for line in lines)
-    return f"{before}{content}\n\nAnswer:", len(before)
+    content: str, conversation: Conversation, verbatim: Sequence[Passage] = ()
+) -> RenderedChat:
+    """Return a plain-text prompt for models without a chat template, and what lies where in it.
+
+    Args:
+        content: The user's message, kept as it is.
+        conversation: What is said around it.
+        verbatim: As for :func:`render_chat`.
+    """
+
+    def write(marked: Conversation, marker: str, _: str) -> str:
+        lines = [marked.system] if marked.system else []
+        messages = marked.messages(marker)
+        lines += [marker if i == marked.place else _line(m) for i, m in enumerate(messages)]
+        return "".join(f"{line}\n\n" for line in lines) + "Answer:"
+
+    return _render(write, content, conversation, verbatim, f"{conversation}")
 
 
-def _checked(history: Sequence[Message]) -> list[dict[str, Any]]:
-    if not isinstance(history, Sequence):
-        raise InputError(f"history is {history!r}; expected a list of messages.")
-    for index, message in enumerate(history):
-        if not isinstance(message, Mapping) or not {"role", "content"} <= message.keys():
-            raise InputError(
-                f"history[{index}] is {message!r}; expected a mapping with role and content."
-            )
-        for key in ("role", "content"):
-            if not isinstance(message[key], str):
-                raise InputError(
-                    f"history[{index}][{key!r}] is a {type(message[key]).__name__}; "
-                    "expected a string."
-                )
-    return [dict(message) for message in history]
+def _line(message: Message) -> str:
+    said = [message["content"]] if message.get("content") else []
+    if calls := message.get("tool_calls"):
+        said.append(json.dumps(calls, ensure_ascii=False, default=str))
+    return f"{message['role'].capitalize()}: {' '.join(said)}"
+
+
+def _render(
+    write: Callable[[Conversation, str, str], str],
+    content: str,
+    conversation: Conversation,
+    verbatim: Sequence[Passage],
+    taken: str,
+) -> RenderedChat:
+    """Write a conversation with markers in it, and put texts in their places.
+
+    Args:
+        write: Writes a conversation, with a marker as the user's message and one that is nowhere.
+        content: What replaces the user's message.
+        conversation: The conversation.
+        verbatim: What replaces the other markers.
+        taken: Text that a marker must not be found in.
+    """
+    unused, *markers = islice(_markers_not_in(taken), 2 + len(verbatim))
+    marks = {document.id: mark for document, mark in zip(verbatim, markers[1:], strict=True)}
+    text = write(conversation.with_texts(marks), markers[0], unused)
+    if (shown := text.count(markers[0])) != 1:
+        raise InputError(
+            f"The chat template shows the user's message {shown} times; expected once. "
+            "Set tokenizer.chat_template to one that keeps message contents."
+        )
+    for document, marker in zip(verbatim, markers[1:], strict=True):
+        if (shown := text.count(marker)) != 1:
+            raise _not_once(document, shown)
+    return _with_texts(text, markers, [content, *(document.text for document in verbatim)])
+
+
+def _with_texts(text: str, markers: Sequence[str], texts: Sequence[str]) -> RenderedChat:
+    """Put a text in the place of each marker."""
+    result, done = "", 0
+    spans: dict[int, Span] = {}
+    for position, index in sorted((text.index(mark), i) for i, mark in enumerate(markers)):
+        result += text[done:position]
+        spans[index] = (len(result), len(result) + len(texts[index]))
+        result += texts[index]
+        done = position + len(markers[index])
+    content, *verbatim = (spans[index] for index in range(len(markers)))
+    return RenderedChat(result + text[done:], content, tuple(verbatim))
+
+
+def _not_once(document: Passage, shown: int) -> InputError:
+    name = "the system prompt" if document.id == SYSTEM_ID else document.id
+    return InputError(
+        f"The chat template shows {name} (role {document.metadata['role']}) {shown} times; "
+        f"expected once, to know where it lies. Leave {document.kind!r} out of source_kinds, take "
+        "the text out of this message, or set tokenizer.chat_template to one that keeps it."
+    )
 
 
 def _markers_not_in(text: str) -> Iterator[str]:
@@ -91,15 +159,18 @@ def _apply(
     tokenizer: PreTrainedTokenizerBase,
     messages: list[dict[str, Any]],
     system: str | None,
-    marker: str,
+    unused: str,
+    options: Mapping[str, Any],
 ) -> str:
     def apply(chat: list[dict[str, Any]]) -> str:
-        text: str = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        text: str = tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=True, **options
+        )
         return text
 
     def shows_system() -> bool:
         try:
-            return marker in apply([{"role": "system", "content": marker}, *messages])
+            return unused in apply([{"role": "system", "content": unused}, *messages])
         except TemplateError:
             return False
 
@@ -111,7 +182,7 @@ def _apply(
         # Templates without a system role raise (Gemma) or leave it out; the convention then is
         # to put the instructions in front of the first user message.
         return apply(_in_first_user_message(system, messages))
-    except TemplateError as error:
+    except (TemplateError, TypeError) as error:  # the latter where it adds to None
         roles = [message["role"] for message in messages]
         raise InputError(
             f"The chat template refuses messages with the roles {roles}: {error}"

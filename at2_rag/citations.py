@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,96 +11,29 @@ from torch import Tensor
 from at2_rag.attribution import Attribution
 from at2_rag.estimators.calibration import Calibration
 from at2_rag.passages import Passage
+from at2_rag.prompt import Span
 from at2_rag.settings import Settings
 from at2_rag.sources import Source
+from at2_rag.statement import Citation, Statement
+from at2_rag.thoughts import Thoughts
 
 #: A source is cited beside the strongest one if its score is at least this share of that one's.
 RELATIVE_SCORE = 0.5
 
 
 @dataclass(frozen=True)
-class Citation:
-    """A statement of the answer, tied to a source.
+class Cited:
+    """An answer's statements and thoughts with their citations.
 
     Attributes:
-        number: As shown in the text; one number per distinct source, 1 first.
-        start: First character of the statement in the answer's text.
-        end: One past the statement's last character.
-        passage_index: Index among the passages that the caller passed.
-        passage_id: That passage's id.
-        title: That passage's title.
-        url: That passage's address.
-        source_start: First character of the source in the passage's text.
-        source_end: One past the source's last character.
-        text: Exactly ``passages[passage_index].text[source_start:source_end]``.
-        score: How much the source mattered for the statement; unitless, comparable within it. Of
-            an inherited citation, how much the statement leaned on the one it came through.
-        via: Index of the earlier statement that this one leans on and inherits the citation
-            from; ``None`` for a source that the statement itself goes back to.
+        statements: Of the answer.
+        attribution: The scores behind their citations.
+        thoughts: What was thought before; ``None`` if nothing was.
     """
 
-    number: int
-    start: int
-    end: int
-    passage_index: int
-    passage_id: str | None
-    title: str | None
-    url: str | None
-    source_start: int
-    source_end: int
-    text: str
-    score: float
-    via: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One sentence of the answer.
-
-    Attributes:
-        text: Exactly ``answer.text[start:end]``.
-        start: First character in the answer's text.
-        end: One past the last character.
-        citations: Strongest first; inherited ones behind the statement's own.
-        supported: Whether the passages made the model say it, by a calibrated threshold or
-            because it leans on a supported statement; ``None`` while no threshold has been
-            calibrated, as with average attention.
-    """
-
-    text: str
-    start: int
-    end: int
-    citations: tuple[Citation, ...]
-    supported: bool | None = None
-
-    @property
-    def marks(self) -> str:
-        """What is put behind the statement: ``[1][2]``, in ascending order."""
-        return "".join(f"[{n}]" for n in sorted(citation.number for citation in self.citations))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {**asdict(self), "citations": [c.to_dict() for c in self.citations]}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Statement:
-        """Return what :meth:`to_dict` was called on."""
-        citations = tuple(Citation(**citation) for citation in data["citations"])
-        return cls(**{**data, "citations": citations})
-
-
-class _Numbers:
-    """Numbers sources in order of first use."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Source, int] = {}
-
-    def of(self, source: Source) -> int:
-        return self._numbers.setdefault(source, len(self._numbers) + 1)
+    statements: tuple[Statement, ...]
+    attribution: Attribution
+    thoughts: Thoughts | None = None
 
 
 def cite(
@@ -110,108 +42,196 @@ def cite(
     passages: Sequence[Passage],
     settings: Settings,
     calibration: Calibration | None = None,
-) -> tuple[Statement, ...]:
-    """Cite every statement of an answer.
+    thoughts: Thoughts | None = None,
+) -> Cited:
+    """Cite every statement of an answer, and of the thoughts before it.
 
     With a calibration, a source is cited if its score reaches the threshold, and of a supported
     statement its strongest in any case. Without one, it is cited if its score is positive and at
-    least ``RELATIVE_SCORE`` of the statement's highest.
+    least ``RELATIVE_SCORE`` of the statement's highest. Thoughts and all other sources are counted
+    apart.
 
     Args:
         text: The answer.
         attribution: Its scores.
-        passages: The caller's passages.
+        passages: What the sources are pieces of.
         settings: How many citations, from which score on, and whether they are inherited.
         calibration: From which score on a citation is real, for these sources.
+        thoughts: What was thought before, scored, to be cited.
     """
+    citer = _Citer(passages, settings, calibration)
+    thought: tuple[Statement, ...] = ()
+    if thoughts is not None:
+        thought = citer.cite(thoughts.text, thoughts.attribution)
+    # The answer is what is read, so numbers begin there; the thoughts' own go on from them.
     numbers = _Numbers()
-    done: list[Statement] = []
-    for start, end in attribution.statements:
-        span = (start, end)
-        scores = attribution.for_span(start, end)
-        tokens = len(attribution.tokens_touching(start, end))
-        own = [
-            _citation(numbers, attribution.sources[i], float(scores[i]), span, passages)
-            for i in _chosen(scores, tokens, settings, calibration)
+    statements = numbers.give(citer.cite(text, attribution, thought))
+    if thoughts is not None:
+        thoughts = replace(thoughts, statements=numbers.give(thought))
+    return Cited(statements, attribution, thoughts)
+
+
+class _Numbers:
+    """Numbers sources in order of first use."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int, int], int] = {}
+
+    def give(self, statements: Sequence[Statement]) -> tuple[Statement, ...]:
+        """Return statements whose citations have their numbers."""
+        return tuple(
+            replace(statement, citations=tuple(map(self._numbered, statement.citations)))
+            for statement in statements
+        )
+
+    def _numbered(self, citation: Citation) -> Citation:
+        number = self._numbers.setdefault(citation.place, len(self._numbers) + 1)
+        return replace(citation, number=number)
+
+
+@dataclass(frozen=True)
+class _Lean:
+    """An earlier statement that one leans on."""
+
+    statement: Statement
+    via: int | None
+    via_thought: int | None
+    score: float
+
+
+@dataclass(frozen=True)
+class _Citer:
+    """Cites statements of one text; citations are not numbered yet."""
+
+    passages: Sequence[Passage]
+    settings: Settings
+    calibration: Calibration | None
+
+    def cite(
+        self, text: str, attribution: Attribution, thoughts: Sequence[Statement] = ()
+    ) -> tuple[Statement, ...]:
+        """Cite every statement of a text.
+
+        Args:
+            text: The text.
+            attribution: Its scores.
+            thoughts: Statements of what was thought before it.
+        """
+        done: list[Statement] = []
+        for span in attribution.statements:
+            scores = attribution.for_span(*span)
+            tokens = len(attribution.tokens_touching(*span))
+            leaned = self._leaned_on(attribution, span, tokens, thoughts, done)
+            own = self._own(attribution.sources, scores, tokens, span)
+            supported = None
+            if self.calibration is not None:
+                outside = [i for i, s in enumerate(attribution.sources) if not self._thought(s)]
+                threshold = self.calibration.supported.threshold
+                direct = bool((scores[outside] * tokens >= threshold).any())
+                supported = direct or any(lean.statement.supported for lean in leaned)
+            citations = self._bounded([*own, *_inherited(own, leaned, span)])
+            done.append(Statement(text[slice(*span)], *span, citations, supported))
+        return tuple(done)
+
+    def _thought(self, source: Source) -> bool:
+        return self.passages[source.passage_index].kind == "thought"
+
+    def _bounded(self, citations: Sequence[Citation]) -> tuple[Citation, ...]:
+        """Return as many as are wanted, of thoughts and of all else; thoughts last."""
+        most = self.settings.max_citations
+        thoughts = [citation for citation in citations if citation.kind == "thought"]
+        others = [citation for citation in citations if citation.kind != "thought"]
+        return (*others[:most], *thoughts[:most])
+
+    def _own(
+        self, sources: Sequence[Source], scores: Tensor, tokens: int, span: Span
+    ) -> list[Citation]:
+        best = float(scores.max()) if len(scores) else 0.0
+        found = []
+        for thought in (False, True):
+            group = [i for i, source in enumerate(sources) if self._thought(source) == thought]
+            for i in self._chosen(group, scores, tokens, best):
+                found.append(self._citation(sources[i], float(scores[i]), span))
+        return found
+
+    def _chosen(self, group: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
+        """Return which sources of a group are cited, strongest first.
+
+        Args:
+            group: Indices of its sources.
+            scores: (sources,): of all.
+            tokens: Of the statement.
+            best: The highest score of all.
+        """
+        settings, calibration = self.settings, self.calibration
+        own = scores[group]
+        ranked = torch.argsort(own, descending=True, stable=True)[: settings.max_citations]
+        order = [group[i] for i in ranked.tolist()]
+        if not order:
+            return []
+        if calibration is None:
+            least = RELATIVE_SCORE * best
+        elif float(scores[order[0]]) * tokens < calibration.supported.threshold:
+            return []
+        else:
+            least = min(calibration.citations.threshold / tokens, float(scores[order[0]]))
+        if settings.min_score is not None:
+            least = max(least, settings.min_score)
+        return [i for i in order if scores[i] > 0 and scores[i] >= least]
+
+    def _leaned_on(
+        self,
+        attribution: Attribution,
+        span: Span,
+        tokens: int,
+        thoughts: Sequence[Statement],
+        done: Sequence[Statement],
+    ) -> list[_Lean]:
+        """Return the earlier statements that one leans on, the most first."""
+        calibration = self.calibration
+        if not self.settings.transitive or calibration is None or calibration.earlier is None:
+            return []
+        least = calibration.earlier.threshold / tokens
+        by_thought = attribution.by_thought(*span).tolist()
+        by_statement = attribution.by_statement(*span).tolist()
+        found = [
+            *(_Lean(s, None, i, by_thought[i]) for i, s in enumerate(thoughts)),
+            *(_Lean(s, i, None, by_statement[i]) for i, s in enumerate(done)),
         ]
-        leaned = _leaned_on(attribution, span, settings, calibration)
-        inherited = _inherited(own, [(done[i], i, score) for i, score in leaned], span)
-        supported = None
-        if calibration is not None:
-            direct = bool((scores * tokens >= calibration.supported.threshold).any())
-            supported = direct or any(done[i].supported for i, _ in leaned)
-        cited = (*own, *inherited)[: settings.max_citations]
-        done.append(Statement(text[start:end], start, end, cited, supported))
-    return tuple(done)
+        leaned = [lean for lean in found if lean.score > 0 and lean.score >= least]
+        return sorted(leaned, key=lambda lean: -lean.score)
+
+    def _citation(self, source: Source, score: float, span: Span) -> Citation:
+        passage = self.passages[source.passage_index]
+        return Citation(
+            number=0,
+            start=span[0],
+            end=span[1],
+            passage_index=source.passage_index,
+            passage_id=passage.id,
+            title=passage.title,
+            url=passage.url,
+            source_start=source.start,
+            source_end=source.end,
+            text=source.text,
+            score=score,
+            kind=passage.kind,
+        )
 
 
-def _chosen(
-    scores: Tensor, tokens: int, settings: Settings, calibration: Calibration | None
-) -> list[int]:
-    order = torch.argsort(scores, descending=True, stable=True).tolist()[: settings.max_citations]
-    if not order:
-        return []
-    if calibration is None:
-        least = RELATIVE_SCORE * float(scores[order[0]])
-    elif float(scores[order[0]]) * tokens < calibration.supported.threshold:
-        return []
-    else:
-        least = min(calibration.citations.threshold / tokens, float(scores[order[0]]))
-    if settings.min_score is not None:
-        least = max(least, settings.min_score)
-    return [i for i in order if scores[i] > 0 and scores[i] >= least]
-
-
-def _leaned_on(
-    attribution: Attribution,
-    span: tuple[int, int],
-    settings: Settings,
-    calibration: Calibration | None,
-) -> list[tuple[int, float]]:
-    """Return the earlier statements that one leans on, and how much, the most first."""
-    if not settings.transitive or calibration is None or calibration.earlier is None:
-        return []
-    scores = attribution.by_statement(*span)
-    least = calibration.earlier.threshold / len(attribution.tokens_touching(*span))
-    found = [(i, score) for i, score in enumerate(scores.tolist()) if score > 0 and score >= least]
-    return sorted(found, key=lambda pair: -pair[1])
-
-
-def _inherited(
-    own: Sequence[Citation],
-    leaned: Sequence[tuple[Statement, int, float]],
-    span: tuple[int, int],
-) -> list[Citation]:
+def _inherited(own: Sequence[Citation], leaned: Sequence[_Lean], span: Span) -> list[Citation]:
     """Return the citations of earlier statements, each once and none that the statement has."""
-    known = {citation.number for citation in own}
-    found: dict[int, Citation] = {}
-    for statement, index, score in leaned:
-        for citation in statement.citations:
-            if citation.number not in known and citation.number not in found:
-                found[citation.number] = replace(
-                    citation, start=span[0], end=span[1], score=score, via=index
+    known = {citation.place for citation in own}
+    found: dict[tuple[int, int, int], Citation] = {}
+    for lean in leaned:
+        for citation in lean.statement.citations:
+            if citation.place not in known and citation.place not in found:
+                found[citation.place] = replace(
+                    citation,
+                    start=span[0],
+                    end=span[1],
+                    score=lean.score,
+                    via=lean.via,
+                    via_thought=lean.via_thought,
                 )
     return list(found.values())
-
-
-def _citation(
-    numbers: _Numbers,
-    source: Source,
-    score: float,
-    span: tuple[int, int],
-    passages: Sequence[Passage],
-) -> Citation:
-    passage = passages[source.passage_index]
-    return Citation(
-        number=numbers.of(source),
-        start=span[0],
-        end=span[1],
-        passage_index=source.passage_index,
-        passage_id=passage.id,
-        title=passage.title,
-        url=passage.url,
-        source_start=source.start,
-        source_end=source.end,
-        text=source.text,
-        score=score,
-    )

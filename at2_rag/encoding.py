@@ -61,11 +61,13 @@ class EncodedPrompt(EncodedText):
         places: Where each shown passage lies in the text.
         content: Characters of the user's message in the text.
         prompt_length: Characters of the prompt; what follows is the answer.
+        others: Where the documents that are no passages lie in the text.
     """
 
     places: tuple[PassageInPrompt, ...]
     content: Span
     prompt_length: int
+    others: tuple[PassageInPrompt, ...] = ()
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -84,17 +86,21 @@ class EncodedPrompt(EncodedText):
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, text: str, content: Span, *, add_special_tokens: bool
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    contents: Sequence[Span],
+    *,
+    add_special_tokens: bool,
 ) -> EncodedText:
     """Tokenize ``text`` once, as a whole.
 
-    What looks like a special token inside ``content`` is read as text: a retrieved passage that
-    says ``<|end|>`` cannot end the conversation.
+    What looks like a special token inside ``contents`` is read as text: a retrieved passage that
+    says ``<|end|>`` cannot end the conversation, and neither can a tool's result.
 
     Args:
         tokenizer: A fast tokenizer, which knows offsets.
         text: The whole prompt.
-        content: Characters of the text that come from outside.
+        contents: Characters of the text that come from outside, in any number of places.
         add_special_tokens: Whether the tokenizer adds its own, such as a beginning token.
 
     Raises:
@@ -113,7 +119,7 @@ def encode(
         strict=True,
     )
     tokens = [_Placed(id, span, from_text=not mask) for id, span, mask in found]
-    tokens = _with_content_as_text(tokenizer, text, content, tokens)
+    tokens = _with_contents_as_text(tokenizer, text, contents, tokens)
     spans = _in_order([token.span for token in tokens])
     return EncodedText(text, tuple(token.id for token in tokens), tuple(spans))
 
@@ -160,26 +166,26 @@ class _Placed(NamedTuple):
     from_text: bool
 
 
-def _with_content_as_text(
-    tokenizer: PreTrainedTokenizerBase, text: str, content: Span, tokens: list[_Placed]
+def _with_contents_as_text(
+    tokenizer: PreTrainedTokenizerBase, text: str, contents: Sequence[Span], tokens: list[_Placed]
 ) -> list[_Placed]:
-    """Return the tokens that there would be without special tokens inside ``content``."""
+    """Return the tokens that there would be without special tokens inside ``contents``."""
     special = special_ids(tokenizer)
     kept: list[_Placed] = []  # found by the tokenizer before all else, and left as they are
     cuts: list[Span] = []  # their characters, with the white space that some of them swallow
-    found_in_content = False
+    found_in_contents = False
     for index in _added_tokens(tokenizer, text, tokens):
         token = tokens[index]
         if token.id in special:
             core = _stripped(text, token.span)
-            if core[0] < content[1] and core[1] > content[0]:
-                found_in_content = True
+            if any(core[0] < end and core[1] > start for start, end in contents):
+                found_in_contents = True
                 continue
             # White space that a passage begins with is no reason to count the token in.
             tokens[index] = token._replace(span=core)
         kept.append(tokens[index])
         cuts.append(token.span)
-    if not found_in_content:
+    if not found_in_contents:
         return tokens
     plain = _tokenize_between(tokenizer, text, cuts, special)
     before = list(takewhile(lambda token: not token.from_text, tokens))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.batches import in_length_batches
-from at2_rag.decoding import decode_answer
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
 from at2_rag.passes import Generation, Progress, RecordedModel
 from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
 from at2_rag.reading import Reading
-from at2_rag.sources import sentences_or_whole
+from at2_rag.thinking import ThinkingMarkers, WrittenPlaces, find_thoughts, thinking_markers
+from at2_rag.written import decode_written, encoded_written
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,26 @@ class Unfinished:
     Attributes:
         maker: Of the prompt.
         prompt: The prompt.
-        progress: The answer so far.
+        progress: What it has written so far.
     """
 
     maker: PromptMaker
     prompt: EncodedPrompt
     progress: Progress
 
-    def reading(self, tokens: int, statements: Sequence[Span]) -> Reading:
+    def reading(
+        self, tokens: int, statements: Sequence[Span], places: WrittenPlaces | None = None
+    ) -> Reading:
         """Return the answer's first tokens, as they will be in the finished reading.
 
         Args:
-            tokens: How many.
-            statements: Characters of each statement that has ended within them.
+            tokens: How many of all that was written.
+            statements: Characters of each statement of the response that has ended within them.
+            places: Which tokens are thoughts and response; ``None`` without thoughts.
         """
-        return _reading(self.maker, self.prompt, self.progress.first(tokens), statements)
+        if places is not None:
+            places = replace(places, response=(places.response[0], tokens))
+        return _reading(self.maker, self.prompt, self.progress.first(tokens), places, statements)
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,14 @@ class Engine:
                 cannot be followed; what it raises ends the generation.
         """
         prompt, options = self._prompt(maker, shown), _with_length(maker, generate)
-        if watch is None:
-            return _reading(maker, prompt, self.recorded.generate([prompt.ids], options)[0])
 
         def follow(progress: Progress | None) -> None:
+            assert watch is not None
             watch(None if progress is None else Unfinished(maker, prompt, progress))
 
-        return _reading(maker, prompt, self.recorded.generate([prompt.ids], options, follow)[0])
+        followed = None if watch is None else follow
+        [generated] = self.recorded.generate([prompt.ids], options, followed)
+        return _generated_reading(maker, prompt, generated)
 
     def answer_batch(
         self,
@@ -109,32 +115,45 @@ class Engine:
             room,
         )
         return [
-            _reading(maker, prompt, found)
+            _generated_reading(maker, prompt, found)
             for (maker, _), prompt, found in zip(asked, prompts, generated, strict=True)
         ]
 
-    def read(self, maker: PromptMaker, shown: Sequence[int], answer: str) -> Reading:
+    def read(
+        self, maker: PromptMaker, shown: Sequence[int], answer: str, thoughts: str | None = None
+    ) -> Reading:
         """Have the model read an answer in one pass.
 
         Args:
             maker: Makes the prompt.
             shown: Indices of the passages to show, in order.
-            answer: The answer's text.
+            answer: The answer's text; a reasoning model's with markers and thoughts, or without.
+            thoughts: What was thought before it.
+
+        Raises:
+            InputError: If there is no text, or thoughts of a model that has no markers for them.
+            ContextOverflowError: If it does not fit.
         """
-        if not isinstance(answer, str) or not answer.strip():
+        if not isinstance(answer, str) or not (answer.strip() or thoughts):
             raise InputError(f"answer is {answer!r}; expected text to cite.")
-        text = answer.strip()
+        text, opened = answer.strip(), False
+        markers = markers_of(maker)
+        if markers is not None:
+            opened = is_opened(markers, maker.make(shown[:1]))
+            text = _as_written(markers, text, thoughts, opened)
+        elif thoughts:
+            raise InputError(
+                "thoughts were given, and the model has no markers for them; expected such as "
+                'thinking=ThinkingMarkers("<think>", "</think>").'
+            )
         prompt = maker.fit(shown, self._context_length, text)
         begin, first = len(prompt.text) - len(text), prompt.first_token_of_end(len(text))
         ids = prompt.ids[first:]
+        offsets = [(start - begin, end - begin) for start, end in prompt.offsets[first:]]
+        places = None if markers is None else markers.place_in(text, opened)
+        written = encoded_written(ids, offsets, text, maker.settings.language, places)
         attention = self.recorded.read(prompt.ids[:first], ids)
-        spans = tuple(
-            (max(start - begin, 0), max(end - begin, 0)) for start, end in prompt.offsets[first:]
-        )
-        statements = tuple(sentences_or_whole(text, maker.settings.language))
-        return Reading(
-            maker, prompt, first, ids, text, spans, statements, attention, truncated=False
-        )
+        return Reading(maker, prompt, first, written, attention, truncated=False)
 
     def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
         """Return the prompt, cut down if need be so that an answer has room."""
@@ -153,23 +172,47 @@ def _with_length(maker: PromptMaker, generate: dict[str, Any]) -> dict[str, Any]
     return {"max_new_tokens": maker.settings.max_new_tokens, **generate}
 
 
+def markers_of(maker: PromptMaker) -> ThinkingMarkers | None:
+    """Return the markers of the model's thoughts; ``None`` if it does not think."""
+    return thinking_markers(maker.tokenizer, maker.settings.thinking)
+
+
+def is_opened(markers: ThinkingMarkers, prompt: EncodedPrompt) -> bool:
+    """Tell whether a prompt has begun the thoughts already."""
+    return markers.opened_by(prompt.text[prompt.content[1] : prompt.prompt_length])
+
+
+def _as_written(markers: ThinkingMarkers, text: str, thoughts: str | None, opened: bool) -> str:
+    """Return an answer as the model would have written it, with its thoughts.
+
+    Args:
+        markers: Around its thoughts.
+        text: The answer; with thoughts and markers in it, or without.
+        thoughts: Thoughts that are not in it.
+        opened: Whether the prompt has begun the thoughts.
+    """
+    if thoughts is None and markers.end.strip() in text:
+        return text
+    return markers.around((thoughts or "").strip(), text, opened)
+
+
+def _generated_reading(maker: PromptMaker, prompt: EncodedPrompt, generated: Generation) -> Reading:
+    markers, places = markers_of(maker), None
+    if markers is not None:
+        opened = is_opened(markers, prompt)
+        places = find_thoughts(maker.tokenizer, generated.ids, markers, opened)
+    return _reading(maker, prompt, generated, places)
+
+
 def _reading(
     maker: PromptMaker,
     prompt: EncodedPrompt,
     generated: Generation,
+    places: WrittenPlaces | None,
     statements: Sequence[Span] | None = None,
 ) -> Reading:
-    decoded = decode_answer(maker.tokenizer, generated.ids)
-    if statements is None:
-        statements = sentences_or_whole(decoded.text, maker.settings.language)
+    language = maker.settings.language
+    written = decode_written(maker.tokenizer, generated.ids, language, places, statements)
     return Reading(
-        maker,
-        prompt,
-        len(prompt.ids),
-        generated.ids,
-        decoded.text,
-        decoded.spans,
-        tuple(statements),
-        generated.attention,
-        generated.truncated,
+        maker, prompt, len(prompt.ids), written, generated.attention, generated.truncated
     )

@@ -1,17 +1,21 @@
-"""Passages: what a retriever returned and a reader reads."""
+"""Passages: what a retriever returned and a reader reads, and whatever else is cited like one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from at2_rag.errors import InputError
+
+#: What a document is: a passage of the caller's, a message of the chat before the question, what a
+#: tool said in it, the system prompt, or what the model wrote before its answer.
+SourceKind = Literal["passage", "message", "tool", "system", "thought"]
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One retrieved passage.
+    """One retrieved passage, or another document that is cited like one.
 
     Attributes:
         text: The passage itself; every offset in a citation refers to it.
@@ -19,6 +23,8 @@ class Passage:
         id: The caller's own identifier; unique among the passages of one call.
         url: Where the passage came from; never shown to the model.
         metadata: Anything else the caller wants to keep with the passage.
+        kind: What it is. A caller's own are all ``"passage"``; readers make the others, as
+            ``source_kinds`` says.
     """
 
     text: str
@@ -26,6 +32,7 @@ class Passage:
     id: str | None = None
     url: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    kind: SourceKind = "passage"
 
     @property
     def is_empty(self) -> bool:
@@ -33,12 +40,17 @@ class Passage:
         return not self.text.strip()
 
 
-def as_passages(passages: Sequence[str | Passage]) -> tuple[Passage, ...]:
+def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tuple[Passage, ...]:
     """Turn strings into passages and check that there is something to read.
 
+    Args:
+        passages: The caller's.
+        needed: Whether there must be something to read in them. There need not be where a chat's
+            messages or the system prompt are sources as well.
+
     Raises:
-        InputError: If there is no passage, a passage is of another type, all passages are empty,
-            or two passages have the same id.
+        InputError: If a passage is of another type or kind, or two passages have the same id; and
+            where they are needed, if there is no passage or all passages are empty.
     """
     if isinstance(passages, str):
         raise InputError("passages is one string; expected a list: pass [text] for one passage.")
@@ -48,12 +60,23 @@ def as_passages(passages: Sequence[str | Passage]) -> tuple[Passage, ...]:
                 f"passages[{index}] is a {type(passage).__name__}; expected str or Passage."
             )
     result = tuple(Passage(p) if isinstance(p, str) else p for p in passages)
-    if not result:
+    if needed and not result:
         raise InputError("No passages were given; expected at least one. Retrieve some first.")
-    if all(p.is_empty for p in result):
+    if needed and all(p.is_empty for p in result):
         raise InputError(f"All {len(result)} passages are empty; expected text in at least one.")
+    _check_kinds(result)
     _check_ids(result)
     return result
+
+
+def _check_kinds(passages: Sequence[Passage]) -> None:
+    for index, passage in enumerate(passages):
+        if passage.kind != "passage":
+            raise InputError(
+                f"passages[{index}] is of the kind {passage.kind!r}; expected 'passage'. Messages "
+                "and tool results go into history and the system prompt into system, and "
+                "source_kinds says which of them are sources."
+            )
 
 
 def _check_ids(passages: Sequence[Passage]) -> None:

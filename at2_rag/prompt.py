@@ -14,11 +14,11 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class PassageInPrompt:
-    """Where one passage lies in a text.
+    """Where one passage, or another document, lies in a text.
 
     Attributes:
-        index: Index among the caller's passages.
-        block: Characters of title and text.
+        index: Index among the documents, the caller's passages first.
+        block: Characters of title and text; of other documents, of the text.
         text: Characters of the text alone.
     """
 

@@ -118,7 +118,7 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
         replace(maker.passages[index], text=joined(maker.passages[index].text, places))
         for index, places in spans.items()
     )
-    scores = draft.attribution.by_passage().tolist()
+    scores = dict(draft.ranked_passages)
     shown = [maker.passages[index] for index in draft.kept]
     language = maker.settings.language
     after = replace(maker, passages=kept).make(range(len(kept)))
@@ -144,12 +144,12 @@ def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
 
 def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
     """Return, for each passage to keep, the characters of its sentences to keep."""
-    attribution = draft.attribution
+    scores = dict(draft.ranked_sources)
     if rule.top_k is not None:
-        check_count("top_k", rule.top_k, len(attribution.sources), "sentences")
+        check_count("top_k", rule.top_k, len(scores), "sentences")
     spans: dict[int, list[Span]] = {}
-    for index in rule.choose(dict(enumerate(attribution.by_source().tolist()))):
-        source = attribution.sources[index]
+    for index in rule.choose(scores):
+        source = draft.attribution.sources[index]
         spans.setdefault(source.passage_index, []).append((source.start, source.end))
     return spans
 

@@ -238,6 +238,7 @@ class Reader:
         passages: Sequence[str | Passage],
         answer: str,
         *,
+        thoughts: str | None = None,
         history: Sequence[Message] = (),
         **options: Any,
     ) -> Answer:
@@ -246,7 +247,9 @@ class Reader:
         Args:
             question: The question.
             passages: The passages.
-            answer: The answer's text, read in one pass.
+            answer: The answer's text, read in one pass. Thoughts of a reasoning model may stand
+                before it, within their markers.
+            thoughts: The thoughts, if they are not in ``answer``.
             history: Earlier chat messages.
             options: Any of :class:`Settings`, by name.
 
@@ -257,7 +260,7 @@ class Reader:
         """
         maker, unknown = self._answering.asked(question, passages, history, options)
         refuse_unknown(unknown)
-        return self._answering.finish(self._engine.read(maker, maker.readable, answer))
+        return self._answering.finish(self._engine.read(maker, maker.readable, answer, thoughts))
 
     def task(
         self,
@@ -265,6 +268,7 @@ class Reader:
         passages: Sequence[str | Passage],
         answer: str | None = None,
         *,
+        thoughts: str | None = None,
         history: Sequence[Message] = (),
         **options: Any,
     ) -> AttributionTask:
@@ -278,7 +282,7 @@ class Reader:
             reading = self._engine.answer(maker, maker.readable, generate)
         else:
             refuse_unknown(generate)
-            reading = self._engine.read(maker, maker.readable, answer)
+            reading = self._engine.read(maker, maker.readable, answer, thoughts)
         return self._answering.task(reading)
 
     def verify(
@@ -303,9 +307,11 @@ class Reader:
         Raises:
             InputError: If a citation points to no source under these options.
         """
-        maker, unknown = self._answering.asked(answer.question, answer.passages, history, options)
+        own = [passage for passage in answer.passages if passage.kind == "passage"]
+        maker, unknown = self._answering.asked(answer.question, own, history, options)
         refuse_unknown(unknown)
-        task = self._answering.task(self._engine.read(maker, answer.kept, answer.text))
+        thoughts = None if answer.thoughts is None else answer.thoughts.text
+        task = self._answering.task(self._engine.read(maker, answer.kept, answer.text, thoughts))
         return verify(task, answer.statements, by)
 
     def prune(

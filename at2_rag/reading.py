@@ -8,43 +8,41 @@ from functools import cached_property
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.answer import Answer
 from at2_rag.attribution import Attribution, attribute_sources, passage_tokens, source_tokens
-from at2_rag.citations import Statement, cite
+from at2_rag.citations import Cited, cite
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.estimators import Regions, ScoreEstimator, TokenAttention, TokenScores
+from at2_rag.passages import Passage
 from at2_rag.prompt import Span
 from at2_rag.prompting import PromptMaker
 from at2_rag.removal import ShorterPrompts
-from at2_rag.sources import Source
-from at2_rag.task import AttributionTask, statement_targets
+from at2_rag.sources import Source, split_passage
+from at2_rag.task import AttributionTask
+from at2_rag.thoughts import Thoughts
+from at2_rag.written import Written, WrittenText
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A prompt and an answer that the model has gone through, recorded.
+    """A prompt and what the model wrote behind it, or read there, recorded.
 
     Attributes:
         maker: Of the prompt.
-        prompt: The prompt; with the answer's tokens behind it where they were tokenized together.
+        prompt: The prompt; with what follows it where that was tokenized with it.
         prompt_length: Tokens of the prompt.
-        answer_ids: Token ids of the answer.
-        text: The answer.
-        spans: Characters of the answer that each of its tokens stands for.
-        statements: Characters of each statement of the answer.
-        attention: Of the answer's tokens, folded with an estimator's weightings.
-        truncated: Whether the answer stopped at the longest length.
+        written: Thoughts and response.
+        attention: Of all tokens written, folded with an estimator's weightings.
+        truncated: Whether the model stopped at the longest length.
     """
 
     maker: PromptMaker
     prompt: EncodedPrompt
     prompt_length: int
-    answer_ids: tuple[int, ...]
-    text: str
-    spans: tuple[Span, ...]
-    statements: tuple[Span, ...]
+    written: Written
     attention: TokenAttention
     truncated: bool
 
@@ -56,85 +54,82 @@ class Reading:
             estimator: What the attention was folded for.
         """
         maker, prompt = self.maker, self.prompt
-        attribution = self.attribution(list(self.scores(estimator)))
+        cited = self.cited(list(self.scores(estimator)), estimator)
         return Answer(
             question=maker.question,
-            text=self.text,
-            passages=maker.passages,
-            statements=self.cited(attribution, estimator),
-            attribution=attribution,
+            text=self.written.response.text,
+            passages=self._documents,
+            statements=cited.statements,
+            attribution=cited.attribution,
             kept=prompt.shown,
             dropped=tuple(i for i in maker.readable if i not in prompt.shown),
             draft=None,
             truncated=self.truncated,
             prompt_tokens=self.prompt_length,
-            answer_tokens=len(self.answer_ids),
+            answer_tokens=len(self.written.ids),
             model=model,
             estimator=estimator.kind,
+            thoughts=cited.thoughts,
         )
 
     def scores(self, estimator: ScoreEstimator, begin: int = 0) -> Iterator[TokenScores]:
-        """Score the answer statement by statement, so that none depends on what follows it.
+        """Score what was written sentence by sentence, so that none depends on what follows it.
 
-        Yields the scores of the tokens up to the end of each statement, behind those of the
-        statement before; and at last of the tokens behind them all. To the statements before only:
+        Yields the scores of the tokens up to the end of each sentence, behind those of the sentence
+        before; and at last of the tokens behind them all. Thoughts come before the response, and
+        are sources of it from its first sentence on. To the sentences before only:
         :attr:`TokenScores.statements` has one more column each time.
 
         Args:
             estimator: What the attention was folded for.
-            begin: Index of the first statement to score.
+            begin: Index of the first sentence to score, those of the thoughts counted.
         """
-        regions, attention = self._regions, self.attention
-        ends = [end - self.prompt_length for _, end in regions.statements]
-        edges = list(pairwise([0, *ends, len(self.answer_ids)]))
+        said, attention = self._said, self.attention
+        ends = [end - self.prompt_length for _, end in said]
+        edges = list(pairwise([0, *ends, len(self.written.ids)]))
         for count, (start, end) in list(enumerate(edges))[begin:]:
             rows = slice(start, max(start, end))
             yield estimator.scores(
                 replace(attention, tables=attention.tables[:, rows], answer=attention.answer[rows]),
-                replace(regions, statements=regions.statements[:count]),
+                self._regions(said[:count]),
             )
 
-    def attribution(self, scores: Sequence[TokenScores]) -> Attribution:
-        """Return the scores of every source for every token of the answer.
+    def cited(self, scores: Sequence[TokenScores], estimator: ScoreEstimator) -> Cited:
+        """Return thoughts and statements with their citations, and the scores behind them.
 
         Args:
             scores: What :meth:`scores` yielded, all of it.
-        """
-        return attribute_sources(
-            _joined(scores),
-            self._regions,
-            self._sources,
-            self.spans,
-            self.statements,
-            len(self.text),
-            self.prompt_length,
-        )
-
-    def cited(self, attribution: Attribution, estimator: ScoreEstimator) -> tuple[Statement, ...]:
-        """Return the statements with their citations.
-
-        Args:
-            attribution: What :meth:`attribution` returned.
             estimator: What scored it.
         """
-        settings = self.maker.settings
-        calibration = estimator.calibration(settings.source_unit)
-        return cite(self.text, attribution, self.maker.passages, settings, calibration)
+        settings, joined = self.maker.settings, _joined(scores)
+        return cite(
+            self.written.response.text,
+            self._attribution(joined, self.written.response, self._sources, self._num_thoughts),
+            self._documents,
+            settings,
+            estimator.calibration(settings.source_unit),
+            self._thoughts(joined),
+        )
 
     def task(self, model: PreTrainedModel, answer: Answer) -> AttributionTask:
         """Return the same as something to explain.
+
+        The thoughts are a part of what comes before the answer (section 2.3).
 
         Args:
             model: The model that went through it.
             answer: What :meth:`answer` returned.
         """
+        response = self.written.response
+        before = (*self.prompt.ids[: self.prompt_length], *self.written.ids[: response.first])
         return AttributionTask(
             model,
-            (*self.prompt.ids[: self.prompt_length], *self.answer_ids),
-            self.prompt_length,
-            self._regions.sources,
-            self._targets,
+            (*before, *self.written.ids[response.tokens]),
+            len(before),
+            self._source_tokens,
+            response.targets,
             answer,
+            thoughts=self._said[: self._num_thoughts],
             prompts=ShorterPrompts(
                 self.maker,
                 self.prompt.shown,
@@ -144,34 +139,109 @@ class Reading:
             ),
         )
 
-    @cached_property
-    def _sources(self) -> list[Source]:
-        return self.maker.sources(self.prompt)
+    @property
+    def _num_thoughts(self) -> int:
+        """Sentences of the thoughts."""
+        return 0 if self.written.thoughts is None else len(self.written.thoughts.statements)
 
-    @cached_property
-    def _targets(self) -> tuple[Span, ...]:
-        return statement_targets(self.statements, self.spans)
+    def _thoughts(self, scores: TokenScores) -> Thoughts | None:
+        written = self.written.thoughts
+        if written is None:
+            return None
+        attribution = self._attribution(scores, written, self._prompt_sources, 0)
+        return Thoughts(written.text, (), attribution, self.written.finished)
 
-    @cached_property
-    def _regions(self) -> Regions:
-        first = self.prompt_length
-        return Regions(
-            sources=tuple(source_tokens(self.prompt, self._sources)),
-            owners=tuple(source.passage_index for source in self._sources),
-            passages=tuple(passage_tokens(self.prompt, len(self.maker.passages))),
-            statements=tuple((first + start, first + end) for start, end in self._targets),
+    def _attribution(
+        self, scores: TokenScores, text: WrittenText, sources: tuple[Source, ...], thoughts: int
+    ) -> Attribution:
+        """Return the scores of every source for every token of a text."""
+        documents = len(self.maker.documents) if text is self.written.thoughts else None
+        own = TokenScores(
+            scores.sources[text.tokens, : len(sources)],
+            scores.passages[text.tokens, :documents],
+            scores.statements[text.tokens, : thoughts + len(text.statements)],
         )
+        return attribute_sources(own, sources, text, thoughts)
+
+    def _regions(self, said: Sequence[Span]) -> Regions:
+        """Return where everything lies that is scored for a sentence.
+
+        Args:
+            said: Token range of each sentence before it.
+        """
+        documents = len(self.maker.documents)
+        passages = tuple(passage_tokens(self.prompt, documents))
+        sources, places = self._prompt_sources, self._source_tokens
+        if self._num_thoughts and len(said) >= self._num_thoughts:
+            sources = self._sources
+            passages += (self._thinking,) if len(self._documents) > documents else ()
+        return Regions(
+            sources=places[: len(sources)],
+            owners=tuple(source.passage_index for source in sources),
+            passages=passages,
+            statements=tuple(said),
+        )
+
+    @cached_property
+    def _documents(self) -> tuple[Passage, ...]:
+        """All that sources lie in: passages, the conversation, and the thoughts."""
+        documents, thoughts = self.maker.documents, self.written.thoughts
+        if thoughts is None or "thought" not in self.maker.settings.source_kinds:
+            return documents
+        return (*documents, Passage(thoughts.text, id="thoughts", kind="thought"))
+
+    @cached_property
+    def _prompt_sources(self) -> tuple[Source, ...]:
+        return tuple(self.maker.sources(self.prompt))
+
+    @cached_property
+    def _thought_sources(self) -> tuple[Source, ...]:
+        documents, thoughts = self._documents, self.written.thoughts
+        if thoughts is None or len(documents) == len(self.maker.documents):
+            return ()
+        settings = self.maker.settings
+        spans = [(start, end) for start, end in dict.fromkeys(thoughts.spans) if start < end]
+        unit, index = settings.source_unit, len(documents) - 1
+        return tuple(split_passage(documents[index], index, unit, settings.language, spans))
+
+    @cached_property
+    def _sources(self) -> tuple[Source, ...]:
+        return (*self._prompt_sources, *self._thought_sources)
+
+    @cached_property
+    def _source_tokens(self) -> tuple[Span, ...]:
+        """Token range of each source, in prompt and answer."""
+        inside = source_tokens(self.prompt, self._prompt_sources)
+        spans = [(source.start, source.end) for source in self._thought_sources]
+        return (*inside, *self._written_tokens(self.written.thoughts, spans))
+
+    @cached_property
+    def _said(self) -> tuple[Span, ...]:
+        """Token range of each sentence of the thoughts, and behind them of the response."""
+        texts = (self.written.thoughts, self.written.response)
+        return tuple(place for t in texts if t for place in self._written_tokens(t, t.statements))
+
+    @property
+    def _thinking(self) -> Span:
+        assert self.written.thoughts is not None
+        tokens = self.written.thoughts.tokens
+        return self.prompt_length + tokens.start, self.prompt_length + tokens.stop
+
+    def _written_tokens(self, text: WrittenText | None, spans: Sequence[Span]) -> list[Span]:
+        found = [] if text is None else text.token_ranges(spans)
+        return [(self.prompt_length + start, self.prompt_length + end) for start, end in found]
 
 
 def _joined(parts: Sequence[TokenScores]) -> TokenScores:
-    """Put scores of consecutive tokens together; statements that were not scored yet are 0."""
-    count = max(part.statements.shape[1] for part in parts)
-    padded = [
-        torch.nn.functional.pad(part.statements, (0, count - part.statements.shape[1]))
-        for part in parts
-    ]
+    """Put scores of consecutive tokens together; what was not scored yet is 0."""
+
+    def joined(tables: list[Tensor]) -> Tensor:
+        width = max(table.shape[1] for table in tables)
+        padded = [torch.nn.functional.pad(table, (0, width - table.shape[1])) for table in tables]
+        return torch.cat(padded)
+
     return TokenScores(
-        torch.cat([part.sources for part in parts]),
-        torch.cat([part.passages for part in parts]),
-        torch.cat(padded),
+        joined([part.sources for part in parts]),
+        joined([part.passages for part in parts]),
+        joined([part.statements for part in parts]),
     )

@@ -40,7 +40,7 @@ class ShorterPrompts:
     Attributes:
         maker: Of the whole prompt.
         shown: Indices of the passages that it shows, in order.
-        sources: What can be left out of them, in order.
+        sources: What can be left out of them and of the maker's other documents, in order.
         answer: The answer where it was tokenized together with the prompt, without white space
             around it; empty where the model went on from the prompt's tokens.
     """
@@ -50,25 +50,32 @@ class ShorterPrompts:
     sources: tuple[Source, ...]
     answer: str = ""
 
-    def passages(self, kept: Sequence[bool]) -> dict[int, Passage]:
-        """Return what is left of the passages, by index, in order.
+    def documents(self, kept: Sequence[bool]) -> dict[int, Passage]:
+        """Return what is left of the shown passages and of the other documents, by index, in order.
 
         A passage of which no source is kept is not there, and neither is its title. One of which
         all are kept is as it was. Any other loses its dropped sources and what stands beside them.
+        So does another document, which stays without text where no source of it is kept.
 
         Args:
             kept: (sources,), true where a source is kept.
         """
-        places: dict[int, list[_Place]] = {index: [] for index in self.shown}
+        passages, documents = len(self.maker.passages), self.maker.documents
+        others = range(passages, len(documents))
+        places: dict[int, list[_Place]] = {index: [] for index in (*self.shown, *others)}
         for source, keep in zip(self.sources, kept, strict=True):
             places[source.passage_index].append(_Place(source.start, source.end, keep))
         left: dict[int, Passage] = {}
         for index, found in places.items():
-            passage = self.maker.passages[index]
+            document = documents[index]
             if all(place.kept for place in found):  # or there is nothing to leave out
-                left[index] = passage
+                left[index] = document
             elif any(place.kept for place in found):
-                left[index] = replace(passage, text=_shortened(passage.text, found))
+                left[index] = replace(document, text=_shortened(document.text, found))
+            elif index >= passages:
+                # Templates refuse a conversation whose turns do not alternate, or in which a call
+                # has no result; and without the message they write others another way.
+                left[index] = replace(document, text="")
         return left
 
     def ids(self, kept: Sequence[bool]) -> tuple[int, ...]:
@@ -80,9 +87,12 @@ class ShorterPrompts:
         Args:
             kept: (sources,), true where a source is kept.
         """
-        left = self.passages(kept)
+        left = self.documents(kept)
+        count = len(self.maker.passages)
+        others = [document for index, document in left.items() if index >= count]
         passages = tuple(left.get(i, passage) for i, passage in enumerate(self.maker.passages))
-        prompt = replace(self.maker, passages=passages).make(tuple(left), self.answer)
+        shown = [index for index in self.shown if index in left]
+        prompt = replace(self.maker, passages=passages).make(shown, self.answer, others)
         if not self.answer:
             return prompt.ids
         return prompt.ids[: prompt.first_token_of_end(len(self.answer))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from at2_rag.errors import InputError
-from at2_rag.passages import Passage
+from at2_rag.passages import Passage, SourceKind
 from at2_rag.sentences import sentence_spans
 
 SourceUnit = Literal["sentence", "passage", "word", "token"]
@@ -16,13 +16,14 @@ SourceUnit = Literal["sentence", "passage", "word", "token"]
 
 @dataclass(frozen=True)
 class Source:
-    """A piece of a passage.
+    """A piece of a passage, or of another document.
 
     Attributes:
-        passage_index: Index among the passages that the caller passed.
-        start: First character in the passage's text.
+        passage_index: Index among the documents: the caller's passages first, and behind them
+            the messages and other texts that are sources.
+        start: First character in the document's text.
         end: One past the last character.
-        text: Exactly ``passages[passage_index].text[start:end]``.
+        text: Exactly ``documents[passage_index].text[start:end]``.
     """
 
     passage_index: int
@@ -39,6 +40,21 @@ def check_unit(unit: str) -> None:
         )
 
 
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise ``InputError`` unless ``kinds`` are kinds of sources, at least one, each once."""
+    known = get_args(SourceKind)
+    expected = f"expected any of {', '.join(known)}"
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence):
+        raise InputError(f"source_kinds is {kinds!r}; {expected}, in a tuple: ('passage',).")
+    if not kinds:
+        raise InputError(f"source_kinds is empty; {expected}, at least one.")
+    for kind in kinds:
+        if kind not in known:
+            raise InputError(f"source_kinds holds {kind!r}; {expected}.")
+        if kinds.count(kind) > 1:
+            raise InputError(f"source_kinds holds {kind!r} more than once; expected it once.")
+
+
 def split_passage(
     passage: Passage,
     index: int,
@@ -50,7 +66,7 @@ def split_passage(
 
     Args:
         passage: The passage.
-        index: Its index among the caller's passages.
+        index: Its index among the documents.
         unit: What a source is. Sentences are found by Punkt; words are runs of characters
             without white space.
         language: Of the sentences.

@@ -1,24 +1,39 @@
-"""An answer piece by piece, while the model is at it: text, statements, and the whole."""
+"""An answer piece by piece, while the model is at it: thoughts, text, statements, the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from at2_rag.answer import Answer
 from at2_rag.answering import Answering
 from at2_rag.background import Line
 from at2_rag.chat import Message
-from at2_rag.citations import Statement
 from at2_rag.encoding import special_ids
-from at2_rag.engine import Unfinished
+from at2_rag.engine import Unfinished, is_opened, markers_of
 from at2_rag.estimators import TokenScores
 from at2_rag.passages import Passage
 from at2_rag.prompting import PromptMaker
 from at2_rag.settled import SettledSentences, settled_text, settled_tokens
+from at2_rag.statement import Statement
+from at2_rag.thinking import WrittenPlaces, find_thoughts, held_back, may_begin, may_end_here
 
-#: A piece of the answer's text, a statement right behind its last piece, or at last the answer.
-Event = str | Statement | Answer
+
+@dataclass(frozen=True)
+class Thinking:
+    """A piece of what a reasoning model thinks before it answers.
+
+    Attributes:
+        text: The next piece of the thoughts' text.
+    """
+
+    text: str
+
+
+#: A piece of the thoughts, a piece of the answer's text, a statement right behind its last piece,
+#: or at last the answer.
+Event = Thinking | str | Statement | Answer
 
 
 class AnswerWriter:
@@ -38,10 +53,12 @@ class AnswerWriter:
         self._line, self._answering, self._tokenizer = line, answering, maker.tokenizer
         self._special = special_ids(maker.tokenizer)
         self._sentences = SettledSentences(maker.settings.language)
+        self._places = _Places(maker)
+        self._thought = ""  # what of the thoughts is handed over
         self._read = ""  # text that is settled
         self._written = 0  # characters handed over
         self._statements = 0  # statements handed over
-        self._scores: list[TokenScores] = []  # of their tokens
+        self._scores: list[TokenScores] = []  # of their tokens, and those of the thoughts
 
     @staticmethod
     def of(
@@ -77,15 +94,20 @@ class AnswerWriter:
         self._line.check()
         if unfinished is None or self._answering.method is not None:
             return
-        ids = unfinished.progress.ids
-        tokens = settled_tokens(self._tokenizer, ids, self._special)
-        text = settled_text(self._tokenizer, ids[:tokens])
+        places = self._places.of(unfinished)
+        if places is not None:
+            self._think(self._settled(unfinished, *places.thoughts)[1])
+            if not places.finished:
+                return
+        elif self._places.unclear:
+            return
+        tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
         if len(text) <= len(self._read) or not text.startswith(self._read):
             return
         self._read = text
         self._sentences.read(text)
         if len(self._sentences.spans) > self._statements:
-            self._hand_over(self._cited(unfinished, tokens), text)
+            self._hand_over(self._cited(unfinished, tokens, places), text)
         self._write(text[: self._sentences.free].rstrip())
 
     def finish(self, answer: Answer) -> None:
@@ -94,18 +116,37 @@ class AnswerWriter:
         Raises:
             NobodyListens: If the line's other side has left.
         """
+        if answer.thoughts is not None:
+            self._think(answer.thoughts.text)
         self._hand_over(answer.statements, answer.text)
         self._write(answer.text)
         self._line.put(answer)
 
-    def _cited(self, unfinished: Unfinished, tokens: int) -> tuple[Statement, ...]:
+    def _settled(
+        self, unfinished: Unfinished, start: int, end: int | None = None
+    ) -> tuple[int, str]:
+        """Return how many of all tokens are settled, and the text of those from ``start`` on."""
+        ids = unfinished.progress.ids[start:end]
+        tokens = settled_tokens(self._tokenizer, ids, self._special)
+        return start + tokens, settled_text(self._tokenizer, ids[:tokens])
+
+    def _think(self, text: str) -> None:
+        """Hand over what is new of the thoughts, but for white space before what may follow."""
+        text = text.rstrip()
+        if len(text) > len(self._thought) and text.startswith(self._thought):
+            self._line.put(Thinking(text[len(self._thought) :]))
+            self._thought = text
+
+    def _cited(
+        self, unfinished: Unfinished, tokens: int, places: WrittenPlaces | None
+    ) -> tuple[Statement, ...]:
         """Return all settled statements; only those that are new have to be scored."""
         estimator = self._answering.estimator
-        reading = unfinished.reading(tokens, self._sentences.spans)
+        reading = unfinished.reading(tokens, self._sentences.spans, places)
         new = list(reading.scores(estimator, len(self._scores)))
-        attribution = reading.attribution([*self._scores, *new])
+        cited = reading.cited([*self._scores, *new], estimator)
         self._scores += new[:-1]  # the last are those of the tokens behind the last statement
-        return reading.cited(attribution, estimator)
+        return cited.statements
 
     def _hand_over(self, statements: tuple[Statement, ...], text: str) -> None:
         for statement in statements[self._statements :]:
@@ -117,3 +158,38 @@ class AnswerWriter:
         if len(text) > self._written:
             self._line.put(text[self._written :])
             self._written = len(text)
+
+
+class _Places:
+    """Follows where thoughts begin and end, at little cost for each step.
+
+    Attributes:
+        unclear: Whether what was written so far may turn out to be the sign before thoughts.
+
+    Args:
+        maker: Of the prompt.
+    """
+
+    def __init__(self, maker: PromptMaker) -> None:
+        self._tokenizer, self._markers = maker.tokenizer, markers_of(maker)
+        self._found: WrittenPlaces | None = None
+        self.unclear = self._markers is not None
+
+    def of(self, unfinished: Unfinished) -> WrittenPlaces | None:
+        """Return which tokens are thoughts and response; ``None`` if there are no thoughts."""
+        markers, ids = self._markers, unfinished.progress.ids
+        if markers is None or (self._found is None and not self.unclear):
+            return None
+        if self._found is None or (
+            not self._found.finished and may_end_here(self._tokenizer, ids, markers)
+        ):
+            opened = is_opened(markers, unfinished.prompt)
+            self._found = find_thoughts(self._tokenizer, ids, markers, opened)
+            self.unclear = self._found is None and may_begin(self._tokenizer, ids, markers)
+        if self._found is None:
+            return None
+        if self._found.finished:
+            return replace(self._found, response=(self._found.response[0], len(ids)))
+        seen = len(ids) - held_back(self._tokenizer, ids, markers)
+        start = self._found.thoughts[0]
+        return replace(self._found, thoughts=(start, max(start, seen)))

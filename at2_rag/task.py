@@ -27,10 +27,11 @@ class AttributionTask:
     Attributes:
         model: The model that answers.
         ids: Token ids of prompt and answer.
-        prompt_length: Tokens of the prompt.
+        prompt_length: Tokens before the answer: the prompt, and thoughts if there are any.
         sources: Token range of each source in ``ids``.
         targets: Range of answer tokens of each target, counted from the answer's first token.
         answer: The answer with its citations; its statements are the targets.
+        thoughts: Token range in ``ids`` of each sentence of the thoughts.
         prompts: Makes the prompt without some sources; ``None`` where its text is not known.
     """
 
@@ -40,6 +41,7 @@ class AttributionTask:
     sources: tuple[Span, ...]
     targets: tuple[Span, ...]
     answer: Answer
+    thoughts: tuple[Span, ...] = field(default=(), kw_only=True)
     prompts: ShorterPrompts | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
@@ -72,17 +74,25 @@ class AttributionTask:
             )
         return Ablator(self.model, self.ids, self.prompt_length, self.sources, byte_limit)
 
-    def ablator_with_statements(self, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Ablator:
-        """Return what ablates this task's sources and, behind them, its targets.
+    @property
+    def said(self) -> tuple[Span, ...]:
+        """Token range in ``ids`` of each target."""
+        first = self.prompt_length
+        return tuple((first + start, first + end) for start, end in self.targets)
 
-        What it says of a target is right where only earlier ones are ablated.
+    def ablator_with(
+        self, regions: Sequence[Span], byte_limit: int = DEFAULT_BYTE_LIMIT
+    ) -> Ablator:
+        """Return what ablates this task's sources and, behind them, other ranges of tokens.
+
+        What it says of a target is right where what is ablated comes before it.
 
         Args:
+            regions: Token ranges in ``ids``, such as earlier targets.
             byte_limit: Bound on the logits of one batch.
         """
-        first = self.prompt_length
-        targets = tuple((first + start, first + end) for start, end in self.targets)
-        return Ablator(self.model, self.ids, first, (*self.sources, *targets), byte_limit)
+        every = (*self.sources, *regions)
+        return Ablator(self.model, self.ids, self.prompt_length, every, byte_limit)
 
 
 def statement_targets(statements: Sequence[Span], token_spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from at2_rag.citations import Citation, Statement
 from at2_rag.errors import InputError
+from at2_rag.statement import Citation, Statement
 from at2_rag.task import AblationKind, AttributionTask
 
-#: Sources, and earlier statements, that are left out together.
+#: Sources, and earlier statements (those of the thoughts first), that are left out together.
 _LeftOut = tuple[tuple[int, ...], tuple[int, ...]]
 
 _LARGEST_EXPONENT = 700.0  # a double holds no more
@@ -104,8 +104,8 @@ def verify(
 ) -> Verification:
     """Ablate the cited sources of each statement, all at once and each alone, in one batch.
 
-    For an inherited citation, the earlier statements of the answer that cite the same source are
-    masked with it: they repeat what it says.
+    For an inherited citation, the thoughts and earlier statements of the answer that cite the same
+    source are masked with it: they repeat what it says.
 
     Args:
         task: The answer, read by the model, with the sources that the citations point to.
@@ -118,7 +118,8 @@ def verify(
     index = {
         (s.passage_index, s.start, s.end): i for i, s in enumerate(task.answer.attribution.sources)
     }
-    groups = [_groups(statements, target, index) for target in range(len(statements))]
+    thoughts = () if task.answer.thoughts is None else task.answer.thoughts.statements
+    groups = [_groups(thoughts, statements, target, index) for target in range(len(statements))]
     left_out = sorted({out for group in groups for out in group.values()})
     log_p = _log_probabilities(task, left_out, by)
     row_of = {out: row for row, out in enumerate(left_out, start=1)}
@@ -139,12 +140,12 @@ def _log_probabilities(
     task: AttributionTask, left_out: Sequence[_LeftOut], by: AblationKind
 ) -> Tensor:
     """Return (targets, 1 + left out): log-probabilities with nothing left out, and with each."""
-    count = len(task.sources)
-    masks = torch.ones(1 + len(left_out), count + len(task.targets), dtype=torch.bool)
+    count, said = len(task.sources), (*task.thoughts, *task.said)
+    masks = torch.ones(1 + len(left_out), count + len(said), dtype=torch.bool)
     for row, (sources, earlier) in enumerate(left_out, start=1):
         masks[row, [*sources, *(count + statement for statement in earlier)]] = False
     if by == "attention":
-        effects = task.ablator_with_statements().ablate(masks)
+        effects = task.ablator_with(said).ablate(masks)
     else:
         # The answer is given; its own words cannot be removed from it.
         effects = task.ablator(by=by).ablate(masks[:, :count])
@@ -152,17 +153,21 @@ def _log_probabilities(
 
 
 def _groups(
-    statements: Sequence[Statement], target: int, index: Mapping[tuple[int, int, int], int]
+    thoughts: Sequence[Statement],
+    statements: Sequence[Statement],
+    target: int,
+    index: Mapping[tuple[int, int, int], int],
 ) -> dict[tuple[int, ...], _LeftOut]:
     """Return what to leave out of one statement's context, by the numbers of its citations.
 
-    An inherited citation came through earlier statements, which repeat what its source says: the
-    source is left out together with the earlier statements that cite it.
+    An inherited citation came through thoughts or earlier statements, which repeat what its source
+    says: the source is left out together with those of them that cite it.
     """
     groups: dict[tuple[int, ...], _LeftOut] = {}
+    before = (*thoughts, *statements[:target])
     for citation in statements[target].citations:
         source = _source_of(citation, index)
-        earlier = () if citation.via is None else _citing(statements[:target], citation.number)
+        earlier = _citing(before, citation.number) if citation.inherited else ()
         groups[(citation.number,)] = ((source,), earlier)
     if groups:
         together = tuple(sorted(number for (number,) in groups))
@@ -180,7 +185,7 @@ def _citing(statements: Sequence[Statement], number: int) -> tuple[int, ...]:
 
 
 def _source_of(citation: Citation, index: Mapping[tuple[int, int, int], int]) -> int:
-    place = (citation.passage_index, citation.source_start, citation.source_end)
+    place = citation.place
     if place not in index:
         raise InputError(
             f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "

@@ -36,6 +36,7 @@ def attribution(scores, leans):
         len(TEXT),
         ((0, 3), (4, 7), (8, 11)),
         torch.tensor(leans).T.float(),
+        torch.zeros(0, 3),
     )
 
 
@@ -48,7 +49,7 @@ def numbers(statements):
 
 def test_a_statement_that_leans_on_another_inherits_its_citations():
     found = attribution([[1, 0, 0], [0, 0, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0.9, 0.8, 0]])
-    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION).statements
     assert numbers(statements) == [[(1, None)], [(2, None)], [(1, 0), (2, 1)]]
     assert [s.supported for s in statements] == [True, True, True]
     inherited = statements[2].citations[0]
@@ -59,27 +60,27 @@ def test_a_statement_that_leans_on_another_inherits_its_citations():
 
 def test_inheriting_goes_on_and_never_doubles():
     found = attribution([[1, 0, 0], [1, 0, 1], [0, 0, 1]], [[0, 0, 0], [0.9, 0, 0], [0, 0.9, 0]])
-    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION).statements
     assert numbers(statements) == [[(1, None)], [(1, None), (2, None)], [(2, None), (1, 1)]]
 
 
 def test_what_is_not_supported_lends_no_support():
     found = attribution(NONE, [[0, 0, 0], [0.9, 0, 0], [0, 0.9, 0]])
-    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION).statements
     assert numbers(statements) == [[], [], []]
     assert [s.supported for s in statements] == [False, False, False]
 
 
 def test_off_for_the_papers_own_behaviour():
     found = attribution([[1, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0], [0.9, 0, 0], [0.9, 0, 0]])
-    statements = cite(TEXT, found, PASSAGES, Settings(transitive=False), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(transitive=False), CALIBRATION).statements
     assert numbers(statements) == [[(1, None)], [], []]
     assert [s.supported for s in statements] == [True, False, False]
 
 
 def test_at_most_so_many_citations_with_those_inherited():
     found = attribution([[1, 0.9, 0], [0, 0, 1], [0, 0, 0]], [[0, 0, 0], [0.9, 0, 0], [0, 0, 0]])
-    statements = cite(TEXT, found, PASSAGES, Settings(max_citations=2), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(max_citations=2), CALIBRATION).statements
     assert numbers(statements)[1] == [(3, None), (1, 0)]
 
 
@@ -87,14 +88,14 @@ def test_a_supported_statement_cites_its_strongest_source():
     """Where no single source is missed, as when two say the same, they are missed together."""
     careful = replace(CALIBRATION, citations=replace(CALIBRATION.citations, threshold=2.0))
     found = attribution([[0.7, 0.6, 0.0], [3.0, 2.5, 0.0], [0.4, 0, 0]], NONE)
-    statements = cite(TEXT, found, PASSAGES, Settings(), careful)
+    statements = cite(TEXT, found, PASSAGES, Settings(), careful).statements
     assert numbers(statements) == [[(1, None)], [(1, None), (2, None)], []]
     assert [s.supported for s in statements] == [True, True, False]
 
 
 def test_the_threshold_decides_and_not_a_share_of_the_best():
     found = attribution([[9, 0.6, 0.4], [0.4, 0, 0], [0, 0, 0]], NONE)
-    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION)
+    statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION).statements
     assert numbers(statements) == [[(1, None), (2, None)], [], []]
     assert [s.supported for s in statements] == [True, False, False]
 

@@ -65,8 +65,10 @@ def rank_unread(name: str, question: GoldQuestion, seed: int) -> Ranking:
 
 def rank_by_use(answer: Answer) -> Ranking:
     """Rank by the scores that came along with an answer, as ``reader.prune`` does."""
-    scores = answer.attribution.by_passage().tolist()
-    return Ranking(descending(scores), tuple(scores), 0.0)
+    found = dict(answer.ranked_passages)
+    own = [index for index, passage in enumerate(answer.passages) if passage.kind == "passage"]
+    scores = tuple(found.get(index, 0.0) for index in own)
+    return Ranking(descending(scores), scores, 0.0)
 
 
 def rank_by_method(name: str, task: AttributionTask, seed: int) -> Ranking:

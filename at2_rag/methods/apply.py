@@ -13,6 +13,7 @@ from at2_rag.citations import cite
 from at2_rag.methods.base import AttributionMethod, checked_scores
 from at2_rag.settings import Settings
 from at2_rag.task import AttributionTask
+from at2_rag.thoughts import Thoughts
 
 
 def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settings) -> Answer:
@@ -23,14 +24,27 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
         task: What to score.
         settings: How to cite; ``min_score`` is in the method's own unit.
 
+    Thoughts are a source like others, and cite nothing themselves.
+
     Raises:
         InputError: If the method's scores do not have one row per target and column per source.
         NumericalError: If they hold NaN or infinity.
     """
     answer = task.answer
-    attribution = attribution_by(method, task)
-    statements = cite(answer.text, attribution, answer.passages, settings)
-    return replace(answer, attribution=attribution, statements=statements, estimator=method.name)
+    cited = cite(answer.text, attribution_by(method, task), answer.passages, settings)
+    return replace(
+        answer,
+        attribution=cited.attribution,
+        statements=cited.statements,
+        estimator=method.name,
+        thoughts=None if answer.thoughts is None else _uncited(answer.thoughts),
+    )
+
+
+def _uncited(thoughts: Thoughts) -> Thoughts:
+    """Return thoughts without the citations of another estimator; a method scores none of them."""
+    statements = (replace(s, citations=(), supported=None) for s in thoughts.statements)
+    return replace(thoughts, statements=tuple(statements))
 
 
 def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribution:
@@ -52,6 +66,7 @@ def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribut
             scores=torch.zeros_like(attribution.scores),
             passage_scores=torch.zeros_like(attribution.passage_scores),
             statement_scores=torch.zeros_like(attribution.statement_scores),
+            thought_scores=torch.zeros_like(attribution.thought_scores),
         )
     scores = _spread_over_tokens(checked_scores(method, task), task)
     passages = torch.zeros_like(attribution.passage_scores)
@@ -62,6 +77,7 @@ def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribut
         scores=scores,
         passage_scores=passages,
         statement_scores=torch.zeros_like(attribution.statement_scores),
+        thought_scores=torch.zeros_like(attribution.thought_scores),
     )
 
 

@@ -100,7 +100,7 @@ def source_detail(
     masks = torch.ones(2 + regions, regions, dtype=torch.bool)
     masks[1, :sources] = False
     masks[2:] = ~torch.eye(regions, dtype=torch.bool)
-    effects = task.ablator_with_statements(byte_limit).ablate(masks)
+    effects = task.ablator_with(task.said, byte_limit).ablate(masks)
     log_p = torch.stack([effects.log_probability(*target) for target in task.targets]).float()
     whole, none, alone, earlier = torch.split(log_p, [1, 1, sources, targets], dim=1)
     return SourceDetail(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
@@ -28,7 +31,6 @@ def plot_coefficients(
     try:
         # Not pyplot, which keeps figures of its own and wants to know of a screen.
         from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
     except ImportError as error:
         raise ImportError(
             'plot_coefficients needs matplotlib; install it with: pip install "at2-rag[plot]"'
@@ -37,12 +39,7 @@ def plot_coefficients(
     layers, heads = weights.shape
     figure = Figure(figsize=(2 + 0.2 * heads, 1.5 + 0.2 * layers), layout="constrained")
     axes = figure.add_subplot()
-    largest = float(weights.abs().max()) or 1.0
-    image = axes.imshow(weights.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
-    axes.set_xlabel("head")
-    axes.set_ylabel("layer")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
+    image = draw_coefficients(axes, weights, float(weights.abs().max()))
     if title is not None:
         axes.set_title(title)
     figure.colorbar(image, ax=axes, label="coefficient")
@@ -50,3 +47,23 @@ def plot_coefficients(
         figure.savefig(path)
     except (OSError, ValueError) as error:
         raise InputError(f"The picture {path} cannot be written: {error}") from error
+
+
+def draw_coefficients(axes: Any, weights: Tensor, largest: float) -> Any:
+    """Draw a heat map into axes of matplotlib, and return its image, for a colour bar.
+
+    Args:
+        axes: To draw into.
+        weights: (layers, heads).
+        largest: The size of a coefficient that gets the strongest colour; maps that share it can
+            be compared.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    limit = largest or 1.0
+    image = axes.imshow(weights.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    axes.set_xlabel("head")
+    axes.set_ylabel("layer")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    return image

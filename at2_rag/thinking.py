@@ -1,0 +1,207 @@
+"""Where a reasoning model's thoughts end and its response begins."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from at2_rag.errors import InputError
+from at2_rag.prompt import Span
+
+#: How many of the newest tokens are looked through for the end of the thoughts, beside as many
+#: as the marker has characters: more than any tokenizer needs for it.
+_SPARE_TOKENS = 4
+
+
+@dataclass(frozen=True)
+class ThinkingMarkers:
+    """What a model writes around its thoughts.
+
+    Attributes:
+        begin: Before them, with the white space that follows; empty where a model thinks from its
+            first word on without a sign.
+        end: Between them and the response, with the white space around.
+    """
+
+    begin: str
+    end: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.begin, str) or not isinstance(self.end, str):
+            raise InputError(f"{self}; expected two strings.")
+        if not self.end.strip():
+            raise InputError(f"The end marker of {self} is empty; expected what ends thoughts.")
+
+    def opened_by(self, ending: str) -> bool:
+        """Tell whether a prompt that ends so has begun the thoughts already.
+
+        Args:
+            ending: Text of the prompt behind the user's message.
+        """
+        begin = self.begin.strip()
+        return not begin or ending.rfind(begin) > ending.rfind(self.end.strip())
+
+    def around(self, thoughts: str, response: str, opened: bool) -> str:
+        """Return what the model would have written to think and to respond so.
+
+        Args:
+            thoughts: Text without markers; may be empty.
+            response: Text.
+            opened: Whether the prompt has begun the thoughts.
+        """
+        if not thoughts and not opened:
+            return response
+        return f"{'' if opened else self.begin}{thoughts}{self.end}{response}"
+
+    def place_in(self, text: str, opened: bool) -> WrittenPlaces | None:
+        """Return where thoughts and response lie in what a model wrote; ``None`` without thoughts.
+
+        Args:
+            text: What it wrote, special tokens included.
+            opened: Whether the prompt has begun the thoughts.
+        """
+        begin, end = self.begin.strip(), self.end.strip()
+        first = len(text) - len(text.lstrip())
+        if begin and text.startswith(begin, first):
+            first += len(begin)
+        elif not opened:
+            return None
+        stop = text.find(end, first)
+        if stop < 0:
+            return WrittenPlaces((first, len(text)), (len(text), len(text)), finished=False)
+        return WrittenPlaces((first, stop), (stop + len(end), len(text)), finished=True)
+
+
+@dataclass(frozen=True)
+class WrittenPlaces:
+    """Where thoughts and response lie, in characters or in tokens.
+
+    Attributes:
+        thoughts: From start to end.
+        response: From start to end.
+        finished: Whether the thoughts came to their end.
+    """
+
+    thoughts: Span
+    response: Span
+    finished: bool
+
+
+#: Of models that are out there.
+KNOWN_MARKERS = (
+    # DeepSeek-R1, Qwen3, QwQ, Phi-4-reasoning, SmolLM3, GLM-4.5, Hunyuan, Nemotron and many others.
+    ThinkingMarkers("<think>\n", "\n</think>\n\n"),
+    # gpt-oss: channels of the harmony format.
+    ThinkingMarkers(
+        "<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"
+    ),
+    # Magistral.
+    ThinkingMarkers("[THINK]", "[/THINK]"),
+    # Command A Reasoning.
+    ThinkingMarkers("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+    # EXAONE Deep.
+    ThinkingMarkers("<thought>\n", "\n</thought>\n\n"),
+    # Seed-OSS.
+    ThinkingMarkers("<seed:think>", "</seed:think>"),
+)
+
+
+def thinking_markers(
+    tokenizer: PreTrainedTokenizerBase, told: ThinkingMarkers | Literal["auto"] | None
+) -> ThinkingMarkers | None:
+    """Return the markers of a model's thoughts; ``None`` for one that does not think.
+
+    Args:
+        tokenizer: Its tokenizer: a model that thinks has the markers among its own tokens, or
+            speaks of them in its chat template.
+        told: The markers, ``"auto"`` to look for them, or ``None`` for none.
+    """
+    if told != "auto":
+        return told
+    template = tokenizer.chat_template
+    told_of = template if isinstance(template, str) else ""
+    own = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    for markers in KNOWN_MARKERS:
+        if markers.end.strip() in told_of or markers.begin.strip() in own:
+            return markers
+    return None
+
+
+def find_thoughts(
+    tokenizer: PreTrainedTokenizerBase,
+    ids: Sequence[int],
+    markers: ThinkingMarkers,
+    opened: bool,
+) -> WrittenPlaces | None:
+    """Return which of the tokens that a model wrote are thoughts and response.
+
+    Tokens that hold a piece of a marker are neither.
+
+    Args:
+        tokenizer: Of the model.
+        ids: What it wrote.
+        markers: Around its thoughts.
+        opened: Whether the prompt has begun the thoughts.
+    """
+    places = markers.place_in(_with_special(tokenizer, ids), opened)
+    if places is None:
+        return None
+    if not places.finished:
+        return WrittenPlaces(
+            (_tokens_of(tokenizer, ids, places.thoughts[0]), len(ids)), (len(ids), len(ids)), False
+        )
+    (begin, end), (start, _) = places.thoughts, places.response
+    first = _tokens_of(tokenizer, ids, begin)
+    behind = max(first, _tokens_of(tokenizer, ids, end + 1) - 1)
+    return WrittenPlaces((first, behind), (_tokens_of(tokenizer, ids, start), len(ids)), True)
+
+
+def may_begin(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
+) -> bool:
+    """Tell whether what a model wrote so far may become the sign before its thoughts."""
+    return markers.begin.strip().startswith(_with_special(tokenizer, ids).strip())
+
+
+def may_end_here(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
+) -> bool:
+    """Tell whether the end of the thoughts is among the newest tokens, at little cost."""
+    return markers.end.strip() in _with_special(tokenizer, _newest(ids, markers))
+
+
+def held_back(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
+) -> int:
+    """Return how many of the newest tokens may be a piece of the sign that ends the thoughts."""
+    newest, end = _newest(ids, markers), markers.end.strip()
+    text = _with_special(tokenizer, newest)
+    longest = min(len(text), len(end) - 1)
+    begun = next((n for n in range(longest, 0, -1) if text.endswith(end[:n])), 0)
+    if not begun:
+        return 0
+    return len(newest) - max(0, _tokens_of(tokenizer, newest, len(text) - begun + 1) - 1)
+
+
+def _newest(ids: Sequence[int], markers: ThinkingMarkers) -> Sequence[int]:
+    return ids[-len(markers.end) - _SPARE_TOKENS :]
+
+
+def _with_special(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    text: str = tokenizer.decode(
+        list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def _tokens_of(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], characters: int) -> int:
+    """Return how many tokens it takes to have so many characters of their text."""
+    return bisect_left(
+        range(len(ids)),
+        characters,
+        key=lambda count: len(_with_special(tokenizer, ids[:count])),
+    )
