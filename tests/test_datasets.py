@@ -132,7 +132,7 @@ def test_global_opinions_prompt_is_the_question_itself():
     example = parse_global_opinions(hub_rows("global_opinions")[0])
     assert example.prompt == "Should a town own its water works?"
     assert example.passage is None
-    assert example.training_example is None
+    assert example.training_example.passages == ()
 
 
 # --- Filters, at their edges
@@ -274,6 +274,9 @@ def test_thought_data_sets_as_questions_about_their_passages():
     assert [(e.id, message_of(e)) for e in examples] == [
         (t.id, t.prompt) for t in thoughts if t.passage
     ]
+    every = load("agieval", path=HUB / "agieval.jsonl", passages_needed=False)
+    assert [e.id for e in every] == [t.id for t in thoughts]
+    assert [e.passages for e in every] == [(t.passage,) if t.passage else () for t in thoughts]
     with pytest.raises(InputError, match="with a passage where sources are wanted"):
         load("global_opinions", path=HUB / "global_opinions.jsonl")
 

@@ -193,7 +193,7 @@ def test_the_ray_engine_gets_what_was_asked_for(data, tmp_path, monkeypatch):
 
 
 def test_actors_load_the_reader_that_this_process_would():
-    reader = collecting._load_in_actor(MODEL, "float32", "auto")
+    reader = collecting._load_in_actor(MODEL, "float32", "auto", 64)
     assert reader.name == MODEL
     assert str(reader.model.dtype) == "torch.float32"
-    assert collecting._load_in_actor("demo", "auto", "cpu").name == Reader.demo().name
+    assert collecting._load_in_actor("demo", "auto", "cpu", 64).name == Reader.demo().name

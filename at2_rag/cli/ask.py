@@ -31,6 +31,7 @@ def ask(
     system: options.System = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
+    thoughts: options.Thoughts = False,
     verify: options.Verify = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -62,7 +63,7 @@ def ask(
         proof = {} if evidence is None else {"verification": evidence.to_dict()}
         show_json(answer.to_dict() | proof)
         return
-    _show(answer)
+    _show(answer, thoughts=thoughts)
     if evidence is not None:
         from at2_rag.cli.render import proof_of
 
@@ -104,7 +105,8 @@ def _note_what_happened(answer: Answer) -> None:
             f"used most: {_names(answer, answer.kept)}"
         )
     if answer.truncated:
-        note("the answer was cut off; --max-new-tokens allows a longer one")
+        where = "" if answer.thoughts is None or answer.thoughts.finished else " in its thoughts"
+        note(f"the answer was cut off{where}; --max-new-tokens allows a longer one")
 
 
 def _names(answer: Answer, indices: Sequence[int]) -> str:
@@ -114,9 +116,13 @@ def _names(answer: Answer, indices: Sequence[int]) -> str:
     )
 
 
-def _show(answer: Answer) -> None:
-    from at2_rag.cli.render import marked_answer, references
+def _show(answer: Answer, *, thoughts: bool) -> None:
+    from at2_rag.cli.render import marked_answer, marked_thoughts, references
 
+    if answer.thoughts is not None and thoughts:
+        show(marked_thoughts(answer.thoughts), "")
+    elif answer.thoughts is not None:
+        note(f"{len(answer.thoughts.statements)} sentences of thoughts; --thoughts shows them")
     if not answer.text:
         note("the model answered with nothing")
         return

@@ -123,6 +123,14 @@ _Cpus = Annotated[
         rich_help_panel=_RAY,
     ),
 ]
+_Thoughts = Annotated[
+    bool,
+    typer.Option(
+        "--thoughts",
+        help="For a reasoning model: take examples without a passage as well, since thoughts are "
+        "sources. --max-new-tokens has to leave room for them.",
+    ),
+]
 _Address = Annotated[
     str | None,
     typer.Option(
@@ -142,6 +150,8 @@ def collect(
     num_ablations: _Ablations = 32,
     source_unit: _Unit = options.SourceUnit.token,
     seed: _Seed = 0,
+    max_new_tokens: options.MaxNewTokens = 256,
+    thoughts: _Thoughts = False,
     shard: _ShardOption = "1/1",
     copying: _Copying = False,
     detail: _Detail = False,
@@ -156,7 +166,7 @@ def collect(
     """Answer, ablate and measure; interrupted, the same command goes on where it stopped."""
     part = _parse_shard(shard)
     # Before the model: a bad line should not wait for gigabytes to load.
-    found = _gather(data, examples, seed)
+    found = _gather(data, examples, seed, passages_needed=not thoughts)
     arguments: dict[str, Any] = {
         "num_ablations": num_ablations,
         "source_unit": source_unit.value,
@@ -167,11 +177,12 @@ def collect(
     }
     workers = {"actors": actors, "gpus": gpus, "cpus": cpus, "address": address}
     if engine is Engine.ray:
-        load = partial(_load_in_actor, model, dtype.value, device)
+        load = partial(_load_in_actor, model, dtype.value, device, max_new_tokens)
         run = partial(_with_ray, load, workers)
     else:
         _refuse_without_ray(workers)
-        run = partial(_here, load_reader(model, dtype=dtype.value, device=device))
+        reader = load_reader(model, dtype=dtype.value, device=device, max_new_tokens=max_new_tokens)
+        run = partial(_here, reader)
     total, done = len(range(part[0], len(found), part[1])), count(1)
     with resumable_progress("collecting", total) as on_done:
 
@@ -203,17 +214,18 @@ def _with_ray(
         return collect_with_ray(load, examples, out, workers=RayWorkers(**workers), **arguments)
 
 
-def _load_in_actor(name: str, dtype: str, device: str) -> Reader:
+def _load_in_actor(name: str, dtype: str, device: str, max_new_tokens: int) -> Reader:
     """Load the reader where only the actor's own GPUs are seen: onto one, or over several."""
     import torch
 
     if device != "auto" or name == DEMO or torch.cuda.device_count() < 2:
-        return load_reader(name, dtype=dtype, device=device)
+        return load_reader(name, dtype=dtype, device=device, max_new_tokens=max_new_tokens)
     from at2_rag import Reader, ScoreEstimator
     from at2_rag.loading import load_model
 
     loaded, tokenizer = load_model(name, {"dtype": dtype, "device_map": "auto"})
-    return Reader(loaded, tokenizer, ScoreEstimator.uniform(loaded))
+    estimator = ScoreEstimator.uniform(loaded)
+    return Reader(loaded, tokenizer, estimator, max_new_tokens=max_new_tokens)
 
 
 def _refuse_without_ray(workers: Mapping[str, Any]) -> None:
@@ -234,7 +246,9 @@ def _parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]) - 1, int(match[2])
 
 
-def _gather(data: str, most: int | None, seed: int) -> list[TrainingExample]:
+def _gather(
+    data: str, most: int | None, seed: int, *, passages_needed: bool
+) -> list[TrainingExample]:
     from at2_rag.datasets import NAMES, load
     from at2_rag.training import read_examples, world_examples
 
@@ -242,7 +256,8 @@ def _gather(data: str, most: int | None, seed: int) -> list[TrainingExample]:
         return world_examples(seed, most or _WORLD_EXAMPLES)
     name, _, file = data.partition("=")
     if name in NAMES:
-        return load(name, limit=most, seed=seed, path=file or None)
+        path = file or None
+        return load(name, limit=most, seed=seed, path=path, passages_needed=passages_needed)
     return read_examples(data)[:most]
 
 

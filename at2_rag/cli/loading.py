@@ -25,7 +25,12 @@ NO_ESTIMATOR = "none"
 
 
 def load_reader(
-    name: str, *, dtype: str = "auto", device: str = "auto", estimator: str | None = None
+    name: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    estimator: str | None = None,
+    **settings: Any,
 ) -> Reader:
     """Load a reader, with its estimator, onto a device.
 
@@ -36,6 +41,7 @@ def load_reader(
         estimator: Path or hub id; ``auto`` for whichever can be found, told in a note; ``none``,
             or ``None``, for average attention. The demo reader has its own, which is meant by
             ``auto`` and by ``None``.
+        settings: Of the reader, by name.
 
     Raises:
         At2Error: If the model cannot be loaded or is not supported.
@@ -51,7 +57,7 @@ def load_reader(
             loaded = load_demo_model() if name == DEMO else load_model(name, {"dtype": dtype})
             model, tokenizer = loaded
             model.to(place)
-            return Reader(model, tokenizer, _estimator(estimator, name, model))
+            return Reader(model, tokenizer, _estimator(estimator, name, model), **settings)
 
 
 def _estimator(wanted: str | None, name: str, model: PreTrainedModel) -> ScoreEstimator:

@@ -122,6 +122,14 @@ MaxCitations = Annotated[
 MaxNewTokens = Annotated[
     int, typer.Option(min=1, help="Longest answer, in tokens.", rich_help_panel=_ANSWERING)
 ]
+Thoughts = Annotated[
+    bool,
+    typer.Option(
+        "--thoughts",
+        help="Show what a reasoning model thought before, with citations.",
+        rich_help_panel=_ANSWERING,
+    ),
+]
 System = Annotated[
     str | None,
     typer.Option(

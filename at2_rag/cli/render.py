@@ -12,7 +12,8 @@ from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage
-    from at2_rag.citations import Citation
+    from at2_rag.statement import Citation, Statement
+    from at2_rag.thoughts import Thoughts
     from at2_rag.verification import Verification
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
@@ -20,8 +21,19 @@ _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 def marked_answer(answer: Answer) -> Text:
     """Return the answer with its ``[n]`` markers in the colours of their references."""
-    plain, text, done = harmless(answer.text), Text(), 0
-    for statement in answer.statements:
+    return _marked(answer.text, answer.statements)
+
+
+def marked_thoughts(thoughts: Thoughts) -> Text:
+    """Return the thoughts with their markers, dim as what is said to oneself."""
+    text = _marked(thoughts.text, thoughts.statements)
+    text.stylize_before("dim")
+    return text
+
+
+def _marked(plain: str, statements: Sequence[Statement]) -> Text:
+    plain, text, done = harmless(plain), Text(), 0
+    for statement in statements:
         text.append(plain[done : statement.end])
         for number in sorted(citation.number for citation in statement.citations):
             text.append(f"[{number}]", _style(number))
@@ -40,12 +52,23 @@ def references(answer: Answer) -> Text:
 
 def _reference(answer: Answer, citation: Citation) -> Text:
     line = Text.assemble((f"[{citation.number}] ", _style(citation.number)))
+    if citation.kind != "passage":
+        line.append(f"{citation.kind}: ", "italic")
     if citation.title:
         line.append(f"{one_line(citation.title)}: ", "bold")
     line.append(one_line(citation.text))
-    facts = [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}"]
     where = one_line(citation.url or citation.passage_id or "")
-    return line.append(f" ({', '.join([*facts, where] if where else facts)})", "dim")
+    facts = [*_use(answer, citation), *([where] if where else [])]
+    return line.append(f" ({', '.join(facts)})", "dim")
+
+
+def _use(answer: Answer, citation: Citation) -> list[str]:
+    """Say how much a source mattered; of an inherited one, through what."""
+    if citation.via_thought is not None:
+        return ["through a thought"]
+    if citation.via is not None:
+        return ["through an earlier statement"]
+    return [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}"]
 
 
 def share(answer: Answer, citation: Citation) -> float:

@@ -33,12 +33,10 @@ def load(
     seed: int | None = 0,
     path: str | Path | None = None,
     config: str | None = None,
+    passages_needed: bool = True,
     **datasets_options: Any,
 ) -> list[TrainingExample]:
     """Load questions with passages, with the paper's prompts and filters (appendix A.3).
-
-    A data set for thought attribution gives those of its examples that have a passage, which is
-    then the source; :func:`load_thoughts` gives all of them.
 
     Args:
         name: One of :data:`NAMES`, or the hub's id of one.
@@ -47,6 +45,8 @@ def load(
         seed: Of the random order; ``None`` for the order of the rows.
         path: A JSON or JSON lines file with rows as the hub has them, instead of the hub.
         config: The hub's configuration instead of the usual one, such as ``"v1.1"``.
+        passages_needed: Whether to leave out what a data set for thought attribution has without a
+            passage. A model that thinks has sources all the same.
         datasets_options: Passed to ``datasets.load_dataset``: ``revision``, ``streaming``, ….
 
     Raises:
@@ -60,8 +60,8 @@ def load(
     if own in CONTEXT_DATASETS:
         return _take(_parsed(CONTEXT_DATASETS[own], rows), limit, own, rows)
     thoughts = _parsed(THOUGHT_DATASETS[own], rows)
-    examples = (thought.training_example for thought in thoughts)
-    return _take((e for e in examples if e is not None), limit, own, rows)
+    wanted = (thought for thought in thoughts if thought.passage or not passages_needed)
+    return _take((thought.training_example for thought in wanted), limit, own, rows)
 
 
 def load_thoughts(

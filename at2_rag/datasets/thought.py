@@ -45,10 +45,10 @@ class ThoughtExample:
         return self.template.render(self.question, [self.passage], [0])[0]
 
     @property
-    def training_example(self) -> TrainingExample | None:
-        """The same prompt with the passage as the source; ``None`` without a passage."""
+    def training_example(self) -> TrainingExample:
+        """The same prompt, for a model whose thoughts are sources; so is the passage, if any."""
         if self.passage is None:
-            return None
+            return TrainingExample(self.id, self.question, ())
         return TrainingExample(self.id, self.question, (self.passage,), prompt=self.template)
 
 

@@ -176,7 +176,9 @@ def example_masks(example_id: str, num_ablations: int, sources: int, seed: int) 
 
 
 def _unusable(task: AttributionTask) -> tuple[SkipReason, str] | None:
-    text = task.answer.text
+    text, thoughts = task.answer.text, task.answer.thoughts
+    if not text and thoughts is not None and not thoughts.finished:
+        return SkipReason.empty_answer, "the answer was cut off in its thoughts"
     if not text:
         return SkipReason.empty_answer, "the model answered with nothing"
     if not task.targets or not any(map(str.isalnum, text)):

@@ -24,7 +24,15 @@ FORMAT = 2
 _INFORMATIVE = ("versions", "model.name", "model.commit")
 
 #: Settings of the reader that records depend on; the others are about citations.
-_SETTINGS = ("system", "prompt", "max_new_tokens", "language")
+_SETTINGS = (
+    "source_kinds",
+    "system",
+    "template_options",
+    "prompt",
+    "thinking",
+    "max_new_tokens",
+    "language",
+)
 
 #: Numbers of each parameter that go into the fingerprint of the weights.
 _SAMPLED = 16
@@ -71,7 +79,8 @@ def reader_manifest(reader: Reader) -> dict[str, Any]:
             "safetensors": safetensors.__version__,
         },
     }
-    plain: dict[str, Any] = json.loads(json.dumps(manifest))
+    # Options of a template may be anything, such as a tool's function.
+    plain: dict[str, Any] = json.loads(json.dumps(manifest, default=str))
     return plain
 
 
