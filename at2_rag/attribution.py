@@ -200,22 +200,22 @@ def touching(token_spans: Sequence[Span], start: int, end: int) -> list[int]:
     return [i for i, (a, b) in enumerate(token_spans) if a < end and b > start]
 
 
-def passage_tokens(prompt: EncodedPrompt, num_passages: int) -> list[Span]:
-    """Return the range of the prompt's tokens that each passage has, title and all.
+def passage_tokens(prompt: EncodedPrompt, num_documents: int) -> list[Span]:
+    """Return the range of the prompt's tokens that each document has, passages title and all.
 
     Args:
         prompt: The prompt.
-        num_passages: Number of passages that the caller passed; (0, 0) for those not shown.
+        num_documents: Number of passages and other documents; (0, 0) for those not shown.
     """
-    places = {place.index: place for place in prompt.places}
+    places = {place.index: place for place in (*prompt.places, *prompt.others)}
     return [
-        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_passages)
+        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_documents)
     ]
 
 
 def source_tokens(prompt: EncodedPrompt, sources: Sequence[Source]) -> list[Span]:
     """Return the range of the prompt's tokens that each source has."""
-    offsets = {place.index: place.text[0] for place in prompt.places}
+    offsets = {place.index: place.text[0] for place in (*prompt.places, *prompt.others)}
     return [
         prompt.token_range(
             offsets[source.passage_index] + source.start, offsets[source.passage_index] + source.end

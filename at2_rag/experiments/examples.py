@@ -26,6 +26,7 @@ def examples_for(
     *,
     num_passages: tuple[int, int] = (4, 8),
     hops: Sequence[int] = (1, 2),
+    passages_needed: bool = True,
 ) -> list[TrainingExample]:
     """Return examples of generated worlds, or of a data set's split for this purpose.
 
@@ -37,6 +38,7 @@ def examples_for(
         seed: Of the worlds, or of the order of the rows.
         num_passages: Fewest and most passages of an example about a world.
         hops: Facts that a question about a world may take.
+        passages_needed: Whether to leave out examples without a passage.
 
     Raises:
         InputError: If there is no such data, or too little of it.
@@ -49,8 +51,9 @@ def examples_for(
     name, _, file = data.partition("=")
     if not file:
         split = "train" if purpose == "training" else "validation"
-        return load(name, split, limit=count, seed=seed)
-    return _half(load(name, seed=seed, path=file), purpose, data)[:count]
+        return load(name, split, limit=count, seed=seed, passages_needed=passages_needed)
+    found = load(name, seed=seed, path=file, passages_needed=passages_needed)
+    return _half(found, purpose, data)[:count]
 
 
 def _half(found: list[Any], purpose: Purpose, data: str) -> list[Any]:
