@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answer import Answer
-from at2_rag.chat import Message
+from at2_rag.conversation import Message
 from at2_rag.engine import Engine, Unfinished
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
@@ -61,7 +61,13 @@ class Answering:
             raise InputError(f"question is {question!r}; expected text to answer.")
         tokenizer = self.engine.tokenizer
         found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
-        return PromptMaker(tokenizer, question, found, history, settings), rest
+        maker = PromptMaker(tokenizer, question, found, history, settings)
+        if not maker.documents and not _thinks(tokenizer, settings):
+            raise InputError(
+                f"There are no passages, and nothing in the conversation is a source by "
+                f"source_kinds={settings.source_kinds}; expected at least one document with text."
+            )
+        return maker, rest
 
     def answer(
         self,
@@ -155,10 +161,14 @@ class Answering:
 
 def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
     """Whether something else than the passages may hold sources."""
-    kinds = set(settings.source_kinds) - {"passage"}
-    if thinking_markers(tokenizer, settings.thinking) is None:
-        kinds -= {"thought"}
-    return bool(kinds)
+    told = set(settings.source_kinds) - {"passage", "thought"}
+    return bool(told) or _thinks(tokenizer, settings)
+
+
+def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
+    """Whether the model's thoughts may be sources."""
+    wanted = "thought" in settings.source_kinds
+    return wanted and thinking_markers(tokenizer, settings.thinking) is not None
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:

@@ -209,7 +209,8 @@ def passage_tokens(prompt: EncodedPrompt, num_documents: int) -> list[Span]:
     """
     places = {place.index: place for place in (*prompt.places, *prompt.others)}
     return [
-        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(num_documents)
+        prompt.token_range(*places[i].block) if i in places else (0, 0)
+        for i in range(num_documents)
     ]
 
 

@@ -17,7 +17,6 @@ from at2_rag.errors import InputError
 from at2_rag.passages import Passage
 from at2_rag.prompt import Span
 
-__all__ = ["Message", "RenderedChat", "render_chat", "render_plain"]
 
 
 @dataclass(frozen=True)

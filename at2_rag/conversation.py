@@ -59,7 +59,7 @@ class Conversation:
         Raises:
             InputError: If a message is malformed.
         """
-        messages = _checked(history)
+        messages = checked_history(history)
         return cls(messages, system, _place_of(question, messages))
 
     def messages(self, content: str) -> list[dict[str, Any]]:
@@ -121,7 +121,12 @@ def _place_of(question: str, history: Sequence[Message]) -> int:
     return len(history)
 
 
-def _checked(history: Sequence[Message]) -> tuple[Message, ...]:
+def checked_history(history: Sequence[Message]) -> tuple[Message, ...]:
+    """Return copies of messages that a conversation can hold.
+
+    Raises:
+        InputError: If one has no role or no content and calls no tool, or they are no strings.
+    """
     if not isinstance(history, Sequence):
         raise InputError(f"history is {history!r}; expected a list of messages.")
     for index, message in enumerate(history):

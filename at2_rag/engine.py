@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.batches import in_length_batches
+from at2_rag.conversation import Conversation
 from at2_rag.encoding import EncodedPrompt
 from at2_rag.errors import InputError
 from at2_rag.passes import Generation, Progress, RecordedModel
@@ -139,7 +140,7 @@ class Engine:
         text, opened = answer.strip(), False
         markers = markers_of(maker)
         if markers is not None:
-            opened = is_opened(markers, maker.make(shown[:1]))
+            opened = is_opened(markers, maker, maker.make(shown[:1]))
             text = _as_written(markers, text, thoughts, opened)
         elif thoughts:
             raise InputError(
@@ -177,9 +178,23 @@ def markers_of(maker: PromptMaker) -> ThinkingMarkers | None:
     return thinking_markers(maker.tokenizer, maker.settings.thinking)
 
 
-def is_opened(markers: ThinkingMarkers, prompt: EncodedPrompt) -> bool:
-    """Tell whether a prompt has begun the thoughts already."""
-    return markers.opened_by(prompt.text[prompt.content[1] : prompt.prompt_length])
+def is_opened(markers: ThinkingMarkers, maker: PromptMaker, prompt: EncodedPrompt) -> bool:
+    """Tell whether a prompt has begun the thoughts already.
+
+    What a tool says behind the user's message begins none, whatever it says.
+
+    Args:
+        markers: Around the thoughts.
+        maker: Of the prompt.
+        prompt: The prompt.
+    """
+    if not markers.opened_by(prompt.text[prompt.content[1] : prompt.prompt_length]):
+        return False
+    place = Conversation.about(maker.question, maker.history).place
+    if place >= len(maker.history):
+        return True
+    alone = replace(maker, history=maker.history[:place])
+    return is_opened(markers, alone, alone.make(()))
 
 
 def _as_written(markers: ThinkingMarkers, text: str, thoughts: str | None, opened: bool) -> str:
@@ -199,7 +214,7 @@ def _as_written(markers: ThinkingMarkers, text: str, thoughts: str | None, opene
 def _generated_reading(maker: PromptMaker, prompt: EncodedPrompt, generated: Generation) -> Reading:
     markers, places = markers_of(maker), None
     if markers is not None:
-        opened = is_opened(markers, prompt)
+        opened = is_opened(markers, maker, prompt)
         places = find_thoughts(maker.tokenizer, generated.ids, markers, opened)
     return _reading(maker, prompt, generated, places)
 

@@ -12,7 +12,7 @@ from at2_rag.answer import Answer
 from at2_rag.answering import Answering
 from at2_rag.background import in_async_background, in_background
 from at2_rag.capture import capture_of
-from at2_rag.chat import Message
+from at2_rag.conversation import Message
 from at2_rag.engine import Engine
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.fetching import HubAccess

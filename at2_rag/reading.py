@@ -22,6 +22,7 @@ from at2_rag.prompting import PromptMaker
 from at2_rag.removal import ShorterPrompts
 from at2_rag.sources import Source, split_passage
 from at2_rag.task import AttributionTask
+from at2_rag.thought_removal import ShorterPromptsAndThoughts
 from at2_rag.thoughts import Thoughts
 from at2_rag.written import Written, WrittenText
 
@@ -130,13 +131,20 @@ class Reading:
             response.targets,
             answer,
             thoughts=self._said[: self._num_thoughts],
-            prompts=ShorterPrompts(
-                self.maker,
-                self.prompt.shown,
-                answer.attribution.sources,
-                # The answer where it was tokenized with the prompt; nothing where it was generated.
-                self.prompt.text[self.prompt.prompt_length :].strip(),
-            ),
+            prompts=self._shorter_prompts(),
+        )
+
+    def _shorter_prompts(self) -> ShorterPrompts:
+        """Return what makes all that comes before the response without some sources."""
+        count, first = len(self._prompt_sources), self.prompt_length
+        return ShorterPromptsAndThoughts(
+            self.maker,
+            self.prompt.shown,
+            self._sources,
+            # The answer where it was tokenized with the prompt; nothing where it was generated.
+            self.prompt.text[self.prompt.prompt_length :].strip(),
+            written=self.written.ids[: self.written.response.first],
+            places=tuple((a - first, b - first) for a, b in self._source_tokens[count:]),
         )
 
     @property

@@ -9,7 +9,8 @@ from typing import Any
 from at2_rag.answer import Answer
 from at2_rag.answering import Answering
 from at2_rag.background import Line
-from at2_rag.chat import Message
+from at2_rag.conversation import Message
+from at2_rag.decoding import decode_answer
 from at2_rag.encoding import special_ids
 from at2_rag.engine import Unfinished, is_opened, markers_of
 from at2_rag.estimators import TokenScores
@@ -55,6 +56,7 @@ class AnswerWriter:
         self._sentences = SettledSentences(maker.settings.language)
         self._places = _Places(maker)
         self._thought = ""  # what of the thoughts is handed over
+        self._thought_all = False  # whether that is all of them
         self._read = ""  # text that is settled
         self._written = 0  # characters handed over
         self._statements = 0  # statements handed over
@@ -95,12 +97,12 @@ class AnswerWriter:
         if unfinished is None or self._answering.method is not None:
             return
         places = self._places.of(unfinished)
+        if self._places.unclear:
+            return
         if places is not None:
-            self._think(self._settled(unfinished, *places.thoughts)[1])
+            self._think_so_far(unfinished, places)
             if not places.finished:
                 return
-        elif self._places.unclear:
-            return
         tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
         if len(text) <= len(self._read) or not text.startswith(self._read):
             return
@@ -129,6 +131,15 @@ class AnswerWriter:
         ids = unfinished.progress.ids[start:end]
         tokens = settled_tokens(self._tokenizer, ids, self._special)
         return start + tokens, settled_text(self._tokenizer, ids[:tokens])
+
+    def _think_so_far(self, unfinished: Unfinished, places: WrittenPlaces) -> None:
+        """Hand over what is settled of the thoughts; once they have ended, all of it."""
+        if not places.finished:
+            self._think(self._settled(unfinished, *places.thoughts)[1])
+        elif not self._thought_all:
+            ids = unfinished.progress.ids[slice(*places.thoughts)]
+            self._think(decode_answer(self._tokenizer, ids).text)
+            self._thought_all = True
 
     def _think(self, text: str) -> None:
         """Hand over what is new of the thoughts, but for white space before what may follow."""
@@ -172,20 +183,22 @@ class _Places:
 
     def __init__(self, maker: PromptMaker) -> None:
         self._tokenizer, self._markers = maker.tokenizer, markers_of(maker)
+        self._opened: bool | None = None
         self._found: WrittenPlaces | None = None
         self.unclear = self._markers is not None
 
     def of(self, unfinished: Unfinished) -> WrittenPlaces | None:
         """Return which tokens are thoughts and response; ``None`` if there are no thoughts."""
         markers, ids = self._markers, unfinished.progress.ids
-        if markers is None or (self._found is None and not self.unclear):
+        if markers is None:
             return None
-        if self._found is None or (
-            not self._found.finished and may_end_here(self._tokenizer, ids, markers)
-        ):
-            opened = is_opened(markers, unfinished.prompt)
-            self._found = find_thoughts(self._tokenizer, ids, markers, opened)
-            self.unclear = self._found is None and may_begin(self._tokenizer, ids, markers)
+        if self._opened is None:
+            self._opened = is_opened(markers, unfinished.maker, unfinished.prompt)
+        thinking = self._found is not None and not self._found.finished
+        if self.unclear or (thinking and may_end_here(self._tokenizer, ids, markers)):
+            self._found = find_thoughts(self._tokenizer, ids, markers, self._opened)
+            # A model may write the sign also where the prompt has it.
+            self.unclear = may_begin(self._tokenizer, ids, markers)
         if self._found is None:
             return None
         if self._found.finished:

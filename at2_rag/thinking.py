@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from at2_rag.errors import InputError
 from at2_rag.prompt import Span
+from at2_rag.settled import settled_tokens
 
 #: How many of the newest tokens are looked through for the end of the thoughts, beside as many
 #: as the marker has characters: more than any tokenizer needs for it.
@@ -65,10 +66,12 @@ class ThinkingMarkers:
             opened: Whether the prompt has begun the thoughts.
         """
         begin, end = self.begin.strip(), self.end.strip()
-        first = len(text) - len(text.lstrip())
-        if begin and text.startswith(begin, first):
-            first += len(begin)
-        elif not opened:
+        written = len(text) - len(text.lstrip())
+        if begin and text.startswith(begin, written):
+            first = written + len(begin)
+        elif opened:
+            first = 0
+        else:
             return None
         stop = text.find(end, first)
         if stop < 0:
@@ -101,8 +104,10 @@ KNOWN_MARKERS = (
     ),
     # Magistral.
     ThinkingMarkers("[THINK]", "[/THINK]"),
-    # Command A Reasoning.
-    ThinkingMarkers("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+    # Command A Reasoning. Its prompt ends in both where it is not to think.
+    ThinkingMarkers("<|START_THINKING|>", "<|END_THINKING|>"),
+    # Gemma 4.
+    ThinkingMarkers("<|channel>thought\n", "<channel|>"),
     # EXAONE Deep.
     ThinkingMarkers("<thought>\n", "\n</thought>\n\n"),
     # Seed-OSS.
@@ -122,13 +127,13 @@ def thinking_markers(
     """
     if told != "auto":
         return told
-    template = tokenizer.chat_template
-    told_of = template if isinstance(template, str) else ""
+    template = tokenizer.chat_template or ""
+    told_of = template if isinstance(template, str) else "\n".join(template.values())
     own = {str(token) for token in tokenizer.added_tokens_decoder.values()}
-    for markers in KNOWN_MARKERS:
-        if markers.end.strip() in told_of or markers.begin.strip() in own:
-            return markers
-    return None
+    # What the template speaks of is used; a token may be left over from another model.
+    spoken_of = [m for m in KNOWN_MARKERS if m.begin.strip() in told_of or m.end.strip() in told_of]
+    known = [m for m in KNOWN_MARKERS if m.begin.strip() in own]
+    return next(iter([*spoken_of, *known]), None)
 
 
 def find_thoughts(
@@ -171,14 +176,14 @@ def may_end_here(
     tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
 ) -> bool:
     """Tell whether the end of the thoughts is among the newest tokens, at little cost."""
-    return markers.end.strip() in _with_special(tokenizer, _newest(ids, markers))
+    return markers.end.strip() in _with_special(tokenizer, _newest(tokenizer, ids, markers))
 
 
 def held_back(
     tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
 ) -> int:
     """Return how many of the newest tokens may be a piece of the sign that ends the thoughts."""
-    newest, end = _newest(ids, markers), markers.end.strip()
+    newest, end = _newest(tokenizer, ids, markers), markers.end.strip()
     text = _with_special(tokenizer, newest)
     longest = min(len(text), len(end) - 1)
     begun = next((n for n in range(longest, 0, -1) if text.endswith(end[:n])), 0)
@@ -187,8 +192,12 @@ def held_back(
     return len(newest) - max(0, _tokens_of(tokenizer, newest, len(text) - begun + 1) - 1)
 
 
-def _newest(ids: Sequence[int], markers: ThinkingMarkers) -> Sequence[int]:
-    return ids[-len(markers.end) - _SPARE_TOKENS :]
+def _newest(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], markers: ThinkingMarkers
+) -> Sequence[int]:
+    """Return enough of the newest tokens to find the marker in; no character is cut in two."""
+    start = max(0, len(ids) - len(markers.end) - _SPARE_TOKENS)
+    return ids[settled_tokens(tokenizer, ids[:start], set()) :]
 
 
 def _with_special(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
@@ -200,8 +209,12 @@ def _with_special(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str
 
 def _tokens_of(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], characters: int) -> int:
     """Return how many tokens it takes to have so many characters of their text."""
-    return bisect_left(
-        range(len(ids)),
-        characters,
-        key=lambda count: len(_with_special(tokenizer, ids[:count])),
-    )
+
+    def length(count: int) -> int:
+        # A decoder takes an unfinished run of bytes for more characters than it will be.
+        settled = settled_tokens(tokenizer, ids[:count], set())
+        run = tokenizer.convert_ids_to_tokens(list(ids[settled:count]))
+        written = bytes(int(token[3:5], 16) for token in run).decode(errors="ignore")
+        return len(_with_special(tokenizer, ids[:settled])) + len(written)
+
+    return bisect_left(range(len(ids)), characters, key=length)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.errors import InputError
+from at2_rag.prompt import Span
 from at2_rag.statement import Citation, Statement
 from at2_rag.task import AblationKind, AttributionTask
 
@@ -115,6 +116,8 @@ def verify(
     Raises:
         InputError: If a citation points to no source of the task.
     """
+    if not statements:  # as of a model that was cut off in its thoughts
+        return Verification(())
     index = {
         (s.passage_index, s.start, s.end): i for i, s in enumerate(task.answer.attribution.sources)
     }
@@ -147,9 +150,17 @@ def _log_probabilities(
     if by == "attention":
         effects = task.ablator_with(said).ablate(masks)
     else:
-        # The answer is given; its own words cannot be removed from it.
-        effects = task.ablator(by=by).ablate(masks[:, :count])
+        # The answer is given; its own words cannot be removed from it, but thoughts can.
+        kept = masks[:, :count]
+        for thought, place in enumerate(task.thoughts):
+            kept[:, _within(task.sources, place)] &= masks[:, count + thought, None]
+        effects = task.ablator(by=by).ablate(kept)
     return torch.stack([effects.log_probability(*target) for target in task.targets])
+
+
+def _within(sources: Sequence[Span], place: Span) -> list[int]:
+    """Return which sources lie within a range of tokens."""
+    return [i for i, (start, end) in enumerate(sources) if place[0] <= start and end <= place[1]]
 
 
 def _groups(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
@@ -87,9 +87,17 @@ def decode_written(
         sentences = sentences_or_whole(found.text, language) if known is None else known
         return WrittenText(place[0], found.text, found.spans, tuple(sentences))
 
+    def part(place: Span, known: Sequence[Span] | None = None) -> WrittenText:
+        """Return it without the tokens of white space between it and a marker."""
+        whole = decoded(place, known)
+        own = [i for i, (start, end) in enumerate(whole.spans) if start < end]
+        first = own[0] if own else len(whole.spans)
+        last = own[-1] + 1 if own and place[1] < len(ids) else len(whole.spans)
+        return replace(whole, first=whole.first + first, spans=whole.spans[first:last])
+
     if places is None:
         return Written(ids, decoded((0, len(ids)), statements))
-    response, thoughts = decoded(places.response, statements), decoded(places.thoughts)
+    response, thoughts = part(places.response, statements), part(places.thoughts)
     return Written(ids, response, thoughts if thoughts.text else None, places.finished)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from texts import CHAT, PIECES, quick, texts, tokenizer_of
 
 from at2_rag.chat import render_chat, render_plain
+from at2_rag.conversation import Conversation
 from at2_rag.errors import InputError
 
 LOOP = "{% for m in messages %}"
@@ -36,6 +37,17 @@ def _template_put_back():
     tokenizer.chat_template = before
 
 
+def rendered(tokenizer, content, history=(), system=None):
+    """Return the text and where the content begins in it."""
+    found = render_chat(tokenizer, content, Conversation.about(content, history, system))
+    return found.text, found.content[0]
+
+
+def plain(content, history=(), system=None):
+    found = render_plain(content, Conversation.about(content, history, system))
+    return found.text, found.content[0]
+
+
 messages = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": texts})
 histories = st.lists(messages, max_size=3)
 
@@ -47,10 +59,10 @@ def test_content_stays_as_it_is(name):
     @quick
     @given(content=texts, history=histories, system=st.none() | texts)
     def check(content, history, system):
-        text, offset = render_chat(tokenizer, content, history, system)
+        text, offset = rendered(tokenizer, content, history, system)
         assert text[offset : offset + len(content)] == content
         # What is around does not depend on the content.
-        other, same = render_chat(tokenizer, "?", history, system)
+        other, same = rendered(tokenizer, "?", history, system)
         assert same == offset
         assert other == text[:offset] + "?" + text[offset + len(content) :]
 
@@ -61,7 +73,7 @@ def test_content_stays_as_it_is(name):
 def test_without_rewriting_the_prompt_is_the_template_itself(piece):
     tokenizer = with_template(CHAT)
     history = [{"role": "user", "content": piece}, {"role": "assistant", "content": "Yes."}]
-    text, _ = render_chat(tokenizer, piece, history, piece)
+    text, _ = rendered(tokenizer, piece, history, piece)
     chat = [
         {"role": "system", "content": piece},
         *history,
@@ -75,7 +87,7 @@ def test_any_marker_may_occur_in_history_and_system_and_content():
     tokenizer = with_template(CHAT)
     markers = [f"7{number:016b}" for number in range(4)]
     history = [{"role": "user", "content": " ".join(markers[:2]), "name": markers[3]}]
-    text, offset = render_chat(tokenizer, markers[0] + markers[2], history, markers[2])
+    text, offset = rendered(tokenizer, markers[0] + markers[2], history, markers[2])
     assert text[offset:].startswith(markers[0] + markers[2] + "<|end|>")
     assert text.startswith(f"<|system|>\n{markers[2]}<|end|>\n<|user|>\n{markers[0]} {markers[1]}")
 
@@ -98,12 +110,12 @@ def test_a_system_prompt_that_the_template_does_not_show_goes_before_the_first_q
         {"role": "user", "content": "Who?"},
         {"role": "assistant", "content": "I."},
     ]
-    text, offset = render_chat(tokenizer, "Why?", earlier, "Be brief.")
+    text, offset = rendered(tokenizer, "Why?", earlier, "Be brief.")
     assert text.count("Be brief.") == 1
     assert text.index("Hello.") < text.index("Be brief.\n\nWho?") < text.index("I.") < offset
-    text, offset = render_chat(tokenizer, "Why?", [greeting], "Be brief.")
+    text, offset = rendered(tokenizer, "Why?", [greeting], "Be brief.")
     assert text[offset - 11 :].startswith("Be brief.\n\nWhy?")
-    assert "Be brief." not in render_chat(tokenizer, "Why?", earlier)[0]
+    assert "Be brief." not in rendered(tokenizer, "Why?", earlier)[0]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +135,7 @@ def test_a_system_prompt_that_the_template_does_not_show_goes_before_the_first_q
 @pytest.mark.parametrize("system", [None, "Be brief."])
 def test_templates_that_lose_or_repeat_the_content_are_refused(template, message, system):
     with pytest.raises(InputError, match=message):
-        render_chat(with_template(template), "Why?", system=system)
+        rendered(with_template(template), "Why?", system=system)
 
 
 BAD_HISTORIES = [
@@ -142,21 +154,21 @@ BAD_HISTORIES = [
 @pytest.mark.parametrize(("history", "message"), BAD_HISTORIES)
 def test_malformed_history_is_refused(history, message):
     with pytest.raises(InputError, match=message):
-        render_chat(with_template(CHAT), "Why?", history)
+        rendered(with_template(CHAT), "Why?", history)
     with pytest.raises(InputError, match=message):
-        render_plain("Why?", history)
+        plain("Why?", history)
 
 
 def test_nothing_passed_in_is_changed():
     history = [{"role": "user", "content": "a", "name": "b"}]
-    render_chat(with_template(REFUSES_SYSTEM), "Why?", history, "Be brief.")
+    rendered(with_template(REFUSES_SYSTEM), "Why?", history, "Be brief.")
     assert history == [{"role": "user", "content": "a", "name": "b"}]
 
 
 @quick
 @given(content=texts, history=histories, system=st.none() | texts)
 def test_plain_prompts_hold_the_content_and_all_before_it(content, history, system):
-    text, offset = render_plain(content, history, system)
+    text, offset = plain(content, history, system)
     assert text[offset:] == f"{content}\n\nAnswer:"
     assert all(message["content"] in text[:offset] for message in history)
     assert (system or "") in text[:offset]
@@ -164,7 +176,7 @@ def test_plain_prompts_hold_the_content_and_all_before_it(content, history, syst
 
 def test_what_a_plain_prompt_says():
     history = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Yes?"}]
-    text, offset = render_plain("Why?", history, "Be brief.")
+    text, offset = plain("Why?", history, "Be brief.")
     assert text == "Be brief.\n\nUser: Hi.\n\nAssistant: Yes?\n\nWhy?\n\nAnswer:"
     assert offset == text.index("Why?")
-    assert render_plain("Why?") == ("Why?\n\nAnswer:", 0)
+    assert plain("Why?") == ("Why?\n\nAnswer:", 0)

@@ -52,7 +52,7 @@ def plain_ids(tokenizer, ids):
 
 def test_token_ranges_hold_the_tokens_that_share_characters(tokenizer):
     def check(tokenizer, text, cuts):
-        encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=True)
+        encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=True)
         start, end = sorted(min(cut, len(text)) for cut in cuts)
         first, last = encoded.token_range(start, end)
         touching = [i for i, (a, b) in enumerate(encoded.offsets) if max(a, start) < min(b, end)]
@@ -66,7 +66,7 @@ def test_token_ranges_hold_the_tokens_that_share_characters(tokenizer):
 
 def test_offsets_never_decrease_and_stay_within_the_text(tokenizer):
     def check(tokenizer, text):
-        encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=True)
+        encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=True)
         assert len(encoded.ids) == len(encoded.offsets)
         for (a, b), (c, d) in pairwise(encoded.offsets):
             assert a <= c
@@ -81,7 +81,7 @@ def test_without_special_text_the_ids_are_the_tokenizers_own(tokenizer):
         expected = tokenizer(text, add_special_tokens=add).input_ids
         if any(name in text for name in SPECIAL_TEXTS):
             return
-        encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=add)
+        encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=add)
         assert list(encoded.ids) == expected
 
     for_all(tokenizer, check, texts, st.booleans())
@@ -89,15 +89,29 @@ def test_without_special_text_the_ids_are_the_tokenizers_own(tokenizer):
 
 def test_special_text_outside_the_content_stays_special(tokenizer):
     text = f"{BEFORE}</s> <|end|> the Nile{AFTER}"
-    encoded = encode(tokenizer, text, (len(BEFORE), len(BEFORE)), add_special_tokens=False)
+    encoded = encode(tokenizer, text, [(len(BEFORE), len(BEFORE))], add_special_tokens=False)
     assert list(encoded.ids) == tokenizer(text, add_special_tokens=False).input_ids
+
+
+def test_special_text_between_contents_stays_special():
+    tokenizer = tokenizer_of("llama")
+    said = "the <|end|> Nile"
+    text = f"<|user|>{said}<|end|><|user|>{said}<|end|>{said}"
+    first, second = text.index(said), text.index(said, 20)
+    contents = [(second, second + len(said)), (first, first + len(said)), (0, 0)]
+    encoded = encode(tokenizer, text, contents, add_special_tokens=False)
+    named = [i for i, id in enumerate(encoded.ids) if id in special_ids(tokenizer)]
+    found = [text[slice(*encoded.offsets[i])] for i in named]
+    assert found == ["<|user|>", "<|end|>", "<|user|>", "<|end|>", "<|end|>"]
+    assert encoded.offsets[-1][1] == len(text)
+    assert tokenizer.decode(encoded.ids, clean_up_tokenization_spaces=False) == text
 
 
 def test_no_text_in_the_content_makes_a_special_token(lossless):
     def check(tokenizer, passage):
         text = BEFORE + passage + AFTER
         content = (len(BEFORE), len(BEFORE) + len(passage))
-        encoded = encode(tokenizer, text, content, add_special_tokens=False)
+        encoded = encode(tokenizer, text, [content], add_special_tokens=False)
         first, last = encoded.token_range(*content)
         inside, special = encoded.ids[first:last], special_ids(tokenizer)
         assert special.isdisjoint(inside)
@@ -122,7 +136,7 @@ def test_special_text_is_tokenized_as_if_it_were_not_special(kind):
         # The white space that special tokens swallow is not searched for added tokens again.
         if kind == "swallowing" and "\n\n" in text:
             return
-        encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=True)
+        encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=True)
         expected = blind.encode(text)
         assert list(encoded.ids) == expected.ids
         spans = [span for span in expected.offsets if span[0] < span[1]]
@@ -134,7 +148,7 @@ def test_special_text_is_tokenized_as_if_it_were_not_special(kind):
 
 def test_a_model_that_knows_special_tokens_as_pieces_reads_them_in_parts():
     tokenizer = tokenizer_of("unigram")
-    encoded = encode(tokenizer, "é</s>漢", (0, 6), add_special_tokens=False)
+    encoded = encode(tokenizer, "é</s>漢", [(0, 6)], add_special_tokens=False)
     names = tokenizer.convert_ids_to_tokens(list(encoded.ids))
     assert names == ["▁", "é", "<", "/", "s", ">", "漢"]
     assert encoded.offsets[2:] == ((1, 2), (2, 3), (3, 4), (4, 5), (5, 6))
@@ -157,13 +171,13 @@ def test_a_special_token_that_swallows_white_space_takes_none_of_a_passage():
     tokenizer = tokenizer_of("swallowing")
     text = "<|user|>\n  the Nile<|end|>\n<|assistant|>"
     content = (9, text.index("<|end|>"))
-    encoded = encode(tokenizer, text, content, add_special_tokens=False)
+    encoded = encode(tokenizer, text, [content], add_special_tokens=False)
     first, last = encoded.token_range(*content)
     assert special_ids(tokenizer).isdisjoint(encoded.ids[first:last])
     assert list(encoded.ids) == tokenizer(text, add_special_tokens=False).input_ids
     # Nor does one at the end of a passage escape because it reaches over into the template.
     text = "<|user|>\nthe </s><|end|>\n\n<|end|>"
-    encoded = encode(tokenizer, text, (9, 24), add_special_tokens=False)
+    encoded = encode(tokenizer, text, [(9, 24)], add_special_tokens=False)
     names = tokenizer.convert_ids_to_tokens(list(encoded.ids))
     assert names[:2] == ["<|user|>", "t"]
     assert names.index("<|end|>") == len(names) - 1
@@ -172,7 +186,7 @@ def test_a_special_token_that_swallows_white_space_takes_none_of_a_passage():
 def test_added_tokens_that_are_not_special_are_left_alone():
     tokenizer = tokenizer_of("swallowing")
     text = "a<think>b</s>c\n\nd<think>"
-    encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=True)
+    encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=True)
     names = tokenizer.convert_ids_to_tokens(list(encoded.ids))
     assert names == [
         "a", "<think>", "b", "<", "/", "s", ">", "c", "\n\n", "d", "<think>",
@@ -181,7 +195,7 @@ def test_added_tokens_that_are_not_special_are_left_alone():
 
 def test_the_tokens_around_the_text_stay_where_they_are():
     tokenizer = tokenizer_of("metaspace_bpe")
-    encoded = encode(tokenizer, "the</s>", (0, 7), add_special_tokens=True)
+    encoded = encode(tokenizer, "the</s>", [(0, 7)], add_special_tokens=True)
     assert (encoded.ids[0], encoded.ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
     assert special_ids(tokenizer).isdisjoint(encoded.ids[1:-1])
     assert tokenizer.decode(encoded.ids[1:-1]) == "the</s>"
@@ -192,7 +206,7 @@ def test_what_the_tokenizer_does_not_know_stays_unknown():
     """The unknown token is special as well, but the text is none."""
     tokenizer = tokenizer_of("word_piece")
     text = "the Ж[SEP] river"
-    encoded = encode(tokenizer, text, (0, len(text)), add_special_tokens=False)
+    encoded = encode(tokenizer, text, [(0, len(text))], add_special_tokens=False)
     names = tokenizer.convert_ids_to_tokens(list(encoded.ids))
     assert names[:2] == ["the", "[UNK]"]
     assert names[-3:] == ["riv", "##e", "##r"]
@@ -202,7 +216,7 @@ def test_what_the_tokenizer_does_not_know_stays_unknown():
 
 def test_unknown_characters_before_the_content_part_no_word():
     tokenizer = tokenizer_of("end_of_word")
-    encoded = encode(tokenizer, "aЖb <|end|>", (4, 11), add_special_tokens=False)
+    encoded = encode(tokenizer, "aЖb <|end|>", [(4, 11)], add_special_tokens=False)
     names = tokenizer.convert_ids_to_tokens(list(encoded.ids))
     assert names[:3] == tokenizer.tokenize("aЖb") == ["a", "<unk>", "b</w>"]
     assert "<|end|>" not in names
@@ -247,7 +261,7 @@ def test_token_range_of_nothing_is_empty():
 
 def test_the_tokenizer_is_not_changed(tokenizer):
     before = tokenizer.backend_tokenizer.to_str()
-    encode(tokenizer, "the </s> Nile <|end|>", (0, 21), add_special_tokens=True)
+    encode(tokenizer, "the </s> Nile <|end|>", [(0, 21)], add_special_tokens=True)
     assert tokenizer.backend_tokenizer.to_str() == before
     assert tokenizer.backend_tokenizer.encode_special_tokens is False
 
@@ -274,7 +288,7 @@ class CharacterTokenizer(PythonBackend):
 
 def test_a_tokenizer_without_offsets_is_refused():
     with pytest.raises(InputError, match=r"CharacterTokenizer does not tell which.*fast tokenizer"):
-        encode(CharacterTokenizer(), "abc", (0, 3), add_special_tokens=True)
+        encode(CharacterTokenizer(), "abc", [(0, 3)], add_special_tokens=True)
 
 
 def test_fast_tokenizers_that_cut_long_texts_do_not_here():
@@ -283,7 +297,7 @@ def test_fast_tokenizers_that_cut_long_texts_do_not_here():
     )
     tokenizer.backend_tokenizer.enable_truncation(4)
     tokenizer.backend_tokenizer.enable_padding(length=64)
-    encoded = encode(tokenizer, "the Nile is long", (0, 16), add_special_tokens=True)
+    encoded = encode(tokenizer, "the Nile is long", [(0, 16)], add_special_tokens=True)
     assert encoded.offsets[0][0] == 0
     assert encoded.offsets[-1] == (encoded.offsets[-1][0], 16)
     assert len(encoded.ids) < 16

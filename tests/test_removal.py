@@ -46,7 +46,7 @@ def prompts_of(passages, unit="sentence", tokenizer=None):
 
 def left(prompts, kept):
     """Return the texts that are left, by passage."""
-    return {index: passage.text for index, passage in prompts.passages(kept).items()}
+    return {index: passage.text for index, passage in prompts.documents(kept).items()}
 
 
 def by_hand(model, ids, prompt_length):
@@ -144,7 +144,7 @@ def test_a_shorter_passage_was_never_longer(golden_reader, unit):
 def test_without_any_the_template_stays_and_so_does_the_talk_before(golden_reader):
     task, ablator = removal(golden_reader, history=HISTORY, system="Be brief.")
     nothing = [False] * len(task.sources)
-    assert ablator.prompts.passages(nothing) == {}
+    assert ablator.prompts.documents(nothing) == {}
     ids = ablator.prompts.ids(nothing)
     text = golden_reader.tokenizer.decode(ids)
     assert f"Passages:\n\n\n\nQuery: {QUESTION}" in text
@@ -169,8 +169,8 @@ def test_pruning_by_sentence_leaves_the_same(golden_reader):
         prompts = prompts_of(PASSAGES, tokenizer=golden_reader.tokenizer)
         assert prompts.sources == sources
         kept = [(s.passage_index, s.start, s.end) in places for s in sources]
-        assert tuple(prompts.passages(kept).values()) == pruned.passages
-        assert tuple(prompts.passages(kept)) == pruned.kept
+        assert tuple(prompts.documents(kept).values()) == pruned.passages
+        assert tuple(prompts.documents(kept)) == pruned.kept
 
 
 # Texts
@@ -198,8 +198,8 @@ def test_no_space_comes_where_none_stood():
 def test_titles_go_with_all_of_a_passage_and_not_before():
     passage = Passage("One is here. Two is here.", title="A title")
     prompts = prompts_of([passage, "Three is here."])
-    assert prompts.passages([True, False, True])[0] == replace(passage, text="One is here.")
-    assert list(prompts.passages([False, False, True])) == [1]
+    assert prompts.documents([True, False, True])[0] == replace(passage, text="One is here.")
+    assert list(prompts.documents([False, False, True])) == [1]
 
 
 def test_a_passage_without_a_source_stays():

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from at2_rag.chat import Message
+from at2_rag.conversation import Message, checked_history
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.passages import Passage, as_passages
 from at2_rag.prompt import PromptTemplate
@@ -197,13 +197,6 @@ def _passage(item: Any, index: int) -> Passage:
 
 
 def _history(value: Any) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not all(_is_message(item) for item in value):
-        raise InputError(
-            "'history' holds something else than messages; expected a list of objects with "
-            "strings 'role' and 'content'."
-        )
-    return tuple(value)
-
-
-def _is_message(item: Any) -> bool:
-    return isinstance(item, dict) and all(isinstance(item.get(k), str) for k in ("role", "content"))
+    if not isinstance(value, list):
+        raise InputError(f"'history' is a {type(value).__name__}; expected a list of messages.")
+    return checked_history(value)
