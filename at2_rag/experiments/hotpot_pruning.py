@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2_rag.answer import Answer
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag.experiments.prefixes import answers_from_sets
 from at2_rag.experiments.pruning_report import draw, tables
 from at2_rag.experiments.pruning_results import key_of, summarize
 from at2_rag.experiments.questions import GoldQuestion, gold_questions
@@ -54,7 +54,7 @@ class HotpotPruning:
     """Drafts an answer from all passages, keeps the best k for every k, and answers again.
 
     Whole passages are sources. Each set of passages that any method keeps is answered once, all
-    sets of a question together.
+    sets of a question together; beginnings that several prompts share are read once.
 
     Attributes:
         config: What it was told.
@@ -90,8 +90,9 @@ class HotpotPruning:
         rankings = self._rankings(subject, item, task)
         everything = tuple(range(len(item.passages)))
         wanted = [r.kept(k) for r in rankings.values() for k in range(1, len(everything) + 1)]
-        answers = {everything: task.answer}
-        answers |= self._answers(subject, item, {item.supporting, *wanted} - {everything})
+        sets = sorted({item.supporting, *wanted} - {everything})
+        found = answers_from_sets(subject, item.question, item.passages, sets, **self._options)
+        answers = {everything: task.answer.text, **dict(zip(sets, found.texts, strict=True))}
         return {
             "passages": list(everything),
             "supporting": list(item.supporting),
@@ -102,6 +103,7 @@ class HotpotPruning:
             "cited": sorted({c.passage_index for c in task.answer.citations}),
             "rankings": {name: ranking.to_dict() for name, ranking in rankings.items()},
             "prompts": len(wanted),
+            "tokens": {"prompts": found.prompt_tokens, "read": found.read_tokens},
             "answers": {key_of(k): _judged(a, item.answer) for k, a in sorted(answers.items())},
         }
 
@@ -140,7 +142,10 @@ class HotpotPruning:
         whole = task
         if task.answer.text and set(methods) - {*WITHOUT_READING, "at2"}:
             passages = with_titles_inside(item.passages)
-            whole = reader.task(item.question, passages, task.answer.text, **self._options)
+            thoughts = None if task.answer.thoughts is None else task.answer.thoughts.text
+            whole = reader.task(
+                item.question, passages, task.answer.text, thoughts=thoughts, **self._options
+            )
         found = {}
         for name in methods:
             if name == "at2":
@@ -151,18 +156,9 @@ class HotpotPruning:
                 found[name] = rank_by_method(name, whole, self.config.seed)
         return found
 
-    def _answers(
-        self, reader: Reader, item: GoldQuestion, sets: Iterable[tuple[int, ...]]
-    ) -> dict[tuple[int, ...], Answer]:
-        """Return the answer from each set of passages, all asked for at a time."""
-        ordered = sorted(sets)
-        asked = [(item.question, [item.passages[i] for i in kept]) for kept in ordered]
-        answers = reader.answer_batch(asked, **self._options)
-        return dict(zip(ordered, answers, strict=True))
 
-
-def _judged(answer: Answer, gold: str) -> Record:
-    """Return an answer's text and how right it is; all of it counts where nothing marks the end."""
-    final = short_answer(answer.text)
-    said = answer.text if final is None else final
-    return {"text": answer.text, "exact": exact_match(said, gold), "f1": f1(said, gold)}
+def _judged(text: str, gold: str) -> Record:
+    """Return an answer and how right it is; all of it counts where nothing marks the end."""
+    final = short_answer(text)
+    said = text if final is None else final
+    return {"text": text, "exact": exact_match(said, gold), "f1": f1(said, gold)}

@@ -57,7 +57,8 @@ def _by_kept(found: PruningResults) -> Table:
         "F1 of the final answer by passages kept",
         f"Means over {found.questions} questions, {found.too_long} more too long for the model. "
         f"Standard errors are at most {max(errors):.3f}. {found.prompts:.0f} prompts a question, "
-        f"{found.distinct:.1f} of them different.",
+        f"{found.distinct:.1f} of them different, {found.reused:.0%} of their tokens read for "
+        "another.",
         "kept",
         *map(str, shown),
     )

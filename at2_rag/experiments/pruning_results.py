@@ -97,6 +97,7 @@ class PruningResults:
         unmarked: Answers from all passages without a "Final answer:", which count as they are.
         prompts: Answers that were asked for, by all methods and numbers of passages, a question.
         distinct: Those of them that were different prompts, a question.
+        reused: Share of their tokens that were not read, since another prompt begins with them.
         unpruned: The answers from all passages.
         supporting: The answers from the supporting passages alone, the oracle of the paper.
         curves: One for each method.
@@ -109,6 +110,7 @@ class PruningResults:
     unmarked: int
     prompts: float
     distinct: float
+    reused: float
     unpruned: Point
     supporting: Point
     curves: tuple[Curve, ...]
@@ -147,12 +149,18 @@ def summarize(records: Sequence[Record]) -> PruningResults | None:
         sum(not record["marked"] for record in read),
         fmean(record["prompts"] for record in read),
         fmean(len(record["answers"]) for record in read),
+        1 - _tokens(read, "read") / _tokens(read, "prompts"),
         _point(read, [record["passages"] for record in read]),
         _point(read, [record["supporting"] for record in read]),
         curves,
         tuple(_by_rules(read, curves)),
         tuple(_lead(read, name, most) for name in methods if "at2" in methods and name != "at2"),
     )
+
+
+def _tokens(records: Sequence[Record], which: str) -> int:
+    total: int = sum(record["tokens"][which] for record in records)
+    return total
 
 
 def _lead(records: Sequence[Record], method: str, most: int) -> Lead:
