@@ -29,31 +29,57 @@ def block_id(question: str, passages: Sequence[Passage]) -> str:
 
 
 def annotate(
-    citation: At2Citation, passage: Passage, span: tuple[int, int], identifier: str
+    citation: At2Citation, documents: Sequence[Passage], span: tuple[int, int], identifier: str
 ) -> Citation:
     """Return a citation as an annotation of a text content block.
 
     Args:
         citation: The reader's citation.
-        passage: The passage that it points to, with its own id.
+        documents: Those that were asked about, with their own ids.
         span: Characters of the statement in the block's text.
         identifier: Id of the annotation.
     """
+    source = source_of(citation, documents)
     return create_citation(
-        url=passage.url,
-        title=passage.title,
+        url=source.url,
+        title=source.title,
         start_index=span[0],
         end_index=span[1],
         cited_text=citation.text,
         id=identifier,
         number=citation.number,
-        document_id=passage.id,
-        passage_index=citation.passage_index,
+        kind=citation.kind,
+        document_id=source.id,
+        passage_index=document_index(citation),
         source_start=citation.source_start,
         source_end=citation.source_end,
         score=citation.score,
         via=citation.via,
+        via_thought=citation.via_thought,
     )
+
+
+def document_index(citation: At2Citation) -> int | None:
+    """Return the index of the cited document; ``None`` if something else is cited.
+
+    Args:
+        citation: The reader's citation. It counts thoughts, messages and the like behind the
+            documents, where a list of documents has nothing.
+    """
+    return citation.passage_index if citation.kind == "passage" else None
+
+
+def source_of(citation: At2Citation, documents: Sequence[Passage]) -> Passage:
+    """Return what to tell of a citation's source: its title, id and address.
+
+    Args:
+        citation: The reader's citation.
+        documents: Those that were asked about, with their own ids.
+    """
+    index = document_index(citation)
+    if index is not None:
+        return documents[index]
+    return Passage("", title=citation.title or citation.kind, id=citation.passage_id)
 
 
 def is_own(annotation: Any) -> bool:
@@ -93,5 +119,8 @@ def references_text(cited: AIMessage | Answer) -> str:
 def _lines(numbered: Iterable[tuple[int, Citation]]) -> Iterable[str]:
     for number, citation in sorted(numbered, key=lambda item: item[0]):
         title = f"{citation['title']}: " if citation.get("title") else ""
+        kind = citation["extras"]["kind"]
+        if kind not in ("passage", citation.get("title")):
+            title = f"{kind}: {title}"
         where = f" ({citation['url']})" if citation.get("url") else ""
         yield f"[{number}] {title}{' '.join(citation['cited_text'].split())}{where}"

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.content import create_text_block
 
 from langchain_at2.annotations import annotate, is_own
-from langchain_at2.messages import describe_statement
+from langchain_at2.metadata import describe_statement
 
 Block = dict[str, Any]
 
@@ -66,7 +66,7 @@ class CitedBlocks:
 def cite_blocks(
     blocks: Sequence[Block],
     statements: Sequence[Statement],
-    passages: Sequence[Passage],
+    documents: Sequence[Passage],
     *,
     identifier: str,
     inline_markers: bool,
@@ -79,7 +79,7 @@ def cite_blocks(
     Args:
         blocks: As :func:`standard_blocks` returns them.
         statements: In order; their offsets count :func:`text_of` the blocks.
-        passages: What the citations point to, with their own ids.
+        documents: Those that were asked about, with their own ids.
         identifier: What the ids of blocks and annotations begin with.
         inline_markers: Put ``[1][2]`` behind the statements.
     """
@@ -97,9 +97,8 @@ def cite_blocks(
         for statement in inside:
             for citation in statement.citations:
                 count += 1
-                passage = passages[citation.passage_index]
                 annotations.append(
-                    annotate(citation, passage, moved.span(statement), f"{identifier}_{count}")
+                    annotate(citation, documents, moved.span(statement), f"{identifier}_{count}")
                 )
         text = moved.text(block["text"], inside)
         fresh = create_text_block(text, id=block.get("id") or identifier)

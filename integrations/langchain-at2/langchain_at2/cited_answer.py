@@ -7,6 +7,7 @@ from contextlib import aclosing, closing
 from typing import Any, cast
 
 from at2_rag import Answer, Statement
+from at2_rag.streaming import Event, Thinking
 from at2_rag.verification import Verification
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
@@ -27,7 +28,7 @@ class AT2CitedAnswer(ReaderRunnable):
     From ``{"question", "context" | "documents", "history"?}`` to an ``AIMessage``. Its text block
     has an annotation for each citation; ``response_metadata["at2"]`` has the scoring model, the
     estimator, tokens, the documents shown (``kept``) or left out (``dropped``), and what is known
-    of each statement.
+    of each statement. What a reasoning model thinks is a reasoning block in front of the text.
 
     Attributes:
         prune_to: Answer first as a draft, keep so many most used documents, answer again. With
@@ -90,7 +91,7 @@ class AT2CitedAnswer(ReaderRunnable):
     def stream(
         self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
-        """Yield text as it comes, and each statement's citations as soon as it ends.
+        """Yield thoughts and text as they come, and citations as soon as a statement ends.
 
         The chunks add up to what :meth:`invoke` returns. With ``inline_markers`` the text comes a
         statement at a time.
@@ -175,7 +176,7 @@ class AT2CitedAnswer(ReaderRunnable):
                     for chunk in _write(writer, event, proof):
                         yield chunk
 
-    def _proof(self, request: Request, event: str | Statement | Answer) -> Verification | None:
+    def _proof(self, request: Request, event: Event) -> Verification | None:
         return self._verification(request, event) if isinstance(event, Answer) else None
 
     def _message(self, request: Request, answer: Answer) -> AIMessage:
@@ -195,10 +196,12 @@ class AT2CitedAnswer(ReaderRunnable):
 
 
 def _write(
-    writer: MessageWriter, event: str | Statement | Answer, proof: Verification | None
+    writer: MessageWriter, event: Event, proof: Verification | None
 ) -> Iterator[AIMessageChunk]:
     """Yield what an event of the reader's stream adds to the message."""
-    if isinstance(event, str):
+    if isinstance(event, Thinking):
+        yield from writer.add_thoughts(event.text)
+    elif isinstance(event, str):
         yield from writer.add_text(event)
     elif isinstance(event, Statement):
         yield from writer.add_statement(event)

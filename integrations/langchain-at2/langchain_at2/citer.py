@@ -11,7 +11,9 @@ from langchain_at2.annotations import block_id
 from langchain_at2.base import ReaderRunnable
 from langchain_at2.blocks import cite_blocks, shifted, standard_blocks, text_of
 from langchain_at2.inputs import CiteInput, read_request
-from langchain_at2.messages import STANDARD_CONTENT, describe_answer
+from langchain_at2.messages import STANDARD_CONTENT
+from langchain_at2.metadata import describe_answer
+from langchain_at2.thoughts import GivenThoughts
 
 
 class AT2Citer(ReaderRunnable):
@@ -19,6 +21,7 @@ class AT2Citer(ReaderRunnable):
 
     From ``{"question", "context" | "documents", "answer", "history"?}`` to an ``AIMessage``: the
     given one with annotations added, its content as standard blocks and its other fields kept.
+    What its reasoning blocks say is read as thoughts if the reader's model thinks.
 
     ``response_metadata["at2"]`` is as for ``AT2CitedAnswer``, and has ``answered_by`` and
     ``scored_by_answering_model``: ``False`` if the message names another model than the reader's,
@@ -35,22 +38,27 @@ class AT2Citer(ReaderRunnable):
         message = _as_message(value)
         blocks = standard_blocks(message)
         text = text_of(blocks)
+        thoughts = GivenThoughts.of(blocks, self.reader, self._own_options)
         answer = self.reader.attribute(
             request.question,
             request.readable_passages,
             text,
+            thoughts=thoughts.text,
             history=request.history,
             **self._own_options,
         )
-        lead = len(text) - len(text.lstrip())  # the reader cites the text without it
+        placed = thoughts.placed(answer, text)
+        # The reader cites the text without white space, and without thoughts that stand in it.
+        lead = len(text.rstrip()) - len(answer.text)
         cited = cite_blocks(
             blocks,
-            shifted(answer.statements, lead),
+            shifted(placed.statements, lead),
             request.passages,
             identifier=block_id(request.question, request.passages),
             inline_markers=self.inline_markers,
         )
-        about = describe_answer(answer, cited.statements, self._verification(request, answer))
+        proof = self._verification(request, answer)
+        about = describe_answer(placed, cited.statements, request.passages, proof)
         model = _model_of(message)
         about["answered_by"] = model
         about["scored_by_answering_model"] = None if model is None else model == answer.model

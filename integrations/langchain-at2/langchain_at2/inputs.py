@@ -8,24 +8,13 @@ from typing import Any, Required
 
 from at2_rag import InputError, Passage
 from langchain_core.documents import Document
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    ChatMessage,
-    HumanMessage,
-    SystemMessage,
-    convert_to_messages,
-)
+from langchain_core.messages import AIMessage, BaseMessage
 from typing_extensions import TypedDict
 
 from langchain_at2.documents import documents_to_passages, without_repeated_ids
+from langchain_at2.history import TemplateMessage, read_history
 
 _DOCUMENT_KEYS = ("context", "documents")
-_ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
-    (HumanMessage, "user"),
-    (AIMessage, "assistant"),
-    (SystemMessage, "system"),
-)
 
 
 class AnswerInput(TypedDict, total=False):
@@ -35,7 +24,7 @@ class AnswerInput(TypedDict, total=False):
         question: The question.
         context: The documents, best first, as retrieval chains name them.
         documents: The documents, as graphs name them; one of the two is to be given.
-        history: Earlier messages of the chat.
+        history: Earlier messages of the chat, calls of tools and their results among them.
     """
 
     question: Required[str]
@@ -61,12 +50,12 @@ class Request:
     Attributes:
         question: The question.
         passages: The documents as passages, with the ids that they have.
-        history: Earlier messages, each with ``role`` and ``content``.
+        history: Earlier messages, as chat templates take them.
     """
 
     question: str
     passages: tuple[Passage, ...]
-    history: tuple[dict[str, str], ...]
+    history: tuple[TemplateMessage, ...]
 
     @property
     def readable_passages(self) -> list[Passage]:
@@ -96,7 +85,7 @@ def read_request(value: Any) -> Request:
     if "question" not in value:
         raise InputError(f"The input has the keys {list(value)}; expected 'question' among them.")
     passages = documents_to_passages(_documents(value))
-    return Request(value["question"], tuple(passages), _history(value.get("history") or ()))
+    return Request(value["question"], tuple(passages), read_history(value.get("history") or ()))
 
 
 def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
@@ -131,25 +120,3 @@ def check_documents(documents: Any, name: str) -> Sequence[Document]:
                 "Document(page_content=…)."
             )
     return documents
-
-
-def _history(messages: Any) -> tuple[dict[str, str], ...]:
-    try:
-        converted = convert_to_messages(messages)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise InputError(f"history cannot be read as messages: {error}") from error
-    return tuple(_message(message, index) for index, message in enumerate(converted))
-
-
-def _message(message: BaseMessage, index: int) -> dict[str, str]:
-    text = str(message.text)
-    role = next((role for kind, role in _ROLES if isinstance(message, kind)), None)
-    if isinstance(message, ChatMessage):
-        role = message.role
-    if role is None or not text.strip():
-        what = type(message).__name__ + ("" if text.strip() else " without text")
-        raise InputError(
-            f"history[{index}] is a {what}; expected human, AI, system or chat messages with "
-            "text. Leave it out."
-        )
-    return {"role": role, "content": text}

@@ -8,10 +8,16 @@ from typing import Any, cast
 from at2_rag import Answer, Passage, Statement
 from at2_rag.verification import Verification
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.content import Citation, create_text_block
+from langchain_core.messages.content import (
+    Citation,
+    ReasoningContentBlock,
+    TextContentBlock,
+    create_reasoning_block,
+    create_text_block,
+)
 
 from langchain_at2.annotations import annotate, block_id
+from langchain_at2.metadata import describe_answer, describe_statement, usage
 
 #: Says that a message's content is a list of LangChain's standard blocks.
 STANDARD_CONTENT = {"output_version": "v1"}
@@ -26,6 +32,8 @@ def answer_to_message(
 ) -> AIMessage:
     """Turn an answer into a message whose text carries its citations as annotations.
 
+    Thoughts become a reasoning block in front of the text.
+
     Args:
         answer: Of a reader.
         inline_markers: Put ``[1][2]`` behind the statements. The annotations then count the
@@ -33,10 +41,11 @@ def answer_to_message(
         verification: Goes to ``response_metadata["at2"]["verification"]``.
         passages: Those to take ids, titles and addresses from, instead of the answer's own.
     """
-    writer = MessageWriter(
-        answer.question, answer.passages if passages is None else passages, inline_markers
-    )
-    chunks = [*writer.add_text(answer.text)]
+    if passages is None:
+        passages = [passage for passage in answer.passages if passage.kind == "passage"]
+    writer = MessageWriter(answer.question, passages, inline_markers)
+    chunks = [*writer.add_thoughts(answer.thoughts.text if answer.thoughts else "")]
+    chunks += writer.add_text(answer.text)
     for statement in answer.statements:
         chunks += writer.add_statement(statement)
     chunks.append(writer.end(answer, verification))
@@ -45,6 +54,8 @@ def answer_to_message(
 
 class MessageWriter:
     """Writes one message in chunks; used once.
+
+    Thoughts, if there are any, become the first block, and the text the one behind it.
 
     With inline markers the text comes a statement at a time, since its marks belong right behind
     it; else it goes on as it comes.
@@ -64,6 +75,18 @@ class MessageWriter:
         self._shift = 0  # characters of marks that have gone out
         self._count = 0
         self._statements: list[dict[str, Any]] = []
+        self._place = 0  # of the text among the blocks
+
+    def add_thoughts(self, delta: str) -> Iterator[AIMessageChunk]:
+        """Take the next piece of the thoughts, and yield it.
+
+        Args:
+            delta: Text of any length; all of it comes before the answer's first.
+        """
+        if delta:
+            self._place = 1
+            block = create_reasoning_block(delta, id=f"{self._id}_thoughts", index=0)
+            yield _chunk_of(block)
 
     def add_text(self, delta: str) -> Iterator[AIMessageChunk]:
         """Take the next piece of the answer's text, and yield what can go out.
@@ -91,9 +114,8 @@ class MessageWriter:
         annotations = []
         for citation in statement.citations:
             self._count += 1
-            passage = self._passages[citation.passage_index]
             identifier = f"{self._id}_{self._count}"
-            annotations.append(annotate(citation, passage, (start, end), identifier))
+            annotations.append(annotate(citation, self._passages, (start, end), identifier))
         if text or annotations:
             yield self._chunk(text, annotations)
 
@@ -110,7 +132,7 @@ class MessageWriter:
         last.response_metadata |= {
             "model_name": answer.model,
             "finish_reason": "length" if answer.truncated else "stop",
-            "at2": describe_answer(answer, self._statements, verification),
+            "at2": describe_answer(answer, self._statements, self._passages, verification),
         }
         return last
 
@@ -121,53 +143,10 @@ class MessageWriter:
 
     def _chunk(self, text: str, annotations: Sequence[Citation] = ()) -> AIMessageChunk:
         # Chunks merge where the index is the same; annotations have none, so that they add up.
-        block = create_text_block(text, id=self._id, annotations=[*annotations], index=0)
-        return AIMessageChunk(content=[dict(block)], response_metadata=dict(STANDARD_CONTENT))
+        return _chunk_of(
+            create_text_block(text, id=self._id, annotations=[*annotations], index=self._place)
+        )
 
 
-def describe_statement(statement: Statement, start: int, end: int) -> dict[str, Any]:
-    """Return what the metadata say about a statement, in JSON types.
-
-    Args:
-        statement: The statement.
-        start: Its first character in the message's text.
-        end: One past its last character there.
-    """
-    return {
-        "start": start,
-        "end": end,
-        "supported": statement.supported,
-        "citations": [citation.number for citation in statement.citations],
-    }
-
-
-def describe_answer(
-    answer: Answer, statements: list[dict[str, Any]], verification: Verification | None
-) -> dict[str, Any]:
-    """Return ``response_metadata["at2"]``, in JSON types.
-
-    Args:
-        answer: The answer.
-        statements: Each as :func:`describe_statement` returns it.
-        verification: Its verification, if there is one.
-    """
-    described: dict[str, Any] = {
-        "model": answer.model,
-        "estimator": answer.estimator,
-        "prompt_tokens": answer.prompt_tokens,
-        "answer_tokens": answer.answer_tokens,
-        "kept": list(answer.kept),
-        "dropped": list(answer.dropped),
-        "statements": statements,
-    }
-    if verification is not None:
-        described["verification"] = verification.to_dict()
-    return described
-
-
-def usage(answer: Answer) -> UsageMetadata:
-    """Return the tokens that an answer took, those of its draft included."""
-    passes = [answer, *([answer.draft] if answer.draft else [])]
-    read = sum(each.prompt_tokens for each in passes)
-    written = sum(each.answer_tokens for each in passes)
-    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+def _chunk_of(block: TextContentBlock | ReasoningContentBlock) -> AIMessageChunk:
+    return AIMessageChunk(content=[dict(block)], response_metadata=dict(STANDARD_CONTENT))

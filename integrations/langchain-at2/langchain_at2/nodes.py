@@ -90,7 +90,9 @@ def cite_node(
         documents_key: As for :func:`prune_node`.
         answer_key: Where the state has the answer: text, a message, or a list of messages that
             ends with it, which is then replaced.
-        history_key: Where the state has earlier messages, if it has.
+        history_key: Where the state has earlier messages, if it has; they may be under the same
+            key as question and answer. Results of tools among them are cited with
+            ``reader_options={"source_kinds": ("passage", "tool")}``.
         output_key: Where the cited answer goes; ``None`` for where the answer was.
         references_key: Where the references go.
         supported_key: Where the verdict goes.
@@ -102,12 +104,17 @@ def cite_node(
     def cite(state: Any, config: RunnableConfig) -> dict[str, Any]:
         given = _value(state, answer_key)
         earlier, answer = (given[:-1], given[-1]) if _is_list(given) and given else ((), given)
+        history = () if history_key is None else _value(state, history_key)
+        if _is_list(history) and history_key == answer_key:
+            history = earlier
+        if _is_list(history) and history_key == question_key:
+            history = _without_question(history)
         message = citer.invoke(
             {
                 "question": _question(state, question_key),
                 "documents": _value(state, documents_key),
                 "answer": answer,
-                "history": _value(state, history_key) if history_key else (),
+                "history": history,
             },
             config,
         )
@@ -141,6 +148,11 @@ def _question(state: Any, key: str) -> Any:
     if _is_list(value):
         value = next((m for m in reversed(value) if isinstance(m, HumanMessage)), None)
     return str(value.text) if isinstance(value, BaseMessage) else value
+
+
+def _without_question(messages: Sequence[Any]) -> Sequence[Any]:
+    """Return messages without a question that ends them; behind it tools may have been called."""
+    return messages[:-1] if messages and isinstance(messages[-1], HumanMessage) else messages
 
 
 def _is_list(value: Any) -> bool:

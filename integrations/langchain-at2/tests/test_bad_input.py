@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 from at2_rag import ContextOverflowError, InputError
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, FunctionMessage
 
 from langchain_at2 import AT2CitedAnswer, citations_of
 from tests.conftest import as_documents
@@ -36,7 +36,7 @@ class TestInput:
             cited.invoke({"question": question, "context": documents})
 
     @pytest.mark.parametrize(
-        "history", [[ToolMessage("42", tool_call_id="1")], [AIMessage("")], 7, [("robot", "Hi")]]
+        "history", [[FunctionMessage("42", name="f")], [AIMessage("")], 7, [("robot", "Hi")]]
     )
     def test_history_that_cannot_be_read(self, cited, asked, history):
         with pytest.raises(InputError, match="history"):

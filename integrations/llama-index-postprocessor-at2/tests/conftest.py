@@ -17,7 +17,7 @@ from embedding import MiniLM
 from hypothesis import settings
 from llama_index.core.schema import NodeRelationship, NodeWithScore, TextNode
 
-from at2_rag import Reader
+from at2_rag import Reader, ThinkingMarkers
 from at2_rag.worlds import generate_examples
 
 ROOT = Path(__file__).parents[3]
@@ -55,6 +55,18 @@ def _no_default_models(monkeypatch):
 @pytest.fixture(scope="session")
 def reader():
     return Reader.demo(max_new_tokens=48)
+
+
+@pytest.fixture(scope="session")
+def thinking(reader):
+    """The same as a reasoning model: its steps are thoughts, and the short answer the response."""
+    return Reader(
+        reader.model,
+        reader.tokenizer,
+        reader.estimator,
+        max_new_tokens=64,
+        thinking=ThinkingMarkers("", " Final answer: "),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,14 @@ def check_response(response, nodes):
     text, metadata = response.response, response.metadata
     citations, statements = metadata["citations"], metadata["statements"]
     check_markers(text, citations, statements)
-    json.dumps([citations, statements, metadata["at2"]])
-    first_use = list(dict.fromkeys(c["number"] for c in citations))
+    json.dumps([citations, statements, metadata["thoughts"], metadata["at2"]])
+    of_nodes = [c for c in citations if c["kind"] == "passage"]
+    first_use = list(dict.fromkeys(c["number"] for c in of_nodes))
     assert first_use == list(range(1, len(first_use) + 1))
     assert len(response.source_nodes) == len(first_use)
-    for c in citations:
+    check_others([c for c in citations if c["kind"] != "passage"], text, metadata)
+    for c in of_nodes:
+        assert c["source_id"] is None
         node = nodes[c["node_index"]].node
         source = response.source_nodes[c["number"] - 1]
         assert source.node is node
@@ -44,6 +47,17 @@ def check_response(response, nodes):
         assert text[c["start"] : c["end"]] == c["statement"]
         assert metadata[node.node_id] == node.metadata
     check_blocks(metadata)
+
+
+def check_others(citations, text, metadata):
+    """What is cited beside nodes has no number and no node; thoughts are where it says."""
+    for c in citations:
+        assert c["number"] is c["node_id"] is c["node_index"] is c["url"] is None
+        assert c["source_id"]
+        assert text[c["start"] : c["end"]] == c["statement"]
+        if c["kind"] == "thought":
+            thoughts = metadata["thoughts"]["text"]
+            assert thoughts[c["source_start"] : c["source_end"]] == c["text"]
 
 
 def check_same(response, other):
@@ -74,7 +88,11 @@ def check_markers(text, citations, statements):
         marker = "".join(f"[{n}]" for n in s["numbers"])
         assert text[s["end"] :].startswith(marker)
         assert s["numbers"] == sorted(
-            {c["number"] for c in citations if (c["start"], c["end"]) == (s["start"], s["end"])}
+            {
+                c["number"]
+                for c in citations
+                if (c["start"], c["end"]) == (s["start"], s["end"]) and c["number"]
+            }
         )
         plain += text[done : s["end"]]
         done = s["end"] + len(marker)
@@ -86,8 +104,8 @@ def check_markers(text, citations, statements):
 def check_blocks(metadata):
     for c, block in zip(metadata["citations"], metadata["citation_blocks"], strict=True):
         assert block.cited_content.text == c["text"]
-        assert block.source == c["node_id"]
-        assert block.title == (c["title"] or "")
+        assert block.source == (c["node_id"] or c["source_id"])
+        assert block.title == (c["title"] or ("" if c["kind"] == "passage" else c["kind"]))
         places = block.additional_location_info
-        assert all(places[key] == c[key] for key in ("number", "start", "end", "source_start"))
+        assert all(places.get(key) == c[key] for key in ("number", "start", "end", "source_start"))
         assert all(isinstance(place, int) for place in places.values())

@@ -2,7 +2,7 @@
 
 from llama_index.postprocessor.at2.postprocessor import AT2Postprocessor
 from llama_index.postprocessor.at2.query_engine import AT2CitationQueryEngine
-from llama_index.postprocessor.at2.records import CitationRecord, StatementRecord
+from llama_index.postprocessor.at2.records import CitationRecord, StatementRecord, ThoughtsRecord
 from llama_index.postprocessor.at2.synthesizer import AT2Synthesizer
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "AT2Synthesizer",
     "CitationRecord",
     "StatementRecord",
+    "ThoughtsRecord",
 ]

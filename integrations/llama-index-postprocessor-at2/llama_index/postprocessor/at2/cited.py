@@ -7,14 +7,16 @@ from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 from llama_index.postprocessor.at2.records import (
+    CitationRecord,
+    ThoughtsRecord,
     citation_block,
     citation_record,
+    other_record,
     statement_record,
 )
 
-from at2_rag import Answer, Statement
-
-Event = str | Statement | Answer
+from at2_rag import Answer, Citation, Statement
+from at2_rag.streaming import Event, Thinking
 
 
 def events_of(answer: Answer) -> Iterator[Event]:
@@ -31,6 +33,8 @@ def events_of(answer: Answer) -> Iterator[Event]:
 class CitedResponse:
     """Numbers nodes in the order in which an answer cites them.
 
+    Other sources, such as thoughts, are among the citations, without a number.
+
     A node has one number, however many of its sentences are cited, and ``source_nodes[i]`` has
     number ``i + 1``. ``source_nodes`` and ``metadata`` are filled in place, so that a streaming
     response that was given them has them as they come.
@@ -39,7 +43,7 @@ class CitedResponse:
         text: The answer so far, with markers.
         source_nodes: The cited nodes so far; scored when the answer is there.
         metadata: The cited nodes' metadata by node id, as everywhere in LlamaIndex, and
-            ``citations``, ``citation_blocks``, ``statements`` and ``at2``.
+            ``citations``, ``citation_blocks``, ``statements``, ``thoughts`` and ``at2``.
 
     Args:
         nodes: What the reader reads; never changed.
@@ -55,6 +59,7 @@ class CitedResponse:
             "citations": [],
             "citation_blocks": [],
             "statements": [],
+            "thoughts": None,
             "at2": {},
         }
         self._nodes = nodes
@@ -65,6 +70,9 @@ class CitedResponse:
     def add(self, event: Event) -> str:
         """Take in what the reader yielded, and return the text that it adds, maybe none."""
         match event:
+            case Thinking():
+                added = ""
+                self._think(event.text)
             case str():
                 added = event
             case Statement():
@@ -75,18 +83,29 @@ class CitedResponse:
         self.text += added
         return added
 
+    def _think(self, text: str) -> None:
+        thoughts = self.metadata["thoughts"]
+        so_far = thoughts["text"] if thoughts else ""
+        self.metadata["thoughts"] = ThoughtsRecord(text=so_far + text, finished=False)
+
     def _mark(self, statement: Statement) -> str:
         for citation in statement.citations:
-            number = self._number(citation.passage_index)
-            node = self._nodes[citation.passage_index].node
-            record = citation_record(citation, number, statement, node, self._marked)
+            record = self._record(citation, statement)
             self.metadata["citations"].append(record)
             self.metadata["citation_blocks"].append(citation_block(record))
-        numbers = sorted({self._numbers[c.passage_index] for c in statement.citations})
+        cited = {c.passage_index for c in statement.citations if c.kind == "passage"}
+        numbers = sorted(self._numbers[index] for index in cited)
         self.metadata["statements"].append(statement_record(statement, numbers, self._marked))
         marker = "".join(f"[{number}]" for number in numbers)
         self._marked += len(marker)
         return marker
+
+    def _record(self, citation: Citation, statement: Statement) -> CitationRecord:
+        if citation.kind != "passage":  # its index is behind those of the nodes
+            return other_record(citation, statement, self._marked)
+        number = self._number(citation.passage_index)
+        node = self._nodes[citation.passage_index].node
+        return citation_record(citation, number, statement, node, self._marked)
 
     def _number(self, index: int) -> int:
         if index not in self._numbers:
@@ -97,6 +116,10 @@ class CitedResponse:
         return self._numbers[index]
 
     def _finish(self, answer: Answer) -> None:
+        if answer.thoughts is not None:
+            self.metadata["thoughts"] = ThoughtsRecord(
+                text=answer.thoughts.text, finished=answer.thoughts.finished
+            )
         scores = dict(answer.ranked_passages)
         for index, number in self._numbers.items():
             self.source_nodes[number - 1].score = scores.get(index)

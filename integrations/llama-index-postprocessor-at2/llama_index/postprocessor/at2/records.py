@@ -9,36 +9,48 @@ from llama_index.core.schema import BaseNode
 from llama_index.postprocessor.at2.nodes import document_span, title_of, url_of
 
 from at2_rag import Citation, Statement
+from at2_rag.passages import SourceKind
 
 
 class CitationRecord(TypedDict):
     """One statement of the response, tied to one source; the values are plain JSON types.
+
+    Numbers count nodes. What is a piece of something else, of the model's thoughts or of the chat,
+    has no number, no node and no marker in the text.
 
     Attributes:
         number: As shown in the response: ``response.source_nodes[number - 1]`` is the node.
         start: First character of the statement in the response's text, markers included.
         end: One past the statement's last character; its markers follow.
         statement: Exactly ``response.response[start:end]``.
+        kind: What the source is a piece of: ``"passage"`` is a node, and there are ``"thought"``,
+            ``"message"``, ``"tool"`` and ``"system"``.
         node_id: Id of the cited node.
         node_index: Index of the cited node among those that the synthesizer was given.
-        title: The node's title, or the name of its file.
+        source_id: Of what is no node: ``"thoughts"``, ``"system"``, or ``"history[2]"`` for that
+            message of the history.
+        title: The node's title, or the name of its file; of a tool's result, the tool's name.
         url: Where the node came from.
-        source_start: First character of the source in the node's text.
+        source_start: First character of the source in the node's text, or in the other text.
         source_end: One past the source's last character.
-        text: Exactly ``node.get_content()[source_start:source_end]``.
+        text: Exactly ``node.get_content()[source_start:source_end]``; of thoughts,
+            ``response.metadata["thoughts"]["text"]`` between these.
         document_start: The same in the document that the node was cut from, if it says where.
         document_end: One past the last character there.
         score: How much the source mattered for the statement; unitless, comparable within it.
         via: Index of the earlier statement that the citation is inherited through; ``None`` for a
             direct one.
+        via_thought: Index of the thought that it is inherited through.
     """
 
-    number: int
+    number: int | None
     start: int
     end: int
     statement: str
-    node_id: str
-    node_index: int
+    kind: SourceKind
+    node_id: str | None
+    node_index: int | None
+    source_id: str | None
     title: str | None
     url: str | None
     source_start: int
@@ -48,6 +60,19 @@ class CitationRecord(TypedDict):
     document_end: int | None
     score: float
     via: int | None
+    via_thought: int | None
+
+
+class ThoughtsRecord(TypedDict):
+    """What a reasoning model thought before it responded.
+
+    Attributes:
+        text: The thoughts so far.
+        finished: Whether the model came to their end; if not, there is no response.
+    """
+
+    text: str
+    finished: bool
 
 
 class StatementRecord(TypedDict):
@@ -57,7 +82,7 @@ class StatementRecord(TypedDict):
         text: Exactly ``response.response[start:end]``.
         start: First character in the response's text, markers included.
         end: One past the last character; its markers follow.
-        numbers: Numbers of its citations, ascending.
+        numbers: Numbers of the nodes that it cites, ascending.
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
             calibrated threshold.
     """
@@ -72,7 +97,7 @@ class StatementRecord(TypedDict):
 def citation_record(
     citation: Citation, number: int, statement: Statement, node: BaseNode, shift: int
 ) -> CitationRecord:
-    """Return a citation as a plain dict.
+    """Return a citation of a node as a plain dict.
 
     Args:
         citation: The reader's citation.
@@ -82,22 +107,46 @@ def citation_record(
         shift: Characters of markers in front of the statement.
     """
     within = document_span(node, citation.source_start, citation.source_end)
+    return {
+        **other_record(citation, statement, shift),
+        "number": number,
+        "node_id": node.node_id,
+        "node_index": citation.passage_index,
+        "source_id": None,
+        "title": title_of(node),
+        "url": url_of(node),
+        "document_start": None if within is None else within[0],
+        "document_end": None if within is None else within[1],
+    }
+
+
+def other_record(citation: Citation, statement: Statement, shift: int) -> CitationRecord:
+    """Return a citation of what is no node as a plain dict.
+
+    Args:
+        citation: The reader's citation.
+        statement: What is cited.
+        shift: Characters of markers in front of the statement.
+    """
     return CitationRecord(
-        number=number,
+        number=None,
         start=statement.start + shift,
         end=statement.end + shift,
         statement=statement.text,
-        node_id=node.node_id,
-        node_index=citation.passage_index,
-        title=title_of(node),
-        url=url_of(node),
+        kind=citation.kind,
+        node_id=None,
+        node_index=None,
+        source_id=citation.passage_id,
+        title=citation.title,
+        url=None,
         source_start=citation.source_start,
         source_end=citation.source_end,
         text=citation.text,
-        document_start=None if within is None else within[0],
-        document_end=None if within is None else within[1],
+        document_start=None,
+        document_end=None,
         score=citation.score,
         via=citation.via,
+        via_thought=citation.via_thought,
     )
 
 
@@ -130,10 +179,11 @@ def citation_block(record: CitationRecord) -> CitationBlock:
         "document_start": record["document_start"],
         "document_end": record["document_end"],
         "via": record["via"],
+        "via_thought": record["via_thought"],
     }
     return CitationBlock(
         cited_content=TextBlock(text=record["text"]),
-        source=record["node_id"],
-        title=record["title"] or "",
+        source=record["node_id"] or record["source_id"] or record["kind"],
+        title=record["title"] or ("" if record["kind"] == "passage" else record["kind"]),
         additional_location_info={k: v for k, v in places.items() if v is not None},
     )

@@ -26,6 +26,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, Qu
 from llama_index.core.types import RESPONSE_TEXT_TYPE
 from llama_index.postprocessor.at2.checks import check_prune_to, check_reader
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
+from llama_index.postprocessor.at2.history import history_of
 from llama_index.postprocessor.at2.nodes import passages_of
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
@@ -60,7 +61,8 @@ class AT2Synthesizer(BaseSynthesizer):
     that was retrieved, with its score for the whole answer. Nodes that are not cited are not there.
     ``response.metadata["citations"]`` says which sentences of the nodes were used, a
     :class:`CitationRecord` each; ``["citation_blocks"]`` holds the same as ``CitationBlock``,
-    ``["statements"]`` each sentence of the answer (:class:`StatementRecord`), and ``["at2"]`` the
+    ``["statements"]`` each sentence of the answer (:class:`StatementRecord`), ``["thoughts"]`` what
+    a reasoning model thought before (:class:`ThoughtsRecord`, or ``None``), and ``["at2"]`` the
     model, the estimator, tokens, and the ids of the nodes that were kept and dropped.
 
     A streaming response's ``source_nodes`` and ``metadata`` fill as its text is read: a sentence's
@@ -72,7 +74,7 @@ class AT2Synthesizer(BaseSynthesizer):
         reader: Answers; no other LLM is asked.
         prune_to: Answer first as a draft and keep so many most used nodes, if there are more.
         options: Settings of the reader or options of ``model.generate`` for all responses, by
-            name, such as ``{"max_citations": 2}``.
+            name, such as ``{"max_citations": 2}``; and ``history``, LlamaIndex's chat messages.
         metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
         streaming: Whether to return streaming responses.
         callback_manager: LlamaIndex's callbacks.
@@ -103,7 +105,7 @@ class AT2Synthesizer(BaseSynthesizer):
             empty_response=empty_response,
         )
         self._prune_to = check_prune_to(prune_to)
-        self._options = dict(options or {})
+        self._options = _plain(options or {})
         self._metadata_mode = MetadataMode(metadata_mode)
         self._prompt = ReaderPrompt(settings.prompt, settings.system)
         self._template = self._prompt.as_template()
@@ -263,7 +265,7 @@ class AT2Synthesizer(BaseSynthesizer):
             **self._options,
             "prompt": self._prompt.message,
             "system": self._prompt.system,
-            **options,
+            **_plain(options),
         }
         return _Job(arguments, CitedResponse(nodes, additional))
 
@@ -318,6 +320,12 @@ class AT2Synthesizer(BaseSynthesizer):
             async for event in events:
                 if text := job.cited.add(event):
                     yield text
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as a reader takes them."""
+    history = {"history": history_of(options["history"])} if "history" in options else {}
+    return {**options, **history}
 
 
 def _as_bundle(query: QueryType) -> QueryBundle:

@@ -1,0 +1,103 @@
+"""What a message's metadata say about an answer, in JSON types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from at2_rag import Answer, Citation, Passage, Statement, Thoughts
+from at2_rag.verification import Verification
+from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
+
+from langchain_at2.annotations import document_index, source_of
+
+
+def describe_statement(statement: Statement, start: int, end: int) -> dict[str, Any]:
+    """Return what is said about a statement.
+
+    Args:
+        statement: The statement.
+        start: Its first character in the text that it is a part of.
+        end: One past its last character there.
+    """
+    return {
+        "start": start,
+        "end": end,
+        "supported": statement.supported,
+        "citations": [citation.number for citation in statement.citations],
+    }
+
+
+def describe_answer(
+    answer: Answer,
+    statements: list[dict[str, Any]],
+    documents: Sequence[Passage],
+    verification: Verification | None,
+) -> dict[str, Any]:
+    """Return ``response_metadata["at2"]``.
+
+    Args:
+        answer: The answer.
+        statements: Each as :func:`describe_statement` returns it.
+        documents: Those that were asked about, with their own ids.
+        verification: Its verification, if there is one.
+    """
+    described: dict[str, Any] = {
+        "model": answer.model,
+        "estimator": answer.estimator,
+        "prompt_tokens": answer.prompt_tokens,
+        "answer_tokens": answer.answer_tokens,
+        "kept": list(answer.kept),
+        "dropped": list(answer.dropped),
+        "statements": statements,
+        "thoughts": answer.thoughts and describe_thoughts(answer.thoughts, documents),
+    }
+    if verification is not None:
+        described["verification"] = verification.to_dict()
+    return described
+
+
+def describe_thoughts(thoughts: Thoughts, documents: Sequence[Passage]) -> dict[str, Any]:
+    """Return what is known of thoughts.
+
+    Reasoning blocks have no annotations, so what the numbers mean is told here, each once.
+
+    Args:
+        thoughts: Of an answer.
+        documents: Those that were asked about, with their own ids.
+    """
+    first: dict[int, Citation] = {}
+    for citation in (c for statement in thoughts.statements for c in statement.citations):
+        first.setdefault(citation.number, citation)
+    return {
+        "finished": thoughts.finished,
+        "statements": [describe_statement(s, s.start, s.end) for s in thoughts.statements],
+        "sources": [_describe_source(first[number], documents) for number in sorted(first)],
+    }
+
+
+def _describe_source(citation: Citation, documents: Sequence[Passage]) -> dict[str, Any]:
+    source = source_of(citation, documents)
+    return {
+        "number": citation.number,
+        "kind": citation.kind,
+        "title": source.title,
+        "document_id": source.id,
+        "passage_index": document_index(citation),
+        "source_start": citation.source_start,
+        "source_end": citation.source_end,
+        "cited_text": citation.text,
+    }
+
+
+def usage(answer: Answer) -> UsageMetadata:
+    """Return the tokens that an answer took, those of its draft included."""
+    passes = [answer, *([answer.draft] if answer.draft else [])]
+    read = sum(each.prompt_tokens for each in passes)
+    written = sum(each.answer_tokens for each in passes)
+    told = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    thoughts = [each.thoughts for each in passes if each.thoughts]
+    if thoughts:
+        tokens = sum(len(each.attribution.token_spans) for each in thoughts)
+        told["output_token_details"] = OutputTokenDetails(reasoning=tokens)
+    return told
