@@ -111,6 +111,8 @@ class Answer:
         return "\n".join(_reference(citation) for citation in self.citations)
 
     def __str__(self) -> str:
+        if self.thoughts is not None and not self.thoughts.finished:
+            return "(cut off in its thoughts)"
         return f"{self.marked_text}\n\n{self.references}" if self.citations else self.text
 
     def __eq__(self, other: object) -> bool:

@@ -193,10 +193,11 @@ class Reader:
     ) -> Generator[Event, None, None]:
         """Answer as :meth:`answer` does, and yield what is there as it comes.
 
-        Pieces of text, which add up to the answer's; each statement right behind its last piece,
-        as soon as it is certain that it has ended, while the text behind it waits; and at last the
-        answer, up to rounding that of :meth:`answer`. With a ``method``, and where steps cannot be
-        followed as with beam search, everything comes at the end.
+        Pieces of a reasoning model's thoughts, before all else; pieces of text, which add up to the
+        answer's; each statement right behind its last piece, as soon as it is certain that it has
+        ended, while the text behind it waits; and at last the answer, up to rounding that of
+        :meth:`answer`. With a ``method``, and where steps cannot be followed as with beam search,
+        everything comes at the end.
 
         The model runs in a thread of its own; closing the generator stops it and waits for it.
 
@@ -310,7 +311,8 @@ class Reader:
         own = [passage for passage in answer.passages if passage.kind == "passage"]
         maker, unknown = self._answering.asked(answer.question, own, history, options)
         refuse_unknown(unknown)
-        thoughts = None if answer.thoughts is None else answer.thoughts.text
+        # Empty, not None: a response that quotes a marker is no place to look for thoughts.
+        thoughts = "" if answer.thoughts is None else answer.thoughts.text
         task = self._answering.task(self._engine.read(maker, answer.kept, answer.text, thoughts))
         return verify(task, answer.statements, by)
 

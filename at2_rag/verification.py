@@ -45,9 +45,12 @@ class Evidence:
 
     def __str__(self) -> str:
         marks = "".join(f"[{number}]" for number in self.numbers)
+        less, more = _in_words(self.factor), _in_words(1 / self.factor)
+        if "1" in (less, more):
+            return f"as likely without {marks}"
         if self.drop >= 0:
-            return f"{_in_words(self.factor)} times less likely without {marks}"
-        return f"{_in_words(1 / self.factor)} times more likely without {marks}"
+            return f"{less} times less likely without {marks}"
+        return f"{more} times more likely without {marks}"
 
 
 def _in_words(factor: float) -> str:

@@ -42,9 +42,17 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
 
 
 def _uncited(thoughts: Thoughts) -> Thoughts:
-    """Return thoughts without the citations of another estimator; a method scores none of them."""
+    """Return thoughts without citations and scores of another estimator, in another unit."""
     statements = (replace(s, citations=(), supported=None) for s in thoughts.statements)
-    return replace(thoughts, statements=tuple(statements))
+    found = thoughts.attribution
+    unscored = replace(
+        found,
+        scores=torch.zeros_like(found.scores),
+        passage_scores=torch.zeros_like(found.passage_scores),
+        statement_scores=torch.zeros_like(found.statement_scores),
+        thought_scores=torch.zeros_like(found.thought_scores),
+    )
+    return replace(thoughts, statements=tuple(statements), attribution=unscored)
 
 
 def attribution_by(method: AttributionMethod, task: AttributionTask) -> Attribution:
