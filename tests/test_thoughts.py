@@ -246,7 +246,7 @@ def test_a_model_that_is_cut_off_in_its_thoughts(thinking):
         assert not answer.thoughts.finished
         assert THOUGHTS.startswith(answer.thoughts.text.rstrip("\ufffd"))  # half a character
         assert answer.thoughts.statements
-        assert (answer.marked_text, str(answer)) == ("", "")
+        assert (answer.marked_text, str(answer)) == ("", "(cut off in its thoughts)")
         check_thoughtful(answer, PASSAGES)
         assert thinking.verify(answer).statements == ()
         task = task_of(thinking, max_new_tokens=tokens)
