@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,19 +80,25 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> None:
     drops, lds = figure.subplots(1, 2, sharey=True)
     names = [summary.method for summary in summaries]
     by_k = {f"k = {k}": [summary.drops[k] for summary in summaries] for k in comparison.ks}
-    _bars(drops, names, by_k)
+    draw_bars(drops, names, by_k)
     drops.set_xlabel("top-k drop in log-probability (nats)")
     both = {
         "all statements": [summary.lds for summary in summaries],
         "dependent on a source": [summary.lds_dependent for summary in summaries],
     }
-    _bars(lds, names, both)
+    draw_bars(lds, names, both)
     lds.set_xlabel("linear datamodeling score")
     figure.savefig(path)
 
 
-def _bars(axes: Any, names: list[str], groups: dict[str, list[Estimate]]) -> None:
-    """Draw one horizontal bar per method and group, the first method on top."""
+def draw_bars(axes: Any, names: Sequence[str], groups: Mapping[str, Sequence[Estimate]]) -> None:
+    """Draw one horizontal bar per method and group, the first method on top.
+
+    Args:
+        axes: Of matplotlib, to draw into.
+        names: Of the methods.
+        groups: An estimate for each method, by name of the group; no bar for one of nothing.
+    """
     width = 0.8 / len(groups)
     for index, (label, estimates) in enumerate(groups.items()):
         axes.barh(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -89,12 +89,14 @@ class Report:
         tables: The same to be read.
         draw: Draws it into a figure of matplotlib, whose size in inches is ``size``.
         size: Width and height of the figure, in inches.
+        files: Text files to write beside the others, by name.
     """
 
     results: Record
     tables: tuple[Table, ...]
     draw: Callable[[Any], None]
     size: tuple[float, float] = (10.0, 4.0)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Experiment(Protocol[ItemT, SubjectT]):

@@ -28,8 +28,8 @@ def run_experiment(
     """Measure all items and write the report; interrupted, the same call goes on.
 
     Once all are measured, nothing is prepared again. Into the folder go ``config.json``,
-    ``records.jsonl`` (a line for each item, as it is done), ``results.json``, ``table.txt`` and
-    ``figure.png``.
+    ``records.jsonl`` (a line for each item, as it is done), ``results.json``, ``table.txt``,
+    ``figure.png``, and what files the report has of its own.
 
     Args:
         experiment: What to measure.
@@ -68,6 +68,8 @@ def _write(report: Report, folder: Path) -> None:
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     (folder / "table.txt").write_text(_as_text(report.tables), encoding="utf-8")
     save_figure(report.draw, report.size, folder / "figure.png")
+    for name, content in report.files.items():
+        (folder / name).write_text(content, encoding="utf-8")
 
 
 def _as_text(tables: tuple[Table, ...]) -> str:

@@ -1,6 +1,6 @@
 """Measure a demo reader on fresh worlds: exact final answers, by hops and passages.
 
-Run it as ``python examples/demo_reader/evaluate.py build/demo_reader --examples 500``.
+Run it as ``python examples/demo_reader/evaluate.py build/demo_reader/model --examples 500``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from at2_rag import MULTI_PASSAGE
-from at2_rag.worlds import WorldExample, generate_examples
+from at2_rag.worlds import HELD_OUT_SEED, WorldExample, generate_examples
 
-#: Of the worlds that are measured on; training draws from one stream, seeded otherwise.
-SEED = 2_000_000
 BATCH = 50
 
 
@@ -73,10 +71,10 @@ def measure(folder: Path, count: int, sizes: Iterable[int]) -> dict[str, dict[st
     for hops in (1, 2, "unanswerable"):
         row: dict[str, float] = {}
         if hops != "unanswerable":
-            examples = list(islice(generate_examples(SEED, 8, hops), count))
+            examples = list(islice(generate_examples(HELD_OUT_SEED, 8, hops), count))
             row["supporting"] = answerer.accuracy([e.supported_only for e in examples])
         for size in sizes:
-            examples = list(islice(generate_examples(SEED, size, hops), count))
+            examples = list(islice(generate_examples(HELD_OUT_SEED, size, hops), count))
             row[str(size)] = answerer.accuracy(examples)
         results[str(hops)] = row
         print(hops, row, flush=True)

@@ -7,7 +7,6 @@ reader will be used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -18,7 +17,8 @@ from transformers import PreTrainedTokenizerFast
 from at2_rag.passages import Passage
 from at2_rag.worlds import WorldExample, generate_world
 
-IGNORED = -100
+#: Share of the worlds about which one question is asked that they do not answer.
+_IN_VAIN = 0.35
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def world_text(passages: tuple[Passage, ...]) -> str:
 
 
 class BatchMaker:
-    """Draws batches without end.
+    """Draws batches; the next one depends on the state of the given randomness alone.
 
     Args:
-        tokenizer: The reader's tokenizer.
+        tokenizer: The demo reader's, or one with the same special tokens.
         questions: Questions per world.
         tokens: Tokens per batch, padding included.
         world_weight: Loss weight of the passages' and questions' own tokens.
@@ -61,19 +61,17 @@ class BatchMaker:
         self._pad = tokenizer.pad_token_id
         self._questions, self._tokens, self._world_weight = questions, tokens, world_weight
 
-    def batches(self, rng: Random, passages: tuple[int, int]) -> Iterator[Batch]:
-        """Yield batches of worlds with a number of passages drawn from ``passages``, inclusive."""
+    def batch(self, rng: Random, most: int) -> Batch:
+        """Draw a batch of worlds that all have the same number of passages, 1 to ``most``."""
+        count = rng.randint(1, most)
+        rows: list[_Row] = []
+        longest = 0
         while True:
-            count = rng.randint(*passages)
-            rows: list[_Row] = []
-            longest = 0
-            while True:
-                row = self._row(rng, count)
-                longest = max(longest, len(row.ids))
-                if rows and longest * (len(rows) + 1) > self._tokens:
-                    break
-                rows.append(row)
-            yield self._collate(rows)
+            row = self._row(rng, count)
+            longest = max(longest, len(row.ids))
+            if rows and longest * (len(rows) + 1) > self._tokens:
+                return self._collate(rows)
+            rows.append(row)
 
     def _row(self, rng: Random, count: int) -> _Row:
         row = _Row()
@@ -90,7 +88,7 @@ class BatchMaker:
     def _ask(self, rng: Random, count: int) -> list[WorldExample]:
         world = generate_world(rng, count, hops=min(count, 2))
         two_hops = world.questions(2, rng)
-        unanswerable = world.unanswerable(rng)[: int(rng.random() < 0.35)]
+        unanswerable = world.unanswerable(rng)[: int(rng.random() < _IN_VAIN)]
         wanted = self._questions - len(unanswerable)
         two_hops = two_hops[: (2 * wanted + 2) // 3]
         one_hop = world.questions(1, rng)[: wanted - len(two_hops)]
