@@ -7,7 +7,15 @@ export HF_HUB_OFFLINE = 1
 # The packages for frameworks, each with its own pyproject.toml and tests.
 PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at2
 
-.PHONY: demo test test-core test-integrations test-lowest bench experiments lint fix install clean
+# Those of docs/experiments.md, which has the sizes that its figures were measured with. Here they are
+# for two cores, two at a time with a thread each; the longest comes first.
+EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pruning \
+	conversation-sources coefficient-stability learning-curves sampling
+
+# A file at a time, on as many processors as there are.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: demo test test-core test-integrations test-lowest bench experiments $(EXPERIMENTS) lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
@@ -15,10 +23,10 @@ demo: .venv/demo.installed  ## answer questions with citations, prune, answer ag
 test: test-core test-integrations  ## run all tests
 
 test-core: .venv/dev.installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-integrations: .venv/dev.installed
-	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest) || exit 1; done
+	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest $(PARALLEL)) || exit 1; done
 
 test-lowest:  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
@@ -28,8 +36,25 @@ test-lowest:  ## the same with the lowest versions that pyproject.toml allows
 bench: .venv/dev.installed  ## measure what attribution costs; the results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH)
 
+POOL = --set held_out=30 --set pool=build/experiments/pool
+
+cross-architecture: SIZE = --examples 15 --set steps=900 --set tokens=2048 \
+	--set most_passages=4 --set training_examples=40 --set network_steps=200
+method-comparison: SIZE = --examples 10 --set training_examples=30
+thought-attribution: SIZE = --examples 20 --set training_examples=30
+hotpot-pruning: SIZE = --examples 50
+conversation-sources: SIZE = --examples 6
+coefficient-stability: SIZE = --examples 60 --set seeds=2 $(POOL)
+learning-curves: SIZE = --examples 60 $(POOL)
+sampling: SIZE = --examples 8
+
 experiments: .venv/dev.installed  ## rerun the paper's experiments at a small size; results go to build/experiments
-	$(BIN)/at2-rag experiment hotpot-pruning --examples 100
+	OMP_NUM_THREADS=1 $(MAKE) --jobs 2 $(EXPERIMENTS)
+
+$(EXPERIMENTS): .venv/dev.installed
+	$(BIN)/at2-rag experiment $@ $(SIZE)
+
+learning-curves: coefficient-stability  # which collects the pool
 
 lint: .venv/dev.installed  ## style and types
 	$(BIN)/ruff check .

@@ -18,7 +18,6 @@ from at2_rag.passages import Passage
 from at2_rag.prompt import Span
 
 
-
 @dataclass(frozen=True)
 class RenderedChat:
     """A conversation as text, up to where the answer begins.

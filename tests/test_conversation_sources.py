@@ -5,8 +5,11 @@ import json
 import pytest
 
 from at2_rag.errors import InputError
-from at2_rag.experiments.conversation_sources import ConversationSources, ConversationSourcesConfig
-from at2_rag.experiments.placements import PLACEMENTS
+from at2_rag.experiments.conversation.experiment import (
+    ConversationSources,
+    ConversationSourcesConfig,
+)
+from at2_rag.experiments.conversation.placements import PLACEMENTS
 from at2_rag.experiments.questions import gold_questions
 from at2_rag.experiments.run import run_experiment
 

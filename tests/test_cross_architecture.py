@@ -12,14 +12,14 @@ import at2_rag
 from at2_rag.errors import InputError, MissingResourceError
 from at2_rag.evaluation import Estimate
 from at2_rag.experiments import run_experiment
-from at2_rag.experiments.cross_architecture import CrossArchitecture, CrossArchitectureConfig
-from at2_rag.experiments.cross_architecture_results import (
+from at2_rag.experiments.architectures.experiment import CrossArchitecture, CrossArchitectureConfig
+from at2_rag.experiments.architectures.rank_agreement import agreement, difference
+from at2_rag.experiments.architectures.results import (
     OF_THE_OTHER,
     SIDES,
     share_lost,
     summarize,
 )
-from at2_rag.experiments.rank_agreement import agreement, difference
 from at2_rag.experiments.stated import stating_sources, with_worlds
 from at2_rag.teaching import SHAPE_NAMES
 from at2_rag.training import world_examples
@@ -69,7 +69,7 @@ def test_a_reader_beside_itself_is_the_same(run):
         for found in (first, second):
             found["comparison"] = {**found["comparison"]}
             # Times are the machine's.
-            del found["comparison"]["timings"], found["comparison"]["summaries"]
+            del found["comparison"]["timings"]
         assert first == second
     found = summarize(records, (1, 3, 5))
     assert found.methods == (*SMALL["methods"], "at2 linear", "at2 network")

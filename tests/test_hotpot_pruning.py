@@ -20,10 +20,10 @@ from at2_rag.experiments import (
     experiment_by_name,
     run_experiment,
 )
-from at2_rag.experiments.keeping import RULES, largest_gap, min_share
-from at2_rag.experiments.pruning_results import summarize
+from at2_rag.experiments.pruning.keeping import RULES, largest_gap, min_share
+from at2_rag.experiments.pruning.ranking import descending, rank_unread, with_titles_inside
+from at2_rag.experiments.pruning.results import summarize
 from at2_rag.experiments.questions import gold_questions
-from at2_rag.experiments.ranking import descending, rank_unread, with_titles_inside
 from at2_rag.experiments.short_answers import exact_match, f1, normalized, short_answer
 from at2_rag.experiments.store import RecordStore
 from at2_rag.narrowing import order_by_bm25
@@ -363,7 +363,7 @@ def test_configs_that_cannot_be_used(told, message):
 
 
 def test_there_is_no_such_experiment():
-    with pytest.raises(InputError, match="expected one of hotpot-pruning"):
+    with pytest.raises(InputError, match="expected one of method-comparison"):
         experiment_by_name("hotpot")
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from at2_rag.errors import InputError
-from at2_rag.experiments.curves_results import SLACK, summarize
-from at2_rag.experiments.learning_curves import (
+from at2_rag.experiments.curves.experiment import (
     Drawn,
     LearningCurves,
     LearningCurvesConfig,
     drawn,
 )
-from at2_rag.experiments.pool import gather
+from at2_rag.experiments.curves.results import SLACK, summarize
+from at2_rag.experiments.fitting.pool import gather
 from at2_rag.experiments.run import run_experiment
 
 #: Without detail, so without networks: a few passes for each example.

@@ -15,12 +15,12 @@ from at2_rag.errors import InputError
 from at2_rag.evaluation import compare, example_tasks
 from at2_rag.evaluation.results import Comparison, MeasuredTarget, Timing
 from at2_rag.experiments import run_experiment
-from at2_rag.experiments.comparison_results import KS, measured, summarize
-from at2_rag.experiments.comparison_timing import BACKWARD, FORWARD, SHIPPED, costs, time_beyond
-from at2_rag.experiments.comparison_training import KINDS, ORIGINS, TrainingPlan, label
+from at2_rag.experiments.comparison.experiment import MethodComparison, MethodComparisonConfig
+from at2_rag.experiments.comparison.results import KS, summarize, timed
+from at2_rag.experiments.comparison.side_by_side import page, pieces
+from at2_rag.experiments.comparison.timing import BACKWARD, FORWARD, SHIPPED, costs, time_beyond
+from at2_rag.experiments.comparison.training import KINDS, ORIGINS, TrainingPlan, label
 from at2_rag.experiments.examples import examples_for
-from at2_rag.experiments.method_comparison import MethodComparison, MethodComparisonConfig
-from at2_rag.experiments.side_by_side import page, pieces
 from at2_rag.methods import AttentionMethod, RandomMethod
 
 HOTPOT = TESTS / "data" / "hotpotqa_dev_100.json"
@@ -29,6 +29,7 @@ SMALL = {
     "seed": 5,
     "training_examples": 3,
     "training_ablations": 6,
+    "fit_steps": 20,
     "network_steps": 3,
     "ablations": 6,
     "methods": ("random", "average-attention", "gradient", "leave-one-out", "esm-4"),
@@ -116,10 +117,10 @@ def test_coefficients_are_those_of_the_estimators_kept(run):
 
 def test_records_add_up_to_the_comparison_of_all(tasks):
     methods = [RandomMethod(3), AttentionMethod()]
-    records = [{"units": {"sentence": measured(t, methods, 6, 1)}} for t in tasks["sentence"]]
+    records = [{"units": {"sentence": timed(t, methods, 6, 1)}} for t in tasks["sentence"]]
     left_out = [{"units": None}, {"units": {"sentence": {}}}]
     read = json.loads(json.dumps([*records, *left_out]))
-    found = summarize(read, {}, 6, 1)
+    found = summarize(read, {})
     together = compare(tasks["sentence"], methods, ks=KS, num_ablations=6, seed=1)
     (unit,) = found.units
     assert found.too_long == 1
@@ -129,14 +130,14 @@ def test_records_add_up_to_the_comparison_of_all(tasks):
     for name in ("random", "average-attention"):
         ours, theirs = unit.comparison.summary(name), together.summary(name)
         assert (ours.drops, ours.lds_dependent) == (theirs.drops, theirs.lds_dependent)
-    assert summarize(left_out, {}, 6, 1) is None
+    assert summarize(left_out, {}) is None
 
 
 def test_with_tokens_as_sources_tokens_are_masked(tasks):
     task = tasks["token"][0]
     assert all(end - start == 1 for start, end in task.sources)
     scores = AttentionMethod().scores(task)
-    found = measured(task, [AttentionMethod()], 6, 0)
+    found = timed(task, [AttentionMethod()], 6, 0)
     assert found["sources"] == len(task.sources)
     highest = int(scores[0].argmax())
     (start, end) = task.targets[0]
@@ -198,7 +199,8 @@ def test_average_attention_is_not_taken_for_a_learned_estimator(demo_reader, tmp
 
 def plan(**told):
     given_ = {"data": "worlds", "general": "dolly", "kinds": ("at2",), "examples": 20}
-    return TrainingPlan(**{**given_, "ablations": 4, "network_steps": 1, "seed": 0, **told})
+    steps = {"fit_steps": 5, "network_steps": 1}
+    return TrainingPlan(**{**given_, "ablations": 4, **steps, "seed": 0, **told})
 
 
 def test_what_is_learned_from_in_general_is_another_task(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import MistralConfig, MistralForCausalLM
 
 from at2_rag import Reader, ScoreEstimator, ThinkingMarkers
-from at2_rag.experiments.prefixes import alike, answers_from_sets, common_beginning
+from at2_rag.experiments.pruning.prefixes import alike, answers_from_sets, common_beginning
 from at2_rag.experiments.questions import gold_questions
 
 TEXTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=9)

@@ -11,25 +11,29 @@ from hypothesis import strategies as st
 
 from at2_rag.correlation import DEPENDENT_SPREAD, pearson, spearman
 from at2_rag.errors import InputError
-from at2_rag.estimators import LinearEstimator
-from at2_rag.experiments.pool import (
+from at2_rag.experiments.fitting.pool import (
     Pool,
     PoolConfig,
     draw,
     gather,
     with_ablations,
-    without_copying,
 )
-from at2_rag.experiments.refits import average_quality, quality, refit, statement_scores
+from at2_rag.experiments.fitting.refits import (
+    average_quality,
+    fit_options,
+    quality,
+    refit,
+    statement_scores,
+)
 from at2_rag.experiments.run import run_experiment
-from at2_rag.experiments.seeds import (
+from at2_rag.experiments.stability.experiment import (
     KINDS,
     Chance,
     CoefficientStability,
     CoefficientStabilityConfig,
     drawn,
 )
-from at2_rag.experiments.seeds_results import summarize
+from at2_rag.experiments.stability.results import summarize
 from at2_rag.training import fit
 
 SMALL = {"examples": 8, "held_out": 4, "num_ablations": 8, "steps": 30, "network_steps": 2}
@@ -111,7 +115,7 @@ def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
     record = next(r for r in records_of(out) if r["kind"] == "examples")
     told = CoefficientStabilityConfig(**SMALL)
     (part,) = drawn(pool.training, Chance("examples", 0, 8))
-    estimator = refit("linear", part, 0, told)
+    estimator = refit("linear", part, 0, fit_options(told))
     kept = record["fits"]["linear"][0]
     assert kept["coefficients"] == pytest.approx(estimator.coefficients.flatten().tolist(), 1e-4)
     assert kept["quality"]["all"]["lds"] == pytest.approx(quality(estimator, pool)["all"]["lds"])
@@ -121,7 +125,7 @@ def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
 @pytest.mark.parametrize("name", ["linear", "copying", "network"])
 def test_quality_is_that_of_the_scores(name, pool):
     """LDS by its definition, from the scores of sources and the masks of ablations."""
-    estimator = refit(name, pool.training, 0, CoefficientStabilityConfig(**SMALL))
+    estimator = refit(name, pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
     rows, means = iter(statement_scores(estimator, pool)), []
     for record in pool.held_out:
         log_p = record.log_probabilities
@@ -147,18 +151,18 @@ def test_average_attention_is_all_heads_alike(pool):
 def test_refits_are_the_packages_own(pool):
     """The paper's fit, to all of the records, and not to the copying features."""
     told = CoefficientStabilityConfig(**SMALL)
-    plain = [without_copying(record) for record in pool.training]
+    plain = [record.without_copying for record in pool.training]
     with pytest.warns(UserWarning, match="No example of the 8 is held out"):
         expected = fit(plain, steps=30, held_out=0, seed=3).estimator
-    found = refit("linear", pool.training, 3, told)
+    found = refit("linear", pool.training, 3, fit_options(told))
     assert torch.equal(found.coefficients, expected.coefficients)
     assert found.copying is None
-    assert isinstance(refit("copying", pool.training, 3, told).copying, torch.Tensor)
+    assert isinstance(refit("copying", pool.training, 3, fit_options(told)).copying, torch.Tensor)
 
 
 def test_scores_without_detail_are_sums_over_ablations(pool):
     bare = [replace(record, detail=None) for record in pool.held_out]
-    estimator = refit("linear", pool.training, 0, CoefficientStabilityConfig(**SMALL))
+    estimator = refit("linear", pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
     by_source = statement_scores(estimator, pool)
     by_ablation = statement_scores(estimator, Pool.of(pool.training, bare))
     example = pool.statements.example[pool.dependent].tolist()
@@ -348,10 +352,3 @@ def test_data_of_a_file(demo_reader, tmp_path):
     config = PoolConfig(data=f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}", examples=4)
     with pytest.raises(InputError, match="Give more examples"):
         gather(replace(config, held_out=2), demo_reader, tmp_path, lambda *done: None)
-
-
-def test_copying_is_behind_the_others():
-    """What quality relies on: the order of the features."""
-    table = torch.arange(6.0).view(2, 3)
-    estimator = LinearEstimator(table, 10 + table)
-    assert estimator.weightings.flatten().tolist() == [*range(6), *range(10, 16)]

@@ -8,8 +8,8 @@ from conftest import TESTS
 from at2_rag import Reader, ScoreEstimator
 from at2_rag.errors import InputError
 from at2_rag.experiments.run import run_experiment
-from at2_rag.experiments.thought_attribution import ThoughtAttribution, ThoughtAttributionConfig
-from at2_rag.experiments.thought_results import summarize
+from at2_rag.experiments.thoughts.experiment import ThoughtAttribution, ThoughtAttributionConfig
+from at2_rag.experiments.thoughts.results import summarize
 
 SMALL = {
     "examples": 3,
@@ -47,7 +47,7 @@ def test_what_must_hold(run):
         )
         assert "leave-one-out" not in by_method or unit is found["units"]["sentence"]
         kinds = ("linear", "copying", "network")
-        names = {f"at2 {kind} ({task})" for kind in kinds for task in ("general", "task-specific")}
+        names = {f"at2 {kind} ({task})" for kind in kinds for task in ("general", "task")}
         assert names <= set(by_method)
     # What the response repeats is in the thoughts, so without them it is far less likely.
     assert found["reliance"]["thoughts"]["mean"] > 1.0
@@ -68,7 +68,7 @@ def test_finished_it_measures_nothing_anew(run, demo_reader):
 def test_what_cannot_be_measured_is_counted():
     records = [{"left_out": "cut off in its thoughts"}] * 2
     with pytest.raises(InputError, match=r"2 cut off in its thoughts.*leave room"):
-        summarize(records, 16, 0)
+        summarize(records)
 
 
 def test_questions_without_passages_are_asked_too(demo_reader, tmp_path):

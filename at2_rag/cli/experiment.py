@@ -25,7 +25,14 @@ _DEMO_TOKENS, _MODEL_TOKENS = 64, 256
 
 #: What each is, in a line; here, so that the help need not wait for torch.
 ABOUT = {
+    "method-comparison": "compare methods by what ablations do, by time, and side by side",
+    "thought-attribution": "what a response owes to the thoughts before it, and to passages",
     "hotpot-pruning": "prune the context by what a first answer used, and answer again",
+    "conversation-sources": "earlier messages, tool results and the system prompt as sources",
+    "coefficient-stability": "fit again and again, and see how far chance decides coefficients",
+    "learning-curves": "how many examples and ablations are enough to learn from",
+    "cross-architecture": "rank methods on two architectures that read the same worlds",
+    "sampling": "greedy against drawn answers, at several temperatures",
 }
 
 _Name = Annotated[

@@ -39,6 +39,18 @@ def save_folder(estimator: ScoreEstimator, path: Path) -> None:
     (path / _CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+def save_whole(estimator: ScoreEstimator, path: Path) -> None:
+    """Write an estimator's folder, which is then there whole or not at all.
+
+    Args:
+        estimator: The estimator.
+        path: A folder that is not there yet.
+    """
+    part = path.with_name(f"{path.name}.part")
+    save_folder(estimator, part)
+    part.rename(path)
+
+
 def load_path(path: Path, shape: AttentionShape | None) -> ScoreEstimator:
     """Load an estimator, as :meth:`ScoreEstimator.load` does."""
     if path.is_dir() and not (path / _WEIGHTS_FILE).exists():

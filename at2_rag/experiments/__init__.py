@@ -1,7 +1,7 @@
 """The paper's experiments, rebuilt on this library's parts, to be rerun by anyone."""
 
 from at2_rag.experiments.base import Experiment, ExperimentConfig, Report
-from at2_rag.experiments.hotpot_pruning import HotpotPruning, HotpotPruningConfig
+from at2_rag.experiments.pruning.experiment import HotpotPruning, HotpotPruningConfig
 from at2_rag.experiments.registry import EXPERIMENTS, experiment_by_name
 from at2_rag.experiments.run import run_experiment
 

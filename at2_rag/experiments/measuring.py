@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from at2_rag.correlation import DEPENDENT_SPREAD
 from at2_rag.evaluation import Comparison, compare
 from at2_rag.evaluation.results import MeasuredTarget, Measurement, Timing
 from at2_rag.experiments.base import Record
 from at2_rag.methods import AttributionMethod
 from at2_rag.task import AttributionTask
+
+#: Fields of a ``Comparison`` that a record has; the summaries follow from them.
+_KEPT = (
+    "methods",
+    "ks",
+    "num_ablations",
+    "min_spread",
+    "seed",
+    "targets",
+    "measurements",
+    "timings",
+)
 
 
 def measured(
@@ -30,8 +41,8 @@ def measured(
         seed: Of these.
 
     Returns:
-        Plain JSON types: the number of sources, and the targets, measurements and timings of a
-        ``Comparison``. ``{}`` where there is no statement or no source.
+        Plain JSON types: the number of sources, and what a ``Comparison`` is made of. ``{}`` where
+        there is no statement or no source.
 
     Raises:
         NumericalError: If the model or a method produced NaN.
@@ -39,44 +50,41 @@ def measured(
     if not (task.targets and task.sources):
         return {}
     found = compare([task], methods, ks=ks, num_ablations=ablations, seed=seed).to_dict()
-    kept = {name: found[name] for name in ("targets", "measurements", "timings")}
-    return {"sources": len(task.sources), **kept}
+    return {"sources": len(task.sources), **{name: found[name] for name in _KEPT}}
 
 
-def merged(
-    records: Sequence[Record], ks: Sequence[int], ablations: int, seed: int
-) -> Comparison | None:
+def merged(records: Sequence[Record]) -> Comparison | None:
     """Return the comparison that measuring all tasks in one go would have given.
 
     Args:
-        records: From :func:`measured`.
-        ks: As it was told.
-        ablations: The same.
-        seed: The same.
+        records: From :func:`measured`, all told the same; an example is the place among them.
 
     Returns:
         The comparison; ``None`` if nothing was measured.
     """
-    usable = [record for record in records if record]
+    usable = {index: record for index, record in enumerate(records) if record}
     if not usable:
         return None
 
     def placed(name: str) -> list[dict[str, Any]]:
         return [
             {**found, "example": index}
-            for index, record in enumerate(usable)
+            for index, record in usable.items()
             for found in record[name]
         ]
 
-    measurements = placed("measurements")
+    first = next(iter(usable.values()))
     return Comparison(
-        tuple(dict.fromkeys(found["method"] for found in measurements)),
-        tuple(ks),
-        ablations,
-        DEPENDENT_SPREAD,
-        seed,
+        tuple(first["methods"]),
+        tuple(first["ks"]),
+        first["num_ablations"],
+        first["min_spread"],
+        first["seed"],
         len(records) - len(usable),
         tuple(MeasuredTarget(**found) for found in placed("targets")),
-        tuple(Measurement(**{**found, "drops": tuple(found["drops"])}) for found in measurements),
+        tuple(
+            Measurement(**{**found, "drops": tuple(found["drops"])})
+            for found in placed("measurements")
+        ),
         tuple(Timing(**found) for found in placed("timings")),
     )

@@ -7,8 +7,24 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from at2_rag.errors import InputError
+from at2_rag.experiments.architectures.experiment import (
+    CrossArchitecture,
+    CrossArchitectureConfig,
+)
 from at2_rag.experiments.base import Experiment, ExperimentConfig
-from at2_rag.experiments.hotpot_pruning import HotpotPruning, HotpotPruningConfig
+from at2_rag.experiments.comparison.experiment import MethodComparison, MethodComparisonConfig
+from at2_rag.experiments.conversation.experiment import (
+    ConversationSources,
+    ConversationSourcesConfig,
+)
+from at2_rag.experiments.curves.experiment import LearningCurves, LearningCurvesConfig
+from at2_rag.experiments.pruning.experiment import HotpotPruning, HotpotPruningConfig
+from at2_rag.experiments.sampling.experiment import Sampling, SamplingConfig
+from at2_rag.experiments.stability.experiment import (
+    CoefficientStability,
+    CoefficientStabilityConfig,
+)
+from at2_rag.experiments.thoughts.experiment import ThoughtAttribution, ThoughtAttributionConfig
 
 
 @dataclass(frozen=True)
@@ -24,9 +40,16 @@ class Entry:
     experiment: Any
 
 
-#: In the order of the paper.
+#: In the order of the paper, and behind it what it asks and leaves open.
 EXPERIMENTS: Mapping[str, Entry] = {
+    "method-comparison": Entry(MethodComparisonConfig, MethodComparison),
+    "thought-attribution": Entry(ThoughtAttributionConfig, ThoughtAttribution),
     "hotpot-pruning": Entry(HotpotPruningConfig, HotpotPruning),
+    "conversation-sources": Entry(ConversationSourcesConfig, ConversationSources),
+    "coefficient-stability": Entry(CoefficientStabilityConfig, CoefficientStability),
+    "learning-curves": Entry(LearningCurvesConfig, LearningCurves),
+    "cross-architecture": Entry(CrossArchitectureConfig, CrossArchitecture),
+    "sampling": Entry(SamplingConfig, Sampling),
 }
 
 

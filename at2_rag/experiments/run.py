@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from at2_rag.reader import Reader
 
 #: Wide enough that no table of a report is folded.
-_TABLE_WIDTH = 120
+_TABLE_WIDTH = 150
 
 
 def run_experiment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -76,6 +76,12 @@ class TrainingRecord:
     outputs: Tensor
     log_probabilities: Tensor
     detail: SourceDetail | None = None
+
+    @property
+    def without_copying(self) -> TrainingRecord:
+        """The same with the features of the paper's coefficients alone."""
+        heads = self.shape.layers * self.shape.heads
+        return replace(self, features=self.features[..., :heads])
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file; equal records give equal bytes.

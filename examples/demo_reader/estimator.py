@@ -19,7 +19,6 @@ from at2_rag.training import (
     Collected,
     FitResult,
     NetworkOptions,
-    TrainingRecord,
     calibrate,
     collect,
     fit,
@@ -78,9 +77,9 @@ def main() -> None:
     options = NetworkOptions(width=128, learning_rate=1e-3, steps=3000)
     save("network", fit_to(sentences, fit_network, options=options))
     save("copying", fit_to(sentences, fit, method="ridge"))
-    plain = [without_copying(record) for record in sentences.records]
+    plain = [record.without_copying for record in sentences.records]
     save("linear", fit_to(replace(sentences, records=tuple(plain)), fit))
-    plain = [without_copying(record) for record in tokens.records]
+    plain = [record.without_copying for record in tokens.records]
     save("linear-tokens", fit_to(replace(tokens, records=tuple(plain)), fit))
 
 
@@ -107,11 +106,6 @@ def fit_to(found: Collected, how: Callable[..., FitResult], **options: object) -
     provenance = {"data": f"generated worlds, seed {SEED}", "manifest": found.manifest}
     unit = found.manifest["source_unit"]
     return how(found.records, provenance=provenance, source_unit=unit, **options)
-
-
-def without_copying(record: TrainingRecord) -> TrainingRecord:
-    """Return a record with the features of the paper's coefficients alone."""
-    return replace(record, features=record.features[..., : record.features.shape[2] // 2])
 
 
 if __name__ == "__main__":

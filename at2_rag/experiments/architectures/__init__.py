@@ -1,0 +1,1 @@
+"""Whether findings hold on another architecture."""

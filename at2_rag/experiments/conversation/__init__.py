@@ -1,0 +1,1 @@
+"""Sources beyond one passage list."""

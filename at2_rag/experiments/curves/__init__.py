@@ -1,0 +1,1 @@
+"""How many examples and ablations are enough."""

@@ -1,0 +1,1 @@
+"""Estimators fitted again and again to parts of what was collected."""

@@ -1,0 +1,1 @@
+"""Answers that were drawn instead of the most likely ones."""

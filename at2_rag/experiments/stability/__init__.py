@@ -1,0 +1,1 @@
+"""How stable coefficients are over seeds."""
