@@ -10,7 +10,7 @@ PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at
 # Those of docs/experiments.md, which has the sizes that its figures were measured with. Here they are
 # for two cores, two at a time with a thread each; the longest comes first.
 EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pruning \
-	conversation-sources coefficient-stability learning-curves sampling
+	conversation-sources coefficient-stability learning-curves interactions sampling
 
 # A file at a time, on as many processors as there are.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
@@ -46,6 +46,7 @@ hotpot-pruning: SIZE = --examples 50
 conversation-sources: SIZE = --examples 6
 coefficient-stability: SIZE = --examples 60 --set seeds=2 $(POOL)
 learning-curves: SIZE = --examples 60 $(POOL)
+interactions: SIZE = --examples 3 --set fitted=100
 sampling: SIZE = --examples 8
 
 experiments: .venv/dev.installed  ## rerun the paper's experiments at a small size; results go to build/experiments

@@ -32,6 +32,7 @@ ABOUT = {
     "coefficient-stability": "fit again and again, and see how far chance decides coefficients",
     "learning-curves": "how many examples and ablations are enough to learn from",
     "cross-architecture": "rank methods on two architectures that read the same worlds",
+    "interactions": "answers that need several sources together, such as xor",
     "sampling": "greedy against drawn answers, at several temperatures",
 }
 

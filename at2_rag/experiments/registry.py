@@ -18,6 +18,7 @@ from at2_rag.experiments.conversation.experiment import (
     ConversationSourcesConfig,
 )
 from at2_rag.experiments.curves.experiment import LearningCurves, LearningCurvesConfig
+from at2_rag.experiments.interactions.experiment import Interactions, InteractionsConfig
 from at2_rag.experiments.pruning.experiment import HotpotPruning, HotpotPruningConfig
 from at2_rag.experiments.sampling.experiment import Sampling, SamplingConfig
 from at2_rag.experiments.stability.experiment import (
@@ -49,6 +50,7 @@ EXPERIMENTS: Mapping[str, Entry] = {
     "coefficient-stability": Entry(CoefficientStabilityConfig, CoefficientStability),
     "learning-curves": Entry(LearningCurvesConfig, LearningCurves),
     "cross-architecture": Entry(CrossArchitectureConfig, CrossArchitecture),
+    "interactions": Entry(InteractionsConfig, Interactions),
     "sampling": Entry(SamplingConfig, Sampling),
 }
 

@@ -1,0 +1,1 @@
+"""Answers that depend on sources together, where a linear surrogate fails."""
