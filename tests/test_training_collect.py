@@ -504,7 +504,7 @@ def test_examples_from_json_lines(tmp_path):
         ('{"question": "q", "passages": ["a", {"title": "t"}]}', r"passages\[1\] is no string"),
         ('{"question": "q", "passages": ["a"], "answer": 4}', "'answer' is a int"),
         ('{"question": "q", "passages": ["\\ud800"]}', "half of a surrogate"),
-        ('{"question": "q", "passages": ["a"], "history": ["hi"]}', "'history' holds something"),
+        ('{"question": "q", "passages": ["a"], "history": ["hi"]}', "history.0. is 'hi'"),
         ('{"question": "q", "passages": ["a"], "id": "same"}', "the id 'same' is also used on l"),
         ("\xff", "is not UTF-8"),
     ],
