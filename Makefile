@@ -4,8 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export HF_HUB_OFFLINE = 1
 
-# The packages for frameworks, each with its own pyproject.toml and tests.
-PACKAGES := integrations/langchain-at2 integrations/llama-index-postprocessor-at2
+# The packages beside the core, each with its own pyproject.toml and tests.
+PACKAGES := experiments integrations/langchain-at2 integrations/llama-index-postprocessor-at2
 
 # Those of docs/experiments.md, which has the sizes that its figures were measured with. Here they are
 # for two cores, two at a time with a thread each; the longest comes first.
@@ -15,17 +15,17 @@ EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pr
 # A file at a time, on as many processors as there are.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-core test-integrations test-lowest bench experiments $(EXPERIMENTS) lint fix install clean
+.PHONY: demo test test-core test-packages test-lowest bench experiments $(EXPERIMENTS) lint fix install clean
 
 demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
 	$(BIN)/at2-rag demo
 
-test: test-core test-integrations  ## run all tests
+test: test-core test-packages  ## run all tests
 
 test-core: .venv/dev.installed
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-integrations: .venv/dev.installed
+test-packages: .venv/dev.installed
 	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest $(PARALLEL)) || exit 1; done
 
 test-lowest:  ## the same with the lowest versions that pyproject.toml allows

@@ -6,9 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from at2_rag.answer import Answer
-    from at2_rag.attribution import Attribution
-    from at2_rag.capture import inspect_attention
+    from at2_rag.ablation.task import AblationKind, AttributionTask
+    from at2_rag.ablation.verification import Evidence, Verification, VerifiedStatement
+    from at2_rag.answer.answer import Answer
+    from at2_rag.answer.attribution import Attribution
+    from at2_rag.answer.pruning import Pruned, Saved
+    from at2_rag.answer.statement import Citation, Statement
+    from at2_rag.answer.thoughts import Thoughts
+    from at2_rag.answering.streaming import Event, Thinking
+    from at2_rag.attention.probe import AttentionShape
+    from at2_rag.attention.recording import inspect_attention
+    from at2_rag.documents.conversation import Message
+    from at2_rag.documents.passages import Passage, SourceKind
+    from at2_rag.documents.sources import Source, SourceUnit
     from at2_rag.errors import (
         At2Error,
         ContextOverflowError,
@@ -21,25 +31,29 @@ if TYPE_CHECKING:
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
     from at2_rag.notices import AverageAttentionWarning, PlainPromptWarning
-    from at2_rag.passages import Passage
-    from at2_rag.probe import AttentionShape
-    from at2_rag.prompt import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
-    from at2_rag.pruning import Pruned, Saved
+    from at2_rag.prompt.settings import Settings
+    from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+    from at2_rag.prompt.thinking_markers import ThinkingMarkers
     from at2_rag.reader import Reader
-    from at2_rag.settings import Settings
-    from at2_rag.sources import Source
-    from at2_rag.statement import Citation, Statement
-    from at2_rag.thinking import ThinkingMarkers
-    from at2_rag.thoughts import Thoughts
 
 __version__ = "0.1.0"
 
 #: Where each public name lives. They are imported at first use (PEP 562), so that the command
 #: line shows its help, and passages are read, without loading torch.
 _HOMES = {
-    "answer": ("Answer",),
-    "attribution": ("Attribution",),
-    "capture": ("inspect_attention",),
+    "ablation.task": ("AblationKind", "AttributionTask"),
+    "ablation.verification": ("Evidence", "Verification", "VerifiedStatement"),
+    "answer.answer": ("Answer",),
+    "answer.attribution": ("Attribution",),
+    "answer.pruning": ("Pruned", "Saved"),
+    "answer.statement": ("Citation", "Statement"),
+    "answer.thoughts": ("Thoughts",),
+    "answering.streaming": ("Event", "Thinking"),
+    "attention.probe": ("AttentionShape",),
+    "attention.recording": ("inspect_attention",),
+    "documents.conversation": ("Message",),
+    "documents.passages": ("Passage", "SourceKind"),
+    "documents.sources": ("Source", "SourceUnit"),
     "errors": (
         "At2Error",
         "ContextOverflowError",
@@ -52,16 +66,10 @@ _HOMES = {
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
     "notices": ("AverageAttentionWarning", "PlainPromptWarning"),
-    "passages": ("Passage",),
-    "probe": ("AttentionShape",),
-    "prompt": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
-    "pruning": ("Pruned", "Saved"),
+    "prompt.settings": ("Settings",),
+    "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
+    "prompt.thinking_markers": ("ThinkingMarkers",),
     "reader": ("Reader",),
-    "settings": ("Settings",),
-    "sources": ("Source",),
-    "statement": ("Citation", "Statement"),
-    "thinking": ("ThinkingMarkers",),
-    "thoughts": ("Thoughts",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -69,17 +77,22 @@ __all__ = [
     "CONTEXT",
     "FINAL_ANSWER",
     "MULTI_PASSAGE",
+    "AblationKind",
     "Answer",
     "At2Error",
     "AttentionShape",
     "Attribution",
+    "AttributionTask",
     "AverageAttentionWarning",
     "Citation",
     "ContextOverflowError",
     "EstimatorMismatchError",
+    "Event",
+    "Evidence",
     "FileFormatError",
     "InputError",
     "LinearEstimator",
+    "Message",
     "MissingResourceError",
     "NetworkEstimator",
     "NumericalError",
@@ -92,10 +105,15 @@ __all__ = [
     "ScoreEstimator",
     "Settings",
     "Source",
+    "SourceKind",
+    "SourceUnit",
     "Statement",
+    "Thinking",
     "ThinkingMarkers",
     "Thoughts",
     "UnsupportedModelError",
+    "Verification",
+    "VerifiedStatement",
     "inspect_attention",
 ]
 

@@ -8,25 +8,25 @@ from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from at2_rag.answer import Answer
-from at2_rag.answering import Answering
+from at2_rag.ablation.task import AblationKind, AttributionTask
+from at2_rag.ablation.verification import Verification, verify
+from at2_rag.answer.answer import Answer
+from at2_rag.answer.pruning import Pruned, PruneRule
+from at2_rag.answering.drafting import Answering
+from at2_rag.answering.engine import Engine
+from at2_rag.answering.streaming import AnswerWriter, Event
+from at2_rag.attention.recording import capture_of
 from at2_rag.background import in_async_background, in_background
-from at2_rag.capture import capture_of
-from at2_rag.conversation import Message
-from at2_rag.engine import Engine
+from at2_rag.documents.conversation import Message
+from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.fetching import HubAccess
-from at2_rag.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.estimators.download import HubAccess
+from at2_rag.estimators.known import AUTO
 from at2_rag.methods import AttributionMethod
+from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
-from at2_rag.passages import Passage
-from at2_rag.passes import RecordedModel
-from at2_rag.pruning import Pruned, PruneRule
-from at2_rag.published import AUTO
-from at2_rag.settings import Settings, refuse_unknown
-from at2_rag.streaming import AnswerWriter, Event
-from at2_rag.task import AblationKind, AttributionTask
-from at2_rag.verification import Verification, verify
+from at2_rag.prompt.settings import Settings, refuse_unknown
 
 
 class Reader:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from at2_rag import Reader
-from at2_rag.ablation import random_masks
-from at2_rag.capture import capture_of
-from at2_rag.task import AttributionTask
+from at2_rag.ablation.masking import random_masks
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.recording import capture_of
 from at2_rag.training import ablation_data
 from benchmarks.bench import Bench
 from benchmarks.clock import middle, take_turns, timed

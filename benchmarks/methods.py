@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.capture import capture_of
+from at2_rag.attention.recording import capture_of
 from at2_rag.estimators import LinearEstimator
-from at2_rag.passes import RecordedModel
+from at2_rag.model.recorded_model import RecordedModel
 from benchmarks.references import by_eager_attention, by_hidden_states, saved_hidden_states
 from benchmarks.shapes import Shape, random_estimator, random_ids
 from benchmarks.timing import record_batch, recording_name

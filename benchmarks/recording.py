@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from at2_rag.capture import capture_of
-from at2_rag.passes import RecordedModel
+from at2_rag.attention.recording import capture_of
+from at2_rag.model.recorded_model import RecordedModel
 from benchmarks.bench import Bench
 from benchmarks.budget import STEP_SECONDS_PER_BYTE
 from benchmarks.clock import Run, middle, paired, take_turns

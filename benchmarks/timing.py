@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from at2_rag import interface
-from at2_rag.attention import AttentionCall
-from at2_rag.capture import capture_of
+from at2_rag.attention import hook as interface
+from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.recording import capture_of
+from at2_rag.attention.weights import AttentionCall
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.folding import LinearFold
-from at2_rag.logits import few_logits
+from at2_rag.model_facts import few_logits
 from benchmarks.clock import now, timed
 from benchmarks.shapes import Heads
 
@@ -84,7 +84,7 @@ def accounting(model: PreTrainedModel) -> Iterator[Account]:
     def after(*_: Any) -> None:
         account.passes += now(device) - begun[0]
 
-    library: Any = import_module("at2_rag.capture")
+    library: Any = import_module("at2_rag.attention.recording")
     set_listener = library.listening
     library.listening = lambda heard: set_listener(_TimedListener(heard, account, device))
     hooks = [model.register_forward_pre_hook(before), model.register_forward_hook(after)]

@@ -10,8 +10,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag import Reader
-from at2_rag.loading import load_demo_estimator, load_demo_model
-from at2_rag.passages import Passage
+from at2_rag.documents.passages import Passage
+from at2_rag.model.loading import load_demo_estimator, load_demo_model
 from at2_rag.worlds import generate_examples
 from benchmarks.shapes import Shape, random_estimator
 from benchmarks.timing import recording_name

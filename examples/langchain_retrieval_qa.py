@@ -18,7 +18,7 @@ from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 
 from at2_rag import Passage, Reader
-from at2_rag.narrowing import best_by_bm25
+from at2_rag.documents.bm25 import best_by_bm25
 from at2_rag.worlds import generate_examples
 
 

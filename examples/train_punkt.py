@@ -20,7 +20,7 @@ from typing import Any
 
 from nltk.tokenize.punkt import PunktParameters, PunktTrainer
 
-from at2_rag.sentences import Abbreviations
+from at2_rag.documents.sentences import Abbreviations
 
 #: Without the last period and in lower case, as Punkt compares them. Left out: initials (U.S.),
 #: and words that end a sentence more often than they are shortened (in, mass, me, miss, sat, sun).

@@ -11,8 +11,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from at2_rag.ablation import random_masks
-from at2_rag.folding import sum_ranges
+from at2_rag.ablation.masking import random_masks
+from at2_rag.attention.folds import sum_ranges
 from benchmarks import __main__ as command
 from benchmarks import memory, profiles
 from benchmarks.aims import aims_rows

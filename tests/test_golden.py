@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from at2_rag import AttentionShape, EstimatorMismatchError, Reader, ScoreEstimator
-from at2_rag.capture import capture_of
-from at2_rag.folding import HeadFold, sum_ranges
-from at2_rag.passes import RecordedModel
+from at2_rag.attention.folds import HeadFold, sum_ranges
+from at2_rag.attention.recording import capture_of
+from at2_rag.model.recorded_model import RecordedModel
 
 TOLERANCE = 1e-5
 
@@ -63,9 +63,9 @@ def test_the_reader_agrees_from_text_to_scores(golden):
 
 
 def test_input_ids_are_those_of_prompt_and_answer_as_one_text(golden):
-    from at2_rag.passages import as_passages
-    from at2_rag.prompting import PromptMaker
-    from at2_rag.settings import Settings
+    from at2_rag.documents.passages import as_passages
+    from at2_rag.prompt.maker import PromptMaker
+    from at2_rag.prompt.settings import Settings
 
     for case in golden.cases:
         passages = as_passages(case["passages"])

@@ -1,7 +1,7 @@
 """All 100 HotpotQA questions, end to end, with really trained weights and with golden models."""
 
 from conftest import GOLDEN
-from invariants import Unchanged, check_answer
+from support.invariants import Unchanged, check_answer
 
 from at2_rag import ContextOverflowError, Passage, Reader, ScoreEstimator
 

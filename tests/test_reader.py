@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 import torch
-from invariants import Unchanged, check_answer
+from support.invariants import Unchanged, check_answer
 from transformers import AutoModelForCausalLM
 
 from at2_rag import (

@@ -10,7 +10,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show, show_json, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
 from at2_rag.errors import InputError
-from at2_rag.published import AUTO
+from at2_rag.estimators.known import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage
@@ -83,8 +83,8 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
         raise InputError("The question is empty; expected one, in quotes, before the options.")
     if not paths:
         raise InputError("No passages; expected --passages with a file or folder to answer from.")
-    from at2_rag.files import read_passages
-    from at2_rag.narrowing import best_by_bm25
+    from at2_rag.documents.bm25 import best_by_bm25
+    from at2_rag.documents.files import read_passages
 
     read = read_passages(paths)
     kept = best_by_bm25(question, read, most)

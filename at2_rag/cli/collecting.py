@@ -221,7 +221,7 @@ def _load_in_actor(name: str, dtype: str, device: str, max_new_tokens: int) -> R
     if device != "auto" or name == DEMO or torch.cuda.device_count() < 2:
         return load_reader(name, dtype=dtype, device=device, max_new_tokens=max_new_tokens)
     from at2_rag import Reader, ScoreEstimator
-    from at2_rag.loading import load_model
+    from at2_rag.model.loading import load_model
 
     loaded, tokenizer = load_model(name, {"dtype": dtype, "device_map": "auto"})
     estimator = ScoreEstimator.uniform(loaded)

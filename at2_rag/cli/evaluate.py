@@ -13,13 +13,13 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show, stderr
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.errors import InputError
-from at2_rag.published import AUTO
+from at2_rag.estimators.known import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Reader
+    from at2_rag.datasets.example import TrainingExample
     from at2_rag.evaluation import Comparison
     from at2_rag.methods import AttributionMethod
-    from at2_rag.training.examples import TrainingExample
 
 _WORLDS = "worlds"
 _DEFAULT_METHODS = "at2,average-attention,gradient,esm-32,leave-one-out,random"
@@ -118,7 +118,8 @@ def _check_outputs(json: Path | None, plot: Path | None) -> None:
 
 
 def _examples(data: str, count: int, seed: int) -> list[TrainingExample]:
-    from at2_rag.training.examples import read_examples, world_examples
+    from at2_rag.datasets.example_files import read_examples
+    from at2_rag.datasets.world_examples import world_examples
     from at2_rag.worlds import HELD_OUT_SEED
 
     if data == _WORLDS:

@@ -13,11 +13,12 @@ from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.errors import InputError
-from at2_rag.published import AUTO
+from at2_rag.estimators.known import AUTO
 
 if TYPE_CHECKING:
+    from at2_rag_experiments import Experiment, Report
+
     from at2_rag import Reader
-    from at2_rag.experiments import Experiment, Report
 
 _FOLDER = Path("build/experiments")
 #: Longest answers: what the demo reader writes is short.
@@ -142,8 +143,9 @@ def _fields(told: list[str]) -> dict[str, Any]:
 
 def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any, Any]:
     """Return the experiment, once it is clear that its figure could be drawn."""
+    from at2_rag_experiments import experiment_by_name
+
     from at2_rag.evaluation.report import require_plotting
-    from at2_rag.experiments import experiment_by_name
 
     found = experiment_by_name(name, **told)
     require_plotting("figure.png")
@@ -151,7 +153,7 @@ def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any, Any]:
 
 
 def _run(asked: Experiment[Any, Any], reader: Reader, folder: Path) -> Report:
-    from at2_rag.experiments import run_experiment
+    from at2_rag_experiments import run_experiment
 
     with resumable_progress("measuring") as on_done:
         return run_experiment(asked, reader, folder, on_done)

@@ -10,15 +10,9 @@ from rich.table import Table
 
 from at2_rag.cli import options
 from at2_rag.cli.console import report_error, show, show_json, spinner
-from at2_rag.cli.loading import (
-    DEMO,
-    check_name,
-    load_reader,
-    reworded,
-    silence_transformers,
-)
+from at2_rag.cli.loading import DEMO, check_name, load_reader, reworded, silence_transformers
 from at2_rag.errors import UnsupportedModelError
-from at2_rag.published import hub_id, published_estimator
+from at2_rag.estimators.known import hub_id, published_estimator
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -93,7 +87,7 @@ def _info(name: str) -> ModelInfo:
 
 def _known_estimator(name: str) -> str | None:
     """Return what ``--estimator auto`` would find at once or ask the hub for."""
-    from at2_rag.auto_estimator import estimator_beside
+    from at2_rag.estimators.find import estimator_beside
 
     beside = estimator_beside(name)
     if beside is not None:

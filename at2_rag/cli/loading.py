@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
-from at2_rag.published import AUTO
+from at2_rag.estimators.known import AUTO
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +50,7 @@ def load_reader(
     check_name(name)
     with _waiting_for(name):
         from at2_rag import Reader
-        from at2_rag.loading import load_demo_model, load_model
+        from at2_rag.model.loading import load_demo_model, load_model
 
         place = _device(device)
         with reworded(f"The model {name!r} cannot be loaded"):
@@ -62,8 +62,8 @@ def load_reader(
 
 def _estimator(wanted: str | None, name: str, model: PreTrainedModel) -> ScoreEstimator:
     from at2_rag import ScoreEstimator
-    from at2_rag.auto_estimator import resolve_estimator
-    from at2_rag.loading import load_demo_estimator, load_estimator
+    from at2_rag.estimators.find import resolve_estimator
+    from at2_rag.model.loading import load_demo_estimator, load_estimator
 
     if name == DEMO and wanted in (None, AUTO):
         return load_demo_estimator()

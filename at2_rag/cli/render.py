@@ -12,9 +12,9 @@ from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage
-    from at2_rag.statement import Citation, Statement
-    from at2_rag.thoughts import Thoughts
-    from at2_rag.verification import Verification
+    from at2_rag.ablation.verification import Verification
+    from at2_rag.answer.statement import Citation, Statement
+    from at2_rag.answer.thoughts import Thoughts
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from at2_rag.datasets.articles import paragraphs_and_headers
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.rows import Row
+from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
-from at2_rag.passages import Passage
-from at2_rag.prompt import CONTEXT, MULTI_PASSAGE, PromptTemplate
-from at2_rag.training.examples import TrainingExample
+from at2_rag.prompt.template import CONTEXT, MULTI_PASSAGE, PromptTemplate
 
 #: What the paper asks about an article of CNN/DailyMail.
 SUMMARIZE = "Please summarize the article in up to three sentences."

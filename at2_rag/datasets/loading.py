@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.registry import (
     CONTEXT_DATASETS,
     THOUGHT_DATASETS,
@@ -20,7 +21,6 @@ from at2_rag.datasets.sampling import Selection
 from at2_rag.datasets.tables import parsed_rows
 from at2_rag.datasets.thought import ThoughtExample
 from at2_rag.errors import InputError
-from at2_rag.training.examples import TrainingExample
 
 _Named = TypeVar("_Named", TrainingExample, ThoughtExample)
 

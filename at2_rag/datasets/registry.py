@@ -14,6 +14,7 @@ from at2_rag.datasets.context import (
     parse_ms_marco,
     parse_natural_questions,
 )
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.rows import Row
 from at2_rag.datasets.thought import (
     ThoughtExample,
@@ -22,7 +23,6 @@ from at2_rag.datasets.thought import (
     parse_global_opinions,
 )
 from at2_rag.errors import InputError
-from at2_rag.training.examples import TrainingExample
 
 Example = TypeVar("Example")
 

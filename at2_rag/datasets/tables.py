@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from at2_rag.datasets.rows import Row
+from at2_rag.documents.files.source import BYTE_ORDER_MARK, SourceFile
 from at2_rag.errors import FileFormatError, InputError, MissingResourceError
-from at2_rag.files.source import BYTE_ORDER_MARK, SourceFile
 
 Parsed = TypeVar("Parsed")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.rows import Row
+from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
-from at2_rag.passages import Passage
-from at2_rag.prompt import CONTEXT, PromptTemplate
-from at2_rag.training.examples import TrainingExample
+from at2_rag.prompt.template import CONTEXT, PromptTemplate
 
 #: A passage and a question with its options (paper, appendix A.3.2, AGIEval).
 PASSAGE_QUESTION = PromptTemplate("Passage: {passages}\n\nQuestion: {question}")

@@ -13,12 +13,12 @@ from huggingface_hub import snapshot_download
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.capture import inspect_attention
+from at2_rag.attention.folds import sum_ranges
+from at2_rag.attention.probe import AttentionShape
+from at2_rag.attention.recording import inspect_attention
 from at2_rag.errors import EstimatorMismatchError
 from at2_rag.estimators.calibration import Calibration
-from at2_rag.folding import sum_ranges
-from at2_rag.probe import AttentionShape
-from at2_rag.prompt import Span
+from at2_rag.spans import Span
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -197,7 +197,7 @@ class ScoreEstimator(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write a folder with safetensors and JSON."""
-        from at2_rag.estimators.storage import save_folder
+        from at2_rag.estimators.files import save_folder
 
         save_folder(self, Path(path))
 
@@ -206,13 +206,13 @@ class ScoreEstimator(ABC):
 
         Args:
             repo_id: Such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an owner, yours.
-            options: Of :func:`at2_rag.publishing.push_to_hub` (``base_model``, ``license``,
+            options: Of :func:`at2_rag.estimators.publish.push_to_hub` (``base_model``, ``license``,
                 ``private``, ``token``, ``commit_message``, …).
 
         Raises:
             HfHubHTTPError: If the hub refuses, from ``huggingface_hub``.
         """
-        from at2_rag.publishing import push_to_hub
+        from at2_rag.estimators.publish import push_to_hub
 
         return push_to_hub(self, repo_id, **options)
 
@@ -239,7 +239,7 @@ class ScoreEstimator(ABC):
             FileFormatError: If there is no estimator at ``path``, or it cannot be read.
             EstimatorMismatchError: If it does not fit ``shape``.
         """
-        from at2_rag.estimators.storage import load_path
+        from at2_rag.estimators.files import load_path
 
         return load_path(Path(path), shape)
 
@@ -255,7 +255,7 @@ class ScoreEstimator(ABC):
             download: Passed to ``huggingface_hub.snapshot_download`` (``revision``,
                 ``cache_dir``, ``local_files_only``, …).
         """
-        from at2_rag.estimators.storage import FILES
+        from at2_rag.estimators.files import FILES
 
         folder = snapshot_download(repo_id, allow_patterns=list(FILES), **download)
         return ScoreEstimator.load(folder, shape)

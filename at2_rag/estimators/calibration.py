@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from at2_rag.sources import SourceUnit
+from at2_rag.documents.sources import SourceUnit
 
 
 @dataclass(frozen=True)

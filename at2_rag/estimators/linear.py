@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
 from at2_rag.estimators.base import ScoreEstimator
-from at2_rag.probe import AttentionShape
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from at2_rag.answer import Answer
+from at2_rag.ablation.task import AblationKind, AttributionTask
+from at2_rag.answer.answer import Answer
 from at2_rag.errors import ContextOverflowError
 from at2_rag.evaluation.questions import Question, final_answer_in, says_unknown
 from at2_rag.evaluation.results import Estimate
-from at2_rag.task import AblationKind, AttributionTask
 
 if TYPE_CHECKING:
     from at2_rag.reader import Reader

@@ -9,16 +9,12 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from at2_rag.correlation import DEPENDENT_SPREAD
+from at2_rag.ablation.task import AblationKind, AttributionTask
 from at2_rag.errors import InputError
-from at2_rag.evaluation.metrics import (
-    EvaluationData,
-    linear_datamodeling_score,
-    top_k_drops,
-)
+from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score, top_k_drops
 from at2_rag.evaluation.results import Comparison, MeasuredTarget, Measurement, Timing
+from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.methods.base import AttributionMethod, answer_logits, checked_scores, input_tokens
-from at2_rag.task import AblationKind, AttributionTask
 
 #: Effects of random ablations that a correlation is taken over, for each target.
 DEFAULT_ABLATIONS = 64

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.ablation import random_masks
-from at2_rag.correlation import spearman
+from at2_rag.ablation.masking import random_masks
+from at2_rag.ablation.task import AblationKind, AttributionTask
 from at2_rag.errors import InputError
+from at2_rag.evaluation.statistics import spearman
 from at2_rag.methods.base import task_seed
-from at2_rag.task import AblationKind, AttributionTask
 
 _FEWEST_ABLATIONS = 3
 

@@ -8,9 +8,9 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from at2_rag.datasets.context import parse_clapnq
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.rows import Row
 from at2_rag.datasets.tables import parsed_rows, read_table
-from at2_rag.training.examples import TrainingExample
 from at2_rag.worlds import generate_examples
 from at2_rag.worlds.schema import UNKNOWN
 

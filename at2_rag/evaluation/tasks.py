@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import ContextOverflowError
-from at2_rag.task import AttributionTask
 
 if TYPE_CHECKING:
+    from at2_rag.datasets.example import TrainingExample
     from at2_rag.reader import Reader
-    from at2_rag.training.examples import TrainingExample
 
 
 def example_tasks(

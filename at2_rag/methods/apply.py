@@ -7,13 +7,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from at2_rag.answer import Answer
-from at2_rag.attribution import Attribution
-from at2_rag.citations import cite
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.answer.answer import Answer
+from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.citing import cite
+from at2_rag.answer.thoughts import Thoughts
 from at2_rag.methods.base import AttributionMethod, checked_scores
-from at2_rag.settings import Settings
-from at2_rag.task import AttributionTask
-from at2_rag.thoughts import Thoughts
+from at2_rag.prompt.settings import Settings
 
 
 def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settings) -> Answer:

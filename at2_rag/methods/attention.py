@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.capture import capture_of
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.recording import capture_of
 from at2_rag.estimators import Regions, ScoreEstimator
-from at2_rag.passes import RecordedModel
-from at2_rag.task import AttributionTask
+from at2_rag.model.recorded_model import RecordedModel
 
 
 @dataclass(frozen=True, eq=False)

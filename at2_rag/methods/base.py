@@ -8,10 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from at2_rag.devices import input_device
+from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.logits import few_logits
-from at2_rag.task import AttributionTask
+from at2_rag.model_facts import few_logits, input_device
 
 
 class AttributionMethod(Protocol):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.folding import sum_ranges
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.folds import sum_ranges
 from at2_rag.methods.base import answer_logits, input_tokens
-from at2_rag.task import AttributionTask
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.task import AttributionTask
+from at2_rag.ablation.task import AttributionTask
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2_rag.ablation.task import AttributionTask
 from at2_rag.methods.base import task_seed
-from at2_rag.task import AttributionTask
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from at2_rag.ablation import random_masks
+from at2_rag.ablation.masking import random_masks
+from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import InputError
 from at2_rag.methods.base import task_seed
-from at2_rag.task import AttributionTask
 
 #: Coordinate descent converges in far fewer steps with sentences, and needs them with tokens.
 _MAX_STEPS = 10_000

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.correlation import DEPENDENT_SPREAD
+from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import InputError
 from at2_rag.estimators import Calibration, Reliability, ScoreEstimator
-from at2_rag.sources import SourceUnit
+from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.training.detail import SourceDetail
 from at2_rag.training.records import TrainingRecord
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from at2_rag.ablation import DEFAULT_BYTE_LIMIT
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
+from at2_rag.datasets.example import TrainingExample
+from at2_rag.documents.sources import SourceUnit
 from at2_rag.reader import Reader
-from at2_rag.sources import SourceUnit
 from at2_rag.training.collector import CollectOptions, Collector, share
-from at2_rag.training.examples import TrainingExample
 from at2_rag.training.outcomes import CollectReport, Outcome
 from at2_rag.training.shards import ShardFolder
 

@@ -9,13 +9,13 @@ from itertools import islice
 
 import torch
 
-from at2_rag.ablation import DEFAULT_BYTE_LIMIT, random_masks
-from at2_rag.capture import AttentionCapture, capture_of
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT, random_masks
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.recording import AttentionCapture, capture_of
+from at2_rag.datasets.example import TrainingExample
+from at2_rag.documents.sources import SourceUnit, check_unit
 from at2_rag.errors import ContextOverflowError, InputError, NumericalError
 from at2_rag.reader import Reader
-from at2_rag.sources import SourceUnit, check_unit
-from at2_rag.task import AttributionTask
-from at2_rag.training.examples import TrainingExample
 from at2_rag.training.features import ablation_data
 from at2_rag.training.manifest import make_manifest
 from at2_rag.training.outcomes import Outcome

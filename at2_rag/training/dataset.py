@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.correlation import is_constant, mean_and_error, pearson, spearman
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
-from at2_rag.probe import AttentionShape
+from at2_rag.evaluation.statistics import is_constant, mean_and_error, pearson, spearman
 from at2_rag.training.records import TrainingRecord
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.ablation import DEFAULT_BYTE_LIMIT
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.folds import HeadFold
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.folding import HeadFold
-from at2_rag.probe import AttentionShape
-from at2_rag.prompt import Span
-from at2_rag.task import AttributionTask
+from at2_rag.spans import Span
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.ablation import DEFAULT_BYTE_LIMIT
-from at2_rag.capture import AttentionCapture
-from at2_rag.devices import input_device
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.folds import HeadFold, SeveralFolds
+from at2_rag.attention.recording import AttentionCapture
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators.base import same_token
-from at2_rag.folding import HeadFold, SeveralFolds
-from at2_rag.logits import few_logits
-from at2_rag.task import AttributionTask
+from at2_rag.model_facts import few_logits, input_device
 from at2_rag.training.detail import SourceDetail, detail_folds, source_detail
 
 
@@ -47,8 +46,8 @@ def head_features(
 
     Args:
         task: What to explain.
-        capture: Of the task's model, from :func:`at2_rag.capture.capture_of`.
-        counted: (answer tokens, keys), as for :class:`~at2_rag.folding.HeadFold`.
+        capture: Of the task's model, from :func:`at2_rag.attention.recording.capture_of`.
+        counted: (answer tokens, keys), as for :class:`~at2_rag.attention.folds.HeadFold`.
 
     Returns:
         (layers, heads, targets, sources), float32, on the CPU.

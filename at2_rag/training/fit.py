@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
-from at2_rag.sources import SourceUnit
 from at2_rag.training.calibrate import calibrate
 from at2_rag.training.dataset import Statements, check_alike
 from at2_rag.training.metrics import FitMetrics, FitWarning, measure

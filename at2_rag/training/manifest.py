@@ -13,7 +13,7 @@ import safetensors
 import torch
 import transformers
 
-from at2_rag.capture import inspect_attention
+from at2_rag.attention.recording import inspect_attention
 from at2_rag.reader import Reader
 
 #: Changes with the layout of the files.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from at2_rag.correlation import DEPENDENT_SPREAD
+from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.training.dataset import Quality, Statements
 
 

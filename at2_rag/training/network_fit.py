@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from at2_rag.correlation import DEPENDENT_SPREAD, pearson, ranks
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import ScoreEstimator, SourceNetwork
-from at2_rag.probe import AttentionShape
+from at2_rag.evaluation.statistics import DEPENDENT_SPREAD, pearson, ranks
 from at2_rag.training.detail import SourceDetail
 from at2_rag.training.records import TrainingRecord
 

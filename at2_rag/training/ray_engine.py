@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from at2_rag.ablation import DEFAULT_BYTE_LIMIT
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
+from at2_rag.datasets.example import TrainingExample
+from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import At2Error, InputError
 from at2_rag.reader import Reader
-from at2_rag.sources import SourceUnit
 from at2_rag.training.collector import CollectOptions, share
-from at2_rag.training.examples import TrainingExample
 from at2_rag.training.outcomes import CollectReport, Outcome
 from at2_rag.training.ray_actor import Attempts, CollectingActor
 from at2_rag.training.ray_cluster import Pool, RayWorkers, connected, import_ray

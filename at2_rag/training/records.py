@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import FileFormatError
-from at2_rag.probe import AttentionShape
 from at2_rag.training.detail import SourceDetail
 
 #: The one key of the files' metadata: safetensors writes several in random order, and the same

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
-from at2_rag.training.examples import TrainingExample
 from at2_rag.training.manifest import differences
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
 from at2_rag.training.storage import Store, store_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from at2_rag.correlation import pearson
+from at2_rag.evaluation.statistics import pearson
 from at2_rag.training.dataset import Statements, grouped
 
 #: Strengths of the ridge to choose from, as shares of the mean diagonal of the normal equations.

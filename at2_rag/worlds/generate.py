@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from at2_rag.passages import Passage
+from at2_rag.documents.passages import Passage
 from at2_rag.worlds import schema
 from at2_rag.worlds.names import Namer
 from at2_rag.worlds.relations import RELATIONS, Relation

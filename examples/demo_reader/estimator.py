@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from at2_rag import Reader, ScoreEstimator
-from at2_rag.loading import load_demo_model
-from at2_rag.sources import SourceUnit
+from at2_rag.documents.sources import SourceUnit
+from at2_rag.model.loading import load_demo_model
 from at2_rag.training import (
     Collected,
     FitResult,

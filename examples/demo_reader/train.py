@@ -11,9 +11,8 @@ import argparse
 import time
 from pathlib import Path
 
+from at2_rag_experiments.teaching import SHAPE_NAMES, Lesson, TeachingPlan, small_shape, teach
 from tokenizer import build_tokenizer
-
-from at2_rag.teaching import SHAPE_NAMES, Lesson, TeachingPlan, small_shape, teach
 
 _EVERY = 50
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any, Self
 
 from at2_rag import Answer, InputError, Reader, Settings
-from at2_rag.verification import Verification
+from at2_rag.ablation.verification import Verification
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor

@@ -7,8 +7,8 @@ from contextlib import aclosing, closing
 from typing import Any, cast
 
 from at2_rag import Answer, Statement
-from at2_rag.streaming import Event, Thinking
-from at2_rag.verification import Verification
+from at2_rag.ablation.verification import Verification
+from at2_rag.answering.streaming import Event, Thinking
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from at2_rag import Answer, Citation, Passage, Statement, Thoughts
-from at2_rag.verification import Verification
+from at2_rag.ablation.verification import Verification
 from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 
 from langchain_at2.annotations import document_index, source_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from at2_rag import Answer, Citation, Reader, Statement, ThinkingMarkers
-from at2_rag.thinking import thinking_markers
+from at2_rag.prompt.thinking_markers import thinking_markers
 
 from langchain_at2.blocks import shifted
 

@@ -12,7 +12,7 @@ from llama_index.postprocessor.at2 import AT2CitationQueryEngine, AT2Synthesizer
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
 
 import at2_rag
-from at2_rag.prompting import PromptMaker
+from at2_rag.prompt.maker import PromptMaker
 
 KEY = "text_qa_template"
 

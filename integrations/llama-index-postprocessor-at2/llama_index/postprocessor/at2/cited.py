@@ -16,7 +16,7 @@ from llama_index.postprocessor.at2.records import (
 )
 
 from at2_rag import Answer, Citation, Statement
-from at2_rag.streaming import Event, Thinking
+from at2_rag.answering.streaming import Event, Thinking
 
 
 def events_of(answer: Answer) -> Iterator[Event]:

@@ -1,0 +1,1 @@
+"""Ground truth: what leaving sources out really does to an answer."""

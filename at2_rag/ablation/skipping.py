@@ -1,0 +1,110 @@
+"""Leaving ablated tokens out of a pass altogether, on models where that changes nothing.
+
+A token that no other may attend to has no influence but on itself, so a pass need not compute it:
+with ablations that keep half of the tokens, it computes half. The others keep their positions.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from at2_rag.attention.recording import inspect_attention
+from at2_rag.model_facts import few_logits, input_device, vocabulary_size
+
+#: Kinds of layers through which masked tokens can have no influence. Others, such as convolutions
+#: and linear attention, know tokens by their neighbours.
+_ATTENTION_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
+
+#: Tokens of the check, and which of them are masked.
+_TOKENS = 8
+_MASKED = (2, 3, 5)
+
+
+class Packed(NamedTuple):
+    """Several texts without their masked tokens, padded on the left to the longest.
+
+    Attributes:
+        tokens: (texts, tokens).
+        visible: (texts, tokens): 0 at padding and at masked tokens that had to stay, else 1.
+        positions: (texts, tokens): where each token was.
+    """
+
+    tokens: Tensor
+    visible: Tensor
+    positions: Tensor
+
+
+def pack(tokens: Tensor, visible: Tensor, first_row: int) -> Packed:
+    """Leave masked tokens out.
+
+    Args:
+        tokens: (tokens,).
+        visible: (texts, tokens): 0 at masked tokens, else 1.
+        first_row: From this position on, all tokens stay, since their logits are wanted.
+    """
+    stays = visible.bool()
+    stays[:, first_row:] = True
+    longest = int(stays.sum(dim=1).max())
+    # Sorting puts the tokens that stay last, in their order, and what fills up the row before them.
+    order = stays.int().argsort(dim=1, stable=True)[:, -longest:]
+    real = stays.gather(1, order)
+    return Packed(tokens[order], visible.gather(1, order) * real, order * real)
+
+
+def can_skip(model: PreTrainedModel, tokens: int) -> bool:
+    """Return whether a text of so many tokens may be computed without its masked tokens.
+
+    Not with sliding windows or chunks shorter than the text: these count the tokens between two,
+    and with some left out they would reach further.
+    """
+    config = model.config.get_text_config()
+    reaches = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
+    if any(reach and tokens > reach for reach in reaches):
+        return False
+    with _lock:
+        if model not in _checked:
+            _checked[model] = _is_attention_only(model) and _agrees(model)
+        return _checked[model]
+
+
+_checked: weakref.WeakKeyDictionary[PreTrainedModel, bool] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _is_attention_only(model: PreTrainedModel) -> bool:
+    config = model.config.get_text_config()
+    if set(getattr(config, "layer_types", None) or ()) - _ATTENTION_LAYERS:
+        return False
+    return inspect_attention(model).layers == int(config.num_hidden_layers)
+
+
+@torch.inference_mode()
+def _agrees(model: PreTrainedModel) -> bool:
+    """Return whether a few tokens come out the same, masked and left out."""
+    tokens = torch.arange(1, _TOKENS + 1) * 7 % vocabulary_size(model)
+    visible = torch.ones(1, _TOKENS, dtype=torch.long)
+    visible[:, _MASKED] = 0
+    whole = Packed(tokens[None], visible, torch.arange(_TOKENS)[None])
+    masked = _last_logits(model, whole)
+    skipped = _last_logits(model, pack(tokens, visible, _TOKENS - 1))
+    # Narrow types differ by a few of their own steps.
+    tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
+    return bool((masked - skipped).abs().max() <= tolerance * masked.abs().max())
+
+
+def _last_logits(model: PreTrainedModel, packed: Packed) -> Tensor:
+    device = input_device(model)
+    logits: Tensor = model(
+        input_ids=packed.tokens.to(device),
+        attention_mask=packed.visible.to(device),
+        position_ids=packed.positions.to(device),
+        use_cache=False,
+        **few_logits(model, 1),
+    ).logits[:, -1]
+    return logits.float().cpu()

@@ -1,0 +1,94 @@
+"""One thing to explain: a prompt, an answer, the sources in one and the targets in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from transformers import PreTrainedModel
+
+from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT, Ablator
+from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts
+from at2_rag.answer.answer import Answer
+from at2_rag.errors import InputError
+from at2_rag.spans import Span
+
+#: How sources are ablated: masked out of attention, positions unchanged (section 3.2), or by making
+#: the prompt anew without their text.
+AblationKind = Literal["attention", "removal"]
+
+
+@dataclass(frozen=True)
+class AttributionTask:
+    """What every attribution method and every metric works on.
+
+    Attributes:
+        model: The model that answers.
+        ids: Token ids of prompt and answer.
+        prompt_length: Tokens before the answer: the prompt, and thoughts if there are any.
+        sources: Token range of each source in ``ids``.
+        targets: Range of answer tokens of each target, counted from the answer's first token.
+        answer: The answer with its citations; its statements are the targets.
+        thoughts: Token range in ``ids`` of each sentence of the thoughts.
+        prompts: Makes the prompt without some sources; ``None`` where its text is not known.
+    """
+
+    model: PreTrainedModel
+    ids: tuple[int, ...]
+    prompt_length: int
+    sources: tuple[Span, ...]
+    targets: tuple[Span, ...]
+    answer: Answer
+    thoughts: tuple[Span, ...] = field(default=(), kw_only=True)
+    prompts: ShorterPrompts | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    @property
+    def first_row(self) -> int:
+        """Position of the query that predicts the answer's first token."""
+        return self.prompt_length - 1
+
+    def ablator(
+        self, byte_limit: int = DEFAULT_BYTE_LIMIT, *, by: AblationKind = "attention"
+    ) -> Ablator | RemovalAblator:
+        """Return what ablates this task's sources.
+
+        Args:
+            byte_limit: Bound on the logits of one batch.
+            by: Masking their tokens out of attention, or removing their text.
+
+        Raises:
+            InputError: If there is no such way, or the prompt's text is not known.
+        """
+        if by not in get_args(AblationKind):
+            raise InputError(f"by is {by!r}; expected one of {', '.join(get_args(AblationKind))}.")
+        if by == "removal":
+            if self.prompts is None:
+                raise InputError(
+                    "This task has token ids and no text, so no text can be removed; expected "
+                    "prompts. Make it with reader.task(...), or ablate by='attention'."
+                )
+            return RemovalAblator(
+                self.model, self.ids, self.prompt_length, self.prompts, byte_limit
+            )
+        return Ablator(self.model, self.ids, self.prompt_length, self.sources, byte_limit)
+
+    @property
+    def said(self) -> tuple[Span, ...]:
+        """Token range in ``ids`` of each target."""
+        first = self.prompt_length
+        return tuple((first + start, first + end) for start, end in self.targets)
+
+    def ablator_with(
+        self, regions: Sequence[Span], byte_limit: int = DEFAULT_BYTE_LIMIT
+    ) -> Ablator:
+        """Return what ablates this task's sources and, behind them, other ranges of tokens.
+
+        What it says of a target is right where what is ablated comes before it.
+
+        Args:
+            regions: Token ranges in ``ids``, such as earlier targets.
+            byte_limit: Bound on the logits of one batch.
+        """
+        every = (*self.sources, *regions)
+        return Ablator(self.model, self.ids, self.prompt_length, every, byte_limit)

@@ -1,0 +1,1 @@
+"""What comes out: answers, statements with citations, and what pruning keeps."""

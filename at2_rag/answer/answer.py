@@ -1,0 +1,185 @@
+"""An answer with its citations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.statement import Citation, Statement
+from at2_rag.answer.thoughts import Thoughts
+from at2_rag.documents.passages import Passage
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a reader answered, and why.
+
+    All indices, ids and offsets refer to the passages that the caller passed, also after pruning.
+
+    Attributes:
+        question: The question.
+        text: The answer, without white space around it. Of a reasoning model it is the response;
+            empty if the model did not come to it.
+        passages: The caller's passages, all of them; behind them, told apart by their ``kind``,
+            what else holds sources: the conversation, by ``source_kinds``, and the thoughts.
+        statements: One per sentence of the answer.
+        attribution: The scores behind the citations.
+        kept: Indices of the passages that the model saw, in their order.
+        dropped: Indices of the passages left out because they did not fit the context.
+        draft: The first answer, from all passages, where passages were pruned.
+        truncated: Whether the answer stopped at ``max_new_tokens``.
+        prompt_tokens: Tokens of the prompt.
+        answer_tokens: Tokens that the model wrote, those of its thoughts included.
+        model: Name of the model.
+        estimator: Kind of the score estimator; ``"uniform"`` is average attention.
+        thoughts: What a reasoning model thought before; ``None`` if nothing.
+    """
+
+    question: str
+    text: str
+    passages: tuple[Passage, ...]
+    statements: tuple[Statement, ...]
+    attribution: Attribution
+    kept: tuple[int, ...]
+    dropped: tuple[int, ...]
+    draft: Answer | None
+    truncated: bool
+    prompt_tokens: int
+    answer_tokens: int
+    model: str
+    estimator: str
+    thoughts: Thoughts | None = None
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Return one citation per distinct source, numbered from 1 in order of first use."""
+        first: dict[int, Citation] = {}
+        for statement in self.statements:
+            for citation in statement.citations:
+                first.setdefault(citation.number, citation)
+        return tuple(first[number] for number in sorted(first))
+
+    @property
+    def ranked_passages(self) -> list[tuple[int, float]]:
+        """Return (passage index, score) of the passages the model saw, most used first.
+
+        A reasoning model uses passages in its thoughts, so these count as well: scores are means
+        over all that it wrote.
+        """
+        scores = self._over_all(lambda found: found.passage_scores).tolist()
+        ranked = sorted(self.kept, key=lambda index: -scores[index])
+        return [(index, scores[index]) for index in ranked]
+
+    @property
+    def ranked_sources(self) -> list[tuple[int, float]]:
+        """Return (index in ``attribution.sources``, score) of pieces of the caller's passages.
+
+        Most used first; the thoughts count as for :attr:`ranked_passages`.
+        """
+        scores = self._over_all(lambda found: found.scores).tolist()
+        sources = self.attribution.sources
+        own = [i for i, s in enumerate(sources) if self.passages[s.passage_index].kind == "passage"]
+        return [(index, scores[index]) for index in sorted(own, key=lambda i: -scores[i])]
+
+    def _over_all(self, table: Callable[[Attribution], Tensor]) -> Tensor:
+        """Return the mean over all tokens of thoughts and response of each row of a table."""
+        response = table(self.attribution)
+        if self.thoughts is None:
+            return response.sum(dim=1) / max(response.shape[1], 1)
+        thoughts = table(self.thoughts.attribution)
+        total = response.sum(dim=1)
+        # What the thoughts had to go by comes first; they are no source of themselves.
+        total[: len(thoughts)] += thoughts.sum(dim=1)
+        return total / max(response.shape[1] + thoughts.shape[1], 1)
+
+    @property
+    def marked_text(self) -> str:
+        """Return the answer with ``[1][2]`` behind each statement, in ascending order."""
+        text, done = "", 0
+        for statement in self.statements:
+            text += self.text[done : statement.end] + statement.marks
+            done = statement.end
+        return text + self.text[done:]
+
+    @property
+    def references(self) -> str:
+        """Return the numbered sources, a line each."""
+        return "\n".join(_reference(citation) for citation in self.citations)
+
+    def __str__(self) -> str:
+        if self.thoughts is not None and not self.thoughts.finished:
+            return "(cut off in its thoughts)"
+        return f"{self.marked_text}\n\n{self.references}" if self.citations else self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Answer) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.question, self.text, self.kept))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; derived views are included for readers of the JSON.
+
+        Raises:
+            TypeError: If a passage's metadata cannot be written as JSON, when it is written.
+        """
+        return {
+            "question": self.question,
+            "text": self.text,
+            "marked_text": self.marked_text,
+            "statements": [s.to_dict() for s in self.statements],
+            "citations": [c.to_dict() for c in self.citations],
+            "ranked_passages": [list(ranked) for ranked in self.ranked_passages],
+            "passages": [_passage_dict(p) for p in self.passages],
+            "kept": list(self.kept),
+            "dropped": list(self.dropped),
+            "draft": self.draft.to_dict() if self.draft else None,
+            "truncated": self.truncated,
+            "prompt_tokens": self.prompt_tokens,
+            "answer_tokens": self.answer_tokens,
+            "model": self.model,
+            "estimator": self.estimator,
+            "thoughts": self.thoughts.to_dict() if self.thoughts else None,
+            "attribution": self.attribution.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Answer:
+        """Return an answer equal to the one that :meth:`to_dict` was called on."""
+        derived = {"marked_text", "citations", "ranked_passages"}
+        fields = {key: value for key, value in data.items() if key not in derived}
+        return cls(
+            **{
+                **fields,
+                "passages": tuple(Passage(**p) for p in data["passages"]),
+                "statements": tuple(Statement.from_dict(s) for s in data["statements"]),
+                "attribution": Attribution.from_dict(data["attribution"]),
+                "kept": tuple(data["kept"]),
+                "dropped": tuple(data["dropped"]),
+                "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
+                "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
+            }
+        )
+
+
+def _reference(citation: Citation) -> str:
+    title = f"{citation.title}: " if citation.title else ""
+    if citation.kind != "passage":
+        title = f"{citation.kind}: {title}"
+    where = f" ({citation.url})" if citation.url else ""
+    return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
+
+
+def _passage_dict(passage: Passage) -> dict[str, Any]:
+    return {
+        "text": passage.text,
+        "title": passage.title,
+        "id": passage.id,
+        "url": passage.url,
+        "metadata": dict(passage.metadata),
+        "kind": passage.kind,
+    }

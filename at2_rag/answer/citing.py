@@ -1,0 +1,237 @@
+"""Citations: for each statement of an answer, the sources that made the model say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.statement import Citation, Statement
+from at2_rag.answer.thoughts import Thoughts
+from at2_rag.documents.passages import Passage
+from at2_rag.documents.sources import Source
+from at2_rag.estimators.calibration import Calibration
+from at2_rag.prompt.settings import Settings
+from at2_rag.spans import Span
+
+#: A source is cited beside the strongest one if its score is at least this share of that one's.
+RELATIVE_SCORE = 0.5
+
+
+@dataclass(frozen=True)
+class Cited:
+    """An answer's statements and thoughts with their citations.
+
+    Attributes:
+        statements: Of the answer.
+        attribution: The scores behind their citations.
+        thoughts: What was thought before; ``None`` if nothing was.
+    """
+
+    statements: tuple[Statement, ...]
+    attribution: Attribution
+    thoughts: Thoughts | None = None
+
+
+def cite(
+    text: str,
+    attribution: Attribution,
+    passages: Sequence[Passage],
+    settings: Settings,
+    calibration: Calibration | None = None,
+    thoughts: Thoughts | None = None,
+) -> Cited:
+    """Cite every statement of an answer, and of the thoughts before it.
+
+    With a calibration, a source is cited if its score reaches the threshold, and of a supported
+    statement its strongest in any case. Without one, it is cited if its score is positive and at
+    least ``RELATIVE_SCORE`` of the statement's highest. Thoughts and all other sources are counted
+    apart.
+
+    Args:
+        text: The answer.
+        attribution: Its scores.
+        passages: What the sources are pieces of.
+        settings: How many citations, from which score on, and whether they are inherited.
+        calibration: From which score on a citation is real, for these sources.
+        thoughts: What was thought before, scored, to be cited.
+    """
+    citer = _Citer(passages, settings, calibration)
+    thought: tuple[Statement, ...] = ()
+    if thoughts is not None:
+        thought = citer.cite(thoughts.text, thoughts.attribution)
+    # The answer is what is read, so numbers begin there; the thoughts' own go on from them.
+    numbers = _Numbers()
+    statements = numbers.give(citer.cite(text, attribution, thought))
+    if thoughts is not None:
+        thoughts = replace(thoughts, statements=numbers.give(thought))
+    return Cited(statements, attribution, thoughts)
+
+
+class _Numbers:
+    """Numbers sources in order of first use."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int, int], int] = {}
+
+    def give(self, statements: Sequence[Statement]) -> tuple[Statement, ...]:
+        """Return statements whose citations have their numbers."""
+        return tuple(
+            replace(statement, citations=tuple(map(self._numbered, statement.citations)))
+            for statement in statements
+        )
+
+    def _numbered(self, citation: Citation) -> Citation:
+        number = self._numbers.setdefault(citation.place, len(self._numbers) + 1)
+        return replace(citation, number=number)
+
+
+@dataclass(frozen=True)
+class _Lean:
+    """An earlier statement that one leans on."""
+
+    statement: Statement
+    via: int | None
+    via_thought: int | None
+    score: float
+
+
+@dataclass(frozen=True)
+class _Citer:
+    """Cites statements of one text; citations are not numbered yet."""
+
+    passages: Sequence[Passage]
+    settings: Settings
+    calibration: Calibration | None
+
+    def cite(
+        self, text: str, attribution: Attribution, thoughts: Sequence[Statement] = ()
+    ) -> tuple[Statement, ...]:
+        """Cite every statement of a text.
+
+        Args:
+            text: The text.
+            attribution: Its scores.
+            thoughts: Statements of what was thought before it.
+        """
+        done: list[Statement] = []
+        for span in attribution.statements:
+            scores = attribution.for_span(*span)
+            tokens = len(attribution.tokens_touching(*span))
+            leaned = self._leaned_on(attribution, span, tokens, thoughts, done)
+            own = self._own(attribution.sources, scores, tokens, span)
+            supported = None
+            if self.calibration is not None:
+                outside = [i for i, s in enumerate(attribution.sources) if not self._thought(s)]
+                threshold = self.calibration.supported.threshold
+                direct = bool((scores[outside] * tokens >= threshold).any())
+                supported = direct or any(lean.statement.supported for lean in leaned)
+            citations = self._bounded([*own, *_inherited(own, leaned, span)])
+            done.append(Statement(text[slice(*span)], *span, citations, supported))
+        return tuple(done)
+
+    def _thought(self, source: Source) -> bool:
+        return self.passages[source.passage_index].kind == "thought"
+
+    def _bounded(self, citations: Sequence[Citation]) -> tuple[Citation, ...]:
+        """Return as many as are wanted, of thoughts and of all else; thoughts last."""
+        most = self.settings.max_citations
+        thoughts = [citation for citation in citations if citation.kind == "thought"]
+        others = [citation for citation in citations if citation.kind != "thought"]
+        return (*others[:most], *thoughts[:most])
+
+    def _own(
+        self, sources: Sequence[Source], scores: Tensor, tokens: int, span: Span
+    ) -> list[Citation]:
+        best = float(scores.max()) if len(scores) else 0.0
+        found = []
+        for thought in (False, True):
+            group = [i for i, source in enumerate(sources) if self._thought(source) == thought]
+            for i in self._chosen(group, scores, tokens, best):
+                found.append(self._citation(sources[i], float(scores[i]), span))
+        return found
+
+    def _chosen(self, group: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
+        """Return which sources of a group are cited, strongest first.
+
+        Args:
+            group: Indices of its sources.
+            scores: (sources,): of all.
+            tokens: Of the statement.
+            best: The highest score of all.
+        """
+        settings, calibration = self.settings, self.calibration
+        own = scores[group]
+        ranked = torch.argsort(own, descending=True, stable=True)[: settings.max_citations]
+        order = [group[i] for i in ranked.tolist()]
+        if not order:
+            return []
+        if calibration is None:
+            least = RELATIVE_SCORE * best
+        elif float(scores[order[0]]) * tokens < calibration.supported.threshold:
+            return []
+        else:
+            least = min(calibration.citations.threshold / tokens, float(scores[order[0]]))
+        if settings.min_score is not None:
+            least = max(least, settings.min_score)
+        return [i for i in order if scores[i] > 0 and scores[i] >= least]
+
+    def _leaned_on(
+        self,
+        attribution: Attribution,
+        span: Span,
+        tokens: int,
+        thoughts: Sequence[Statement],
+        done: Sequence[Statement],
+    ) -> list[_Lean]:
+        """Return the earlier statements that one leans on, the most first."""
+        calibration = self.calibration
+        if not self.settings.transitive or calibration is None or calibration.earlier is None:
+            return []
+        least = calibration.earlier.threshold / tokens
+        by_thought = attribution.by_thought(*span).tolist()
+        by_statement = attribution.by_statement(*span).tolist()
+        found = [
+            *(_Lean(s, None, i, by_thought[i]) for i, s in enumerate(thoughts)),
+            *(_Lean(s, i, None, by_statement[i]) for i, s in enumerate(done)),
+        ]
+        leaned = [lean for lean in found if lean.score > 0 and lean.score >= least]
+        return sorted(leaned, key=lambda lean: -lean.score)
+
+    def _citation(self, source: Source, score: float, span: Span) -> Citation:
+        passage = self.passages[source.passage_index]
+        return Citation(
+            number=0,
+            start=span[0],
+            end=span[1],
+            passage_index=source.passage_index,
+            passage_id=passage.id,
+            title=passage.title,
+            url=passage.url,
+            source_start=source.start,
+            source_end=source.end,
+            text=source.text,
+            score=score,
+            kind=passage.kind,
+        )
+
+
+def _inherited(own: Sequence[Citation], leaned: Sequence[_Lean], span: Span) -> list[Citation]:
+    """Return the citations of earlier statements, each once and none that the statement has."""
+    known = {citation.place for citation in own}
+    found: dict[tuple[int, int, int], Citation] = {}
+    for lean in leaned:
+        for citation in lean.statement.citations:
+            if citation.place not in known and citation.place not in found:
+                found[citation.place] = replace(
+                    citation,
+                    start=span[0],
+                    end=span[1],
+                    score=lean.score,
+                    via=lean.via,
+                    via_thought=lean.via_thought,
+                )
+    return list(found.values())

@@ -1,0 +1,157 @@
+"""Pruning: passages ranked by use, the rest dropped (paper, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from at2_rag.answer.answer import Answer
+from at2_rag.documents.passages import Passage
+from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.errors import InputError
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.spans import Span, joined
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What pruning left out, before and after.
+
+    Attributes:
+        passages: Passages shown to the model.
+        sentences: Sentences in them.
+        tokens: Tokens of the whole prompt.
+    """
+
+    passages: tuple[int, int]
+    sentences: tuple[int, int]
+    tokens: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Passages that an answer used.
+
+    Attributes:
+        passages: Those kept, in the caller's order; texts shortened if sentences were dropped.
+        kept: Index of each among the passages that the caller passed.
+        scores: Score of each, by the draft; unitless.
+        spans: For each, the characters kept of the original text, in order.
+        saved: What was left out.
+        draft: The answer that the scores come from.
+    """
+
+    passages: tuple[Passage, ...]
+    kept: tuple[int, ...]
+    scores: tuple[float, ...]
+    spans: tuple[tuple[Span, ...], ...]
+    saved: Saved
+    draft: Answer
+
+
+@dataclass(frozen=True)
+class PruneRule:
+    """How much to keep: the ``top_k`` highest, or all with a share of at least ``min_share``.
+
+    Attributes:
+        top_k: Number of passages (or sentences) to keep.
+        min_share: Share of the sum of all positive scores, above 0 and at most 1.
+        unit: What is kept or dropped: whole passages, or sentences within them.
+    """
+
+    top_k: int | None = None
+    min_share: float | None = None
+    unit: Literal["passage", "sentence"] = "passage"
+
+    def __post_init__(self) -> None:
+        if (self.top_k is None) == (self.min_share is None):
+            raise InputError(
+                f"top_k is {self.top_k} and min_share is {self.min_share}; expected one of them."
+            )
+        if self.min_share is not None and not 0 < self.min_share <= 1:
+            raise InputError(f"min_share is {self.min_share}; expected above 0 and at most 1.")
+        if self.unit not in ("passage", "sentence"):
+            raise InputError(f"unit is {self.unit!r}; expected 'passage' or 'sentence'.")
+
+    def check_passages(self, available: int) -> None:
+        """Raise ``InputError`` if more passages are to be kept than there are."""
+        if self.unit == "passage" and self.top_k is not None:
+            check_count("top_k", self.top_k, available, "passages")
+
+    def choose(self, scores: Mapping[int, float]) -> list[int]:
+        """Return the keys to keep, in ascending order; always at least one."""
+        ranked = sorted(scores, key=lambda key: (-scores[key], key))
+        if self.top_k is not None:
+            return sorted(ranked[: self.top_k])
+        total = sum(score for score in scores.values() if score > 0)
+        least = (self.min_share or 0.0) * total
+        return sorted(
+            [key for key in ranked if scores[key] > 0 and scores[key] >= least] or ranked[:1]
+        )
+
+
+def check_count(name: str, value: int, available: int, what: str) -> None:
+    """Raise ``InputError`` unless 1 <= value <= available."""
+    if not isinstance(value, int) or not 1 <= value <= available:
+        raise InputError(
+            f"{name} is {value!r}; expected a whole number from 1 to {available}, the number of "
+            f"{what}."
+        )
+
+
+def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
+    """Keep what a draft used.
+
+    Args:
+        draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
+        maker: Of its prompts.
+        rule: How much to keep.
+
+    Raises:
+        InputError: If more sentences are to be kept than there are.
+    """
+    choose = _whole_passages if rule.unit == "passage" else _sentences
+    spans = choose(draft, rule)
+    kept = tuple(
+        replace(maker.passages[index], text=joined(maker.passages[index].text, places))
+        for index, places in spans.items()
+    )
+    scores = dict(draft.ranked_passages)
+    shown = [maker.passages[index] for index in draft.kept]
+    language = maker.settings.language
+    after = replace(maker, passages=kept).make(range(len(kept)))
+    return Pruned(
+        kept,
+        tuple(spans),
+        tuple(scores[index] for index in spans),
+        tuple(tuple(places) for places in spans.values()),
+        Saved(
+            (len(shown), len(kept)),
+            (_count_sentences(shown, language), _count_sentences(kept, language)),
+            (draft.prompt_tokens, len(after.ids)),
+        ),
+        draft,
+    )
+
+
+def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    """Return, for each passage to keep, all of its characters."""
+    kept = rule.choose(dict(draft.ranked_passages))
+    return {index: [(0, len(draft.passages[index].text))] for index in kept}
+
+
+def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+    """Return, for each passage to keep, the characters of its sentences to keep."""
+    scores = dict(draft.ranked_sources)
+    if rule.top_k is not None:
+        check_count("top_k", rule.top_k, len(scores), "sentences")
+    spans: dict[int, list[Span]] = {}
+    for index in rule.choose(scores):
+        source = draft.attribution.sources[index]
+        spans.setdefault(source.passage_index, []).append((source.start, source.end))
+    return spans
+
+
+def _count_sentences(passages: Sequence[Passage], language: str) -> int:
+    return sum(len(sentences_or_whole(passage.text, language)) for passage in passages)

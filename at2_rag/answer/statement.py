@@ -1,0 +1,99 @@
+"""A statement of an answer, and the sources that it cites."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from at2_rag.documents.passages import SourceKind
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A statement of the answer, tied to a source.
+
+    Attributes:
+        number: As shown in the text; one number per distinct source, 1 first.
+        start: First character of the statement in the answer's text.
+        end: One past the statement's last character.
+        passage_index: Index among the answer's passages: those that the caller passed, and behind
+            them what else holds sources.
+        passage_id: That passage's id.
+        title: That passage's title.
+        url: That passage's address.
+        source_start: First character of the source in the passage's text.
+        source_end: One past the source's last character.
+        text: Exactly ``passages[passage_index].text[source_start:source_end]``.
+        score: How much the source mattered for the statement; unitless, comparable within it. Of
+            an inherited citation, how much the statement leaned on the one it came through.
+        via: Index of the earlier statement of the same text that this one leans on and inherits
+            the citation from; ``None`` for a source that the statement itself goes back to.
+        via_thought: Index of the thought that a statement of the response inherits it from.
+        kind: What the source is a piece of: ``"passage"``, ``"thought"``, ``"message"``,
+            ``"tool"`` or ``"system"``.
+    """
+
+    number: int
+    start: int
+    end: int
+    passage_index: int
+    passage_id: str | None
+    title: str | None
+    url: str | None
+    source_start: int
+    source_end: int
+    text: str
+    score: float
+    via: int | None = None
+    via_thought: int | None = None
+    kind: SourceKind = "passage"
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it came through an earlier statement or a thought."""
+        return self.via is not None or self.via_thought is not None
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where the source is: index of the passage, first character, one past the last."""
+        return self.passage_index, self.source_start, self.source_end
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence of the answer.
+
+    Attributes:
+        text: Exactly ``answer.text[start:end]``.
+        start: First character in the answer's text.
+        end: One past the last character.
+        citations: Strongest first; inherited ones behind the statement's own.
+        supported: Whether the passages made the model say it, by a calibrated threshold or
+            because it leans on a supported statement; ``None`` while no threshold has been
+            calibrated, as with average attention.
+    """
+
+    text: str
+    start: int
+    end: int
+    citations: tuple[Citation, ...]
+    supported: bool | None = None
+
+    @property
+    def marks(self) -> str:
+        """What is put behind the statement: ``[1][2]``, in ascending order."""
+        return "".join(f"[{n}]" for n in sorted(citation.number for citation in self.citations))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {**asdict(self), "citations": [c.to_dict() for c in self.citations]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Statement:
+        """Return what :meth:`to_dict` was called on."""
+        citations = tuple(Citation(**citation) for citation in data["citations"])
+        return cls(**{**data, "citations": citations})

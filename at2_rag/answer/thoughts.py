@@ -1,0 +1,46 @@
+"""What a reasoning model thought before it responded (paper, section 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.statement import Statement
+
+
+@dataclass(frozen=True, eq=False)
+class Thoughts:
+    """What a reasoning model thought before it responded.
+
+    Attributes:
+        text: The thoughts, without the markers and white space around them.
+        statements: One per sentence, with citations of what it goes back to.
+        attribution: The scores behind these citations; its answer is the thoughts.
+        finished: Whether the model came to their end; if not, there is no response.
+    """
+
+    text: str
+    statements: tuple[Statement, ...]
+    attribution: Attribution
+    finished: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "text": self.text,
+            "statements": [statement.to_dict() for statement in self.statements],
+            "attribution": self.attribution.to_dict(),
+            "finished": self.finished,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Thoughts:
+        """Return what :meth:`to_dict` was called on."""
+        return cls(
+            data["text"],
+            tuple(Statement.from_dict(statement) for statement in data["statements"]),
+            Attribution.from_dict(data["attribution"]),
+            data["finished"],
+        )

@@ -1,0 +1,1 @@
+"""All together: from a question to a cited answer."""

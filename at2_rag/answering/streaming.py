@@ -1,0 +1,209 @@
+"""An answer piece by piece, while the model is at it: thoughts, text, statements, the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from at2_rag.answer.answer import Answer
+from at2_rag.answer.statement import Statement
+from at2_rag.answering.decoding import decode_answer
+from at2_rag.answering.drafting import Answering
+from at2_rag.answering.engine import Unfinished, is_opened, markers_of
+from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
+from at2_rag.answering.thoughts_in_tokens import find_thoughts, held_back, may_begin, may_end_here
+from at2_rag.background import Line
+from at2_rag.documents.conversation import Message
+from at2_rag.documents.passages import Passage
+from at2_rag.estimators import TokenScores
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.thinking_markers import WrittenPlaces
+from at2_rag.prompt.tokens import special_ids
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """A piece of what a reasoning model thinks before it answers.
+
+    Attributes:
+        text: The next piece of the thoughts' text.
+    """
+
+    text: str
+
+
+#: A piece of the thoughts, a piece of the answer's text, a statement right behind its last piece,
+#: or at last the answer.
+Event = Thinking | str | Statement | Answer
+
+
+class AnswerWriter:
+    """Turns the steps of a generation into events.
+
+    Text that may lie behind the end of a statement is held back until the statement is handed
+    over. Where the steps cannot be followed, or another method than attention scores the sources,
+    all events come at the end.
+
+    Args:
+        line: Takes the events.
+        answering: What the answer is cited with.
+        maker: Of the prompt.
+    """
+
+    def __init__(self, line: Line[Event], answering: Answering, maker: PromptMaker) -> None:
+        self._line, self._answering, self._tokenizer = line, answering, maker.tokenizer
+        self._special = special_ids(maker.tokenizer)
+        self._sentences = SettledSentences(maker.settings.language)
+        self._places = _Places(maker)
+        self._thought = ""  # what of the thoughts is handed over
+        self._thought_all = False  # whether that is all of them
+        self._read = ""  # text that is settled
+        self._written = 0  # characters handed over
+        self._statements = 0  # statements handed over
+        self._scores: list[TokenScores] = []  # of their tokens, and those of the thoughts
+
+    @staticmethod
+    def of(
+        answering: Answering,
+        asked: tuple[str, Sequence[str | Passage], Sequence[Message], dict[str, Any]],
+        prune_to: int | None = None,
+    ) -> Callable[[Line[Event]], None]:
+        """Return what answers a question, and hands each event to a line as soon as it is settled.
+
+        Args:
+            answering: Answers.
+            asked: What :meth:`Answering.asked` takes.
+            prune_to: As for :meth:`Answering.answer`; the draft is not handed over.
+        """
+
+        def write(line: Line[Event]) -> None:
+            maker, generate = answering.asked(*asked)
+            writer = AnswerWriter(line, answering, maker)
+            writer.finish(answering.answer(maker, generate, prune_to, writer.see))
+
+        return write
+
+    def see(self, unfinished: Unfinished | None) -> None:
+        """Hand over what the last step has settled.
+
+        Args:
+            unfinished: The answer so far; ``None`` where it cannot be followed.
+
+        Raises:
+            NobodyListens: If the line's other side has left.
+            NumericalError: If the attention became NaN.
+        """
+        self._line.check()
+        if unfinished is None or self._answering.method is not None:
+            return
+        places = self._places.of(unfinished)
+        if self._places.unclear:
+            return
+        if places is not None:
+            self._think_so_far(unfinished, places)
+            if not places.finished:
+                return
+        tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
+        if len(text) <= len(self._read) or not text.startswith(self._read):
+            return
+        self._read = text
+        self._sentences.read(text)
+        if len(self._sentences.spans) > self._statements:
+            self._hand_over(self._cited(unfinished, tokens, places), text)
+        self._write(text[: self._sentences.free].rstrip())
+
+    def finish(self, answer: Answer) -> None:
+        """Hand over what is left of the finished answer, and the answer.
+
+        Raises:
+            NobodyListens: If the line's other side has left.
+        """
+        if answer.thoughts is not None:
+            self._think(answer.thoughts.text)
+        self._hand_over(answer.statements, answer.text)
+        self._write(answer.text)
+        self._line.put(answer)
+
+    def _settled(
+        self, unfinished: Unfinished, start: int, end: int | None = None
+    ) -> tuple[int, str]:
+        """Return how many of all tokens are settled, and the text of those from ``start`` on."""
+        ids = unfinished.progress.ids[start:end]
+        tokens = settled_tokens(self._tokenizer, ids, self._special)
+        return start + tokens, settled_text(self._tokenizer, ids[:tokens])
+
+    def _think_so_far(self, unfinished: Unfinished, places: WrittenPlaces) -> None:
+        """Hand over what is settled of the thoughts; once they have ended, all of it."""
+        if not places.finished:
+            self._think(self._settled(unfinished, *places.thoughts)[1])
+        elif not self._thought_all:
+            ids = unfinished.progress.ids[slice(*places.thoughts)]
+            self._think(decode_answer(self._tokenizer, ids).text)
+            self._thought_all = True
+
+    def _think(self, text: str) -> None:
+        """Hand over what is new of the thoughts, but for white space before what may follow."""
+        text = text.rstrip()
+        if len(text) > len(self._thought) and text.startswith(self._thought):
+            self._line.put(Thinking(text[len(self._thought) :]))
+            self._thought = text
+
+    def _cited(
+        self, unfinished: Unfinished, tokens: int, places: WrittenPlaces | None
+    ) -> tuple[Statement, ...]:
+        """Return all settled statements; only those that are new have to be scored."""
+        estimator = self._answering.estimator
+        reading = unfinished.reading(tokens, self._sentences.spans, places)
+        new = list(reading.scores(estimator, len(self._scores)))
+        cited = reading.cited([*self._scores, *new], estimator)
+        self._scores += new[:-1]  # the last are those of the tokens behind the last statement
+        return cited.statements
+
+    def _hand_over(self, statements: tuple[Statement, ...], text: str) -> None:
+        for statement in statements[self._statements :]:
+            self._write(text[: statement.end])
+            self._line.put(statement)
+            self._statements += 1
+
+    def _write(self, text: str) -> None:
+        if len(text) > self._written:
+            self._line.put(text[self._written :])
+            self._written = len(text)
+
+
+class _Places:
+    """Follows where thoughts begin and end, at little cost for each step.
+
+    Attributes:
+        unclear: Whether what was written so far may turn out to be the sign before thoughts.
+
+    Args:
+        maker: Of the prompt.
+    """
+
+    def __init__(self, maker: PromptMaker) -> None:
+        self._tokenizer, self._markers = maker.tokenizer, markers_of(maker)
+        self._opened: bool | None = None
+        self._found: WrittenPlaces | None = None
+        self.unclear = self._markers is not None
+
+    def of(self, unfinished: Unfinished) -> WrittenPlaces | None:
+        """Return which tokens are thoughts and response; ``None`` if there are no thoughts."""
+        markers, ids = self._markers, unfinished.progress.ids
+        if markers is None:
+            return None
+        if self._opened is None:
+            self._opened = is_opened(markers, unfinished.maker, unfinished.prompt)
+        thinking = self._found is not None and not self._found.finished
+        if self.unclear or (thinking and may_end_here(self._tokenizer, ids, markers)):
+            self._found = find_thoughts(self._tokenizer, ids, markers, self._opened)
+            # A model may write the sign also where the prompt has it.
+            self.unclear = may_begin(self._tokenizer, ids, markers)
+        if self._found is None:
+            return None
+        if self._found.finished:
+            return replace(self._found, response=(self._found.response[0], len(ids)))
+        seen = len(ids) - held_back(self._tokenizer, ids, markers)
+        start = self._found.thoughts[0]
+        return replace(self._found, thoughts=(start, max(start, seen)))

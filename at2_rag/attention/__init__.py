@@ -1,0 +1,1 @@
+"""What is recorded: a model's attention, exact and in bounded memory."""

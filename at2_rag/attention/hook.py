@@ -1,0 +1,157 @@
+"""The hook in transformers: an attention function that lets a listener hear each call.
+
+transformers lets anyone register an attention function, which its models then call after
+position encoding and cache update. Ours hands everything on to the function that the model was
+loaded with, and, while a listener is set in the current thread or task, shows it what went by.
+There is no code per architecture.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from at2_rag.attention.weights import AttentionCall
+from at2_rag.errors import UnsupportedModelError
+
+_PREFIX = "at2_recording_"
+
+#: Ends every refusal.
+SUPPORTED = (
+    "Supported are decoder-only language models of transformers whose attention goes through "
+    "its AttentionInterface, such as Llama, Qwen, Mistral, Gemma, Phi, OLMo, Granite, SmolLM, "
+    "GPT-NeoX and gpt-oss, loaded with sdpa, eager, flash or flex attention."
+)
+
+
+class Listener(Protocol):
+    """Hears every attention call of a pass."""
+
+    seen: dict[int, int]
+    """Queries that each attention module, by identity, has been handed so far."""
+
+    def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
+        """Take in one call: what it was, and the other arguments (``value`` among them)."""
+
+
+#: Belongs to the current thread or task, so that concurrent answers never see each other.
+_listener: ContextVar[Listener | None] = ContextVar("at2_listener", default=None)
+
+
+def eager_function(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """Return the eager attention that the module's own file defines."""
+    home = sys.modules.get(type(module).__module__)
+    return getattr(home, "eager_attention_forward", None)
+
+
+def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    def attention(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | BlockMask | None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        if (listener := _listener.get()) is not None:
+            first_query = listener.seen.get(id(module), 0)
+            listener.seen[id(module)] = first_query + query.shape[2]
+            call = _as_call(module, query, key, attention_mask, first_query, kwargs)
+            if "flex" in wrapped:
+                # Flex attention knows of nothing that its mask does not hide.
+                call = replace(call, causal=False, sliding_window=None)
+            listener.hear(module, call, {"value": value, **kwargs})
+        function = ALL_ATTENTION_FUNCTIONS.get(wrapped) or eager_function(module)
+        assert function is not None  # checked when the model's capture was made
+        result: tuple[Tensor, Tensor | None] = function(
+            module, query, key, value, attention_mask, **kwargs
+        )
+        return result
+
+    return attention
+
+
+def _as_call(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    mask: Any,
+    first_query: int,
+    kwargs: dict[str, Any],
+) -> AttentionCall:
+    if mask is not None and not isinstance(mask, Tensor | BlockMask):
+        raise UnsupportedModelError(
+            f"{type(module).__name__} was handed a {type(mask).__name__} as its mask; expected a "
+            'tensor or a BlockMask. Load the model with attn_implementation="sdpa" or "eager".'
+        )
+    scaling = kwargs.get("scaling")
+    sinks = kwargs.get("s_aux")
+    causal = kwargs.get("is_causal")
+    return AttentionCall(
+        query.detach(),
+        key.detach(),
+        mask if isinstance(mask, Tensor) else None,
+        scaling=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
+        first_query=first_query,
+        causal=getattr(module, "is_causal", True) if causal is None else bool(causal),
+        softcap=kwargs.get("softcap"),
+        sinks=getattr(module, "sinks", None) if sinks is None else sinks,
+        sliding_window=kwargs.get("sliding_window"),
+        position_bias=kwargs.get("position_bias"),
+        block_mask=mask if isinstance(mask, BlockMask) else None,
+    )
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let ``listener`` hear what the current thread or task computes within the block."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def install(model: PreTrainedModel) -> str:
+    """Make the model's attention recordable and return the name of the function it goes on using.
+
+    Raises:
+        UnsupportedModelError: If the function it was loaded with cannot be followed.
+    """
+    wrapped: str = model.config._attn_implementation
+    if wrapped.startswith(_PREFIX):
+        # A copy from another process has the name, and the function is not known here yet.
+        wrapped = wrapped.removeprefix(_PREFIX)
+        _register(wrapped)
+        return wrapped
+    if wrapped != "eager" and wrapped not in ALL_ATTENTION_FUNCTIONS:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, which is "
+            f"not registered with transformers. {SUPPORTED}"
+        )
+    if "paged" in wrapped:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} was loaded with attn_implementation={wrapped!r}, whose masks "
+            "cannot be read row by row. Load it with sdpa, eager, flash or flex attention."
+        )
+    model.set_attn_implementation(_register(wrapped))
+    return wrapped
+
+
+def _register(wrapped: str) -> str:
+    """Make the recording function of another known to transformers, and return its name."""
+    name = _PREFIX + wrapped
+    if name not in ALL_ATTENTION_FUNCTIONS:
+        AttentionInterface.register(name, _recording_function(wrapped))
+        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[wrapped])
+    return name

@@ -1,0 +1,179 @@
+"""Recording a model's attention weights while it answers or reads."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from at2_rag.attention.hook import install, listening
+from at2_rag.attention.pending_rows import MOST_ROWS, PendingRows, layers_in_cache
+from at2_rag.attention.probe import AttentionShape, probe_model
+from at2_rag.attention.weights import (
+    DEFAULT_BYTE_LIMIT,
+    AttentionCall,
+    Scratch,
+    WeightChunk,
+    attention_weights,
+)
+
+
+class Fold(Protocol):
+    """Consumes attention weights as they come and keeps something small."""
+
+    def heads(self, layer: int) -> Sequence[int] | None:
+        """Return the heads of a layer whose weights are wanted; ``None`` for all."""
+
+    def add(self, layer: int, chunk: WeightChunk) -> None:
+        """Take in the weights of some heads and rows of one layer."""
+
+
+class RecordingLost(Exception):
+    """The pass could not be followed, as with a preallocated cache; read it in one pass instead."""
+
+
+class AttentionCapture:
+    """Records one model's attention; made once per model by :func:`capture_of`.
+
+    Attributes:
+        shape: Layers that have attention, and heads in each.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.shape, self._layers = probe_model(model)
+        self._in_cache = layers_in_cache(model, self._layers)
+
+    @contextmanager
+    def recording(
+        self,
+        model: PreTrainedModel,
+        fold: Fold,
+        first_row: int,
+        byte_limit: int = DEFAULT_BYTE_LIMIT,
+        *,
+        stepwise: bool = False,
+    ) -> Iterator[Recording]:
+        """Fold the attention weights of all queries from position ``first_row`` on.
+
+        Covers what the current thread or task computes within the block: one forward pass, or a
+        generation step by step. At its end, all is folded.
+
+        Args:
+            model: The model that this capture was made for.
+            fold: Takes the weights.
+            first_row: Absolute position of the first query that is wanted.
+            byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
+            stepwise: Whether it is a generation with a cache, whose steps may wait for one another.
+
+        Raises:
+            RecordingLost: From within the model's pass, if its cache cannot be followed.
+        """
+        install(model)  # in case somebody chose another attention function since
+        waiting = self._in_cache if stepwise else frozenset[int]()
+        recording = Recording(self._layers, fold, first_row, byte_limit, waiting)
+        with listening(recording):
+            yield recording
+        recording.catch_up()
+
+
+class Recording:
+    """Hears a model's attention and folds it.
+
+    Args:
+        layers: Index of each attention layer by the identity of its module.
+        fold: Takes the weights.
+        first_row: Absolute position of the first query that is wanted.
+        byte_limit: Working memory.
+        waiting: Layers whose steps may wait for one another.
+    """
+
+    def __init__(
+        self,
+        layers: dict[int, int],
+        fold: Fold,
+        first_row: int,
+        byte_limit: int,
+        waiting: frozenset[int],
+    ) -> None:
+        self.seen: dict[int, int] = {}
+        self._layers, self._fold = layers, fold
+        self._first_row, self._byte_limit = first_row, byte_limit
+        self._scratch = Scratch()
+        self._pending = {layer: PendingRows() for layer in waiting}
+
+    def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
+        """Take in one call."""
+        layer = self._layers.get(id(module))
+        queries, keys = call.query.shape[2], call.key.shape[2]
+        # A preallocated cache hands over more keys than were seen; without any cache, every
+        # step hands over the whole text again.
+        repeated = call.first_query > 0 and keys == queries > 1
+        if layer is None or call.first_key < 0 or repeated:
+            raise RecordingLost
+        start = max(0, self._first_row - call.first_query)
+        if start >= queries:
+            return
+        call = call.from_row(start)
+        pending = self._pending.get(layer)
+        if pending is None:
+            self._score(layer, call)
+            return
+        # A cache of a window lets go of keys that the rows which wait still need.
+        alone = call.first_key > 0 or call.position_bias is not None
+        if alone or not pending.goes_with(call):
+            self._score_pending(layer, pending)
+        if alone:
+            self._score(layer, call)
+            return
+        pending.add(call)
+        if pending.count >= MOST_ROWS:
+            self._score_pending(layer, pending)
+
+    def catch_up(self) -> None:
+        """Fold all rows that wait; between two steps of the model."""
+        for layer, pending in self._pending.items():
+            self._score_pending(layer, pending)
+
+    def _score_pending(self, layer: int, pending: PendingRows) -> None:
+        if pending.count:
+            self._score(layer, pending.take())
+
+    def _score(self, layer: int, call: AttentionCall) -> None:
+        heads = self._fold.heads(layer)
+        if heads is not None and not heads:
+            return
+        rows = slice(0, call.query.shape[2])
+        for chunk in attention_weights(call, rows, self._byte_limit, heads, self._scratch):
+            self._fold.add(layer, chunk)
+
+
+_captures: weakref.WeakKeyDictionary[PreTrainedModel, AttentionCapture] = (
+    weakref.WeakKeyDictionary()
+)
+_captures_lock = threading.Lock()
+
+
+def capture_of(model: PreTrainedModel) -> AttentionCapture:
+    """Return the model's capture, made and checked at first use.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    with _captures_lock:
+        if model not in _captures:
+            _captures[model] = AttentionCapture(model)
+        return _captures[model]
+
+
+def inspect_attention(model: PreTrainedModel) -> AttentionShape:
+    """Return how many layers and heads can be recorded.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    return capture_of(model).shape

@@ -1,0 +1,1 @@
+"""What comes in: passages and other documents, and the sources that they are cut into."""

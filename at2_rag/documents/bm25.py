@@ -1,0 +1,76 @@
+"""Narrowing many passages to the few that a model can read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from at2_rag.documents.passages import Passage
+from at2_rag.errors import InputError
+
+# Chinese and Japanese set no spaces between words, so each of their characters is a token.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = rf"[{_CJK}]|[^\W{_CJK}]+"
+
+
+def best_by_bm25(question: str, passages: Sequence[Passage], keep: int) -> list[int]:
+    """Find the passages that share the most telling words with a question.
+
+    Titles count as text. Passages that score the same (as all do when no word of the question
+    occurs in any) are kept in the order given.
+
+    Args:
+        question: What will be asked.
+        passages: The passages to choose from.
+        keep: How many to keep.
+
+    Returns:
+        The indices of the best ``keep`` passages in their original order; all of them where
+        there are no more.
+
+    Raises:
+        InputError: If ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise InputError(f"keep is {keep}; expected at least 1.")
+    if len(passages) <= keep:
+        return list(range(len(passages)))
+    return sorted(order_by_bm25(question, passages)[:keep])
+
+
+def order_by_bm25(question: str, passages: Sequence[Passage]) -> list[int]:
+    """Return the indices of all passages, those with the most telling words first.
+
+    Titles count as text. Passages that score the same stay in the order given.
+
+    Args:
+        question: What will be asked.
+        passages: The passages.
+    """
+    scores = _scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
+    return [int(index) for index in np.argsort(-scores, kind="stable")]
+
+
+def _scores(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    tokens = _tokenize(texts)
+    vocabulary = {token for group in tokens for token in group}
+    asked = [token for token in _tokenize([question])[0] if token in vocabulary]
+    if not asked:  # the library cannot index texts, or look up a question, without tokens
+        return np.zeros(len(texts), dtype=np.float32)
+    index = bm25s.BM25(backend="numpy")
+    index.index(tokens, show_progress=False)
+    return np.asarray(index.get_scores(asked), dtype=np.float32)
+
+
+def _tokenize(texts: Sequence[str]) -> list[list[str]]:
+    tokens: list[list[str]] = bm25s.tokenize(
+        [text.casefold() for text in texts],
+        token_pattern=_TOKEN,
+        stopwords="en",
+        return_ids=False,
+        show_progress=False,
+    )
+    return tokens

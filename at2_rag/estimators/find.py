@@ -1,0 +1,194 @@
+"""The score estimator that ``estimator="auto"`` stands for: found, or average attention."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from at2_rag.attention.recording import inspect_attention
+from at2_rag.errors import At2Error
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.estimators.download import (
+    LAYOUTS,
+    HubAccess,
+    cached_estimator,
+    cached_repositories,
+    fetch_estimator,
+)
+from at2_rag.estimators.known import THOUGHT_ESTIMATORS, hub_id, namesake, published_estimator
+
+#: Where an estimator lies beside a model: in a folder of this name, in the model's own.
+ESTIMATOR_FOLDER = "at2_estimator"
+
+
+class ThoughtEstimatorWarning(UserWarning):
+    """The score estimator was learned on thoughts, and is used for passages."""
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """What was found for a model.
+
+    Attributes:
+        estimator: Learned coefficients, or average attention.
+        model: Hub id or folder of the model.
+        origin: Folder or hub id that the coefficients are from; ``None`` for average attention.
+        problem: Why it is average attention; ``None`` where coefficients were found.
+    """
+
+    estimator: ScoreEstimator
+    model: str
+    origin: str | None
+    problem: str | None
+
+    @property
+    def advice(self) -> str | None:
+        """What whoever uses this should know; ``None`` if there is nothing to say."""
+        if self.problem is not None:
+            return _average_attention(self.model, self.problem)
+        if self.origin in THOUGHT_ESTIMATORS:
+            return (
+                f"The score estimator {self.origin} was learned on which of its thoughts made "
+                f"{self.model} respond as it did. How well it scores passages was not measured."
+            )
+        return None
+
+
+def auto_estimator(
+    model: PreTrainedModel, access: HubAccess | None = None, *, stacklevel: int = 2
+) -> ScoreEstimator:
+    """Return a learned estimator for a model if one can be found, else average attention.
+
+    Looks beside the model, in the hub's cache, and at the hub where one is published for it.
+    Takes seconds at most, and never fails because of a hub: then a warning says what happened,
+    what average attention is, and how to learn coefficients.
+
+    Args:
+        model: The model, as transformers loaded it.
+        access: How the hub may be used.
+        stacklevel: Of the warning.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    from at2_rag import AverageAttentionWarning  # at home where this is used
+
+    found = resolve_estimator(model, access)
+    if found.problem is not None:
+        message = f"{found.advice} Pass ScoreEstimator.uniform(model) to accept average attention."
+        warnings.warn(message, AverageAttentionWarning, stacklevel=stacklevel)
+    elif found.advice is not None:
+        warnings.warn(found.advice, ThoughtEstimatorWarning, stacklevel=stacklevel)
+    return found.estimator
+
+
+def resolve_estimator(model: PreTrainedModel, access: HubAccess | None = None) -> Resolution:
+    """Return what :func:`auto_estimator` returns and how it came to be, without a warning.
+
+    Args:
+        model: The model.
+        access: How the hub may be used.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    access = access or HubAccess()
+    shape = inspect_attention(model)
+    loaded_by = str(model.config.name_or_path or "")
+    model_id = hub_id(loaded_by)
+    name = model_id or loaded_by or type(model).__name__
+    try:
+        path, origin = _find(loaded_by, model_id, access)
+        return Resolution(ScoreEstimator.load(path, shape), name, origin, None)
+    except Exception as error:  # whatever a hub, a disk or a file do: the model can still answer
+        problem = str(error) if isinstance(error, At2Error) else f"{type(error).__name__}: {error}"
+        return Resolution(ScoreEstimator.uniform(model), name, None, problem.rstrip(". "))
+
+
+def _find(loaded_by: str, model_id: str | None, access: HubAccess) -> tuple[Path, str]:
+    """Return the first estimator there is, as a path and in words.
+
+    Raises:
+        At2Error: If there is none.
+    """
+    beside = estimator_beside(loaded_by) if loaded_by else None
+    if beside is not None:
+        return beside, str(beside)
+    if model_id is None:
+        raise At2Error(_unknown_model(loaded_by))
+    known = published_estimator(model_id)
+    in_cache = known and cached_estimator(known, access)
+    if known and in_cache:
+        return in_cache, known
+    own = _own_in_cache(model_id, access)
+    if own is not None:
+        return own
+    if known is None:
+        raise At2Error("none is published for this model, and none was found in the hub's cache")
+    return fetch_estimator(known, access), known
+
+
+def estimator_beside(model: str) -> Path | None:
+    """Return the folder of the estimator that lies in a model's folder, or ``None``.
+
+    Args:
+        model: What the model is loaded by; where it is a hub id, there is nothing beside it.
+    """
+    folder = Path(model)
+    if (folder / ESTIMATOR_FOLDER).is_dir():
+        return folder / ESTIMATOR_FOLDER
+    return folder if any((folder / names[0]).is_file() for names in LAYOUTS) else None
+
+
+def _own_in_cache(model_id: str, access: HubAccess) -> tuple[Path, str] | None:
+    """Return a cached estimator, of whichever owner, that says it was learned on this model."""
+    for repo_id in cached_repositories(access, f"at2-{model_id.split('/')[-1]}"):
+        folder = cached_estimator(repo_id, access)
+        if folder is not None and _learned_on(folder) == model_id.casefold():
+            return folder, repo_id
+    return None
+
+
+def _learned_on(folder: Path) -> str | None:
+    """Return the hub id, in lower case, of the model an estimator says it was learned on."""
+    try:
+        config = json.loads((folder / LAYOUTS[0][1]).read_text(encoding="utf-8"))
+        name = base_model_of(config["metadata"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if name is None else name.casefold()
+
+
+def base_model_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the hub id of the model that metadata say the coefficients were learned on."""
+    collected = metadata.get("collected")
+    model = collected.get("model") if isinstance(collected, Mapping) else None
+    name = model.get("name") if isinstance(model, Mapping) else None
+    return hub_id(name) if isinstance(name, str) else None
+
+
+def _unknown_model(loaded_by: str) -> str:
+    if not loaded_by:
+        return "the model does not say where it was loaded from"
+    problem = f"there is no {ESTIMATOR_FOLDER} beside it, and it is no model of the hub by name"
+    alike = namesake(loaded_by)
+    if alike is None:
+        return problem
+    return f"{problem}; if it is {alike}, estimator={published_estimator(alike)!r} is for it"
+
+
+def _average_attention(model: str, problem: str) -> str:
+    folder = f"{model}/{ESTIMATOR_FOLDER}" if Path(model).is_dir() else ESTIMATOR_FOLDER
+    return (
+        f"No learned score estimator is used for {model}: {problem}. Scores are average "
+        "attention, in which every attention head counts the same: it ranks sources, but much "
+        "worse than learned coefficients do. To learn them: at2-rag train collect --model "
+        f"{model} --data questions.jsonl --out collected, then at2-rag train fit collected --out "
+        f"{folder}."
+    )

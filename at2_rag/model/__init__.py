@@ -1,0 +1,1 @@
+"""The model: loaded, and run while its attention is recorded."""

@@ -1,0 +1,105 @@
+"""Loading models, tokenizers and estimators from the hub, from folders and from this package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from at2_rag.attention.recording import inspect_attention
+from at2_rag.errors import UnsupportedModelError
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.estimators.download import HubAccess
+from at2_rag.estimators.find import auto_estimator
+from at2_rag.estimators.known import AUTO
+
+#: Options that say where a model is, which is where its tokenizer is too.
+_TOKENIZER_OPTIONS = (
+    "revision",
+    "token",
+    "cache_dir",
+    "local_files_only",
+    "trust_remote_code",
+    "subfolder",
+    "gguf_file",
+)
+
+
+def load_model(
+    name: str | Path, options: dict[str, Any]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: Hub id or folder.
+        options: Of ``AutoModelForCausalLM.from_pretrained``.
+
+    Raises:
+        OSError: If there is no such model, from transformers.
+        UnsupportedModelError: If it is no causal language model.
+    """
+    shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
+    tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+    try:
+        return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
+    except ValueError as error:
+        if "Unrecognized configuration class" not in str(error):
+            raise
+        raise UnsupportedModelError(
+            f"{name} is no causal language model of transformers; expected a decoder-only "
+            "model, such as Llama, Qwen or Gemma."
+        ) from error
+
+
+_DEMO = resources.files("at2_rag") / "demo_model"
+
+
+def load_demo_estimator() -> ScoreEstimator:
+    """Load the coefficients learned for the small model inside this package."""
+    with resources.as_file(_DEMO / "estimators" / "network") as path:
+        return ScoreEstimator.load(path)
+
+
+def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the small model inside this package, in float32."""
+    with resources.as_file(_DEMO) as path:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
+    model.config.name_or_path = "at2-rag demo reader"
+    return model, tokenizer
+
+
+def load_estimator(
+    where: str | Path,
+    model: PreTrainedModel,
+    access: HubAccess | None = None,
+    *,
+    stacklevel: int = 2,
+) -> ScoreEstimator:
+    """Load a score estimator for ``model`` from a folder, a file or the hub.
+
+    Args:
+        where: Folder, file or hub id; ``"auto"`` for whichever can be found for the model, and
+            average attention where none can, with a warning. A folder of that name is
+            ``Path("auto")``.
+        model: The model that it is for.
+        access: How the hub may be used.
+        stacklevel: Of the warning.
+
+    Raises:
+        FileFormatError: If it cannot be read.
+        EstimatorMismatchError: If it is for another model.
+    """
+    if where == AUTO:
+        return auto_estimator(model, access, stacklevel=stacklevel + 1)
+    shape = inspect_attention(model)
+    if isinstance(where, Path) or Path(where).exists():
+        return ScoreEstimator.load(where, shape)
+    return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)

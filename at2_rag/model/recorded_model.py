@@ -1,0 +1,298 @@
+"""The two ways to run the model while its attention is folded: answering, and reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.recording import AttentionCapture, Recording, RecordingLost, capture_of
+from at2_rag.errors import NumericalError
+from at2_rag.estimators import ScoreEstimator, TokenAttention
+from at2_rag.model.generate_options import end_ids, generate_options, is_recordable
+from at2_rag.model_facts import few_logits, input_device
+
+#: Answer tokens to make room for at first.
+_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Generation:
+    """An answer as token ids.
+
+    Attributes:
+        ids: Token ids, without the end token.
+        attention: Of its tokens, folded with the estimator's weightings.
+        truncated: Whether it stopped at the longest length.
+    """
+
+    ids: tuple[int, ...]
+    attention: TokenAttention
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A generation that is going on; to be used before its next step only.
+
+    Attributes:
+        ids: Token ids so far, without the end token.
+    """
+
+    ids: tuple[int, ...]
+    _prompt: tuple[int, ...]
+    _fold: LinearFold
+    _recording: Recording
+
+    def first(self, tokens: int) -> Generation:
+        """Return the first ``tokens`` of them, as they will be in the finished generation.
+
+        Raises:
+            NumericalError: If their attention is NaN.
+        """
+        self._recording.catch_up()
+        return _recorded(self._fold, self._prompt, self.ids[:tokens], truncated=False)
+
+
+#: Called after each step of a generation; what it raises ends the generation. ``None`` where the
+#: steps cannot be followed.
+Watch = Callable[[Progress | None], None]
+
+
+class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes are untyped here
+    """Stops nothing by itself, and tells a watch of each step."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        prompt: Sequence[int],
+        ends: set[int],
+        followed: tuple[LinearFold, Recording] | None,
+    ) -> None:
+        self._watch, self._prompt, self._ends = watch, tuple(prompt), ends
+        self._followed = followed
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        if self._followed is None:
+            self._watch(None)
+        else:
+            # The newest token waits for the next step: a cache that cannot be followed shows then,
+            # and some devices generate one token more than they return.
+            new = input_ids[0, len(self._prompt) : -1].tolist()
+            self._watch(Progress(_until_end(new, self._ends), self._prompt, *self._followed))
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+class _NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes are untyped here
+    """Remembers whether any logit was NaN, without waiting for the device."""
+
+    def __init__(self) -> None:
+        self._found: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        bad = torch.isnan(scores).any()
+        self._found = bad if self._found is None else self._found | bad
+        return scores
+
+    @property
+    def found(self) -> bool:
+        return self._found is not None and bool(self._found)
+
+
+class RecordedModel:
+    """A model together with its capture and the estimator that its attention is folded with.
+
+    Args:
+        model: The reader's model.
+        capture: Its capture.
+        estimator: Its coefficients.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, capture: AttentionCapture, estimator: ScoreEstimator
+    ) -> None:
+        self.model = model
+        self._capture = capture
+        self._estimator = estimator
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A capture knows the model's layers by identity, which a copy's layers do not share.
+        return {"model": self.model, "_estimator": self._estimator}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._capture = capture_of(self.model)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        options: dict[str, Any],
+        watch: Watch | None = None,
+    ) -> list[Generation]:
+        """Generate an answer to each prompt and fold the attention of its tokens.
+
+        Args:
+            prompts: Token ids of each; they are padded on the left to the longest.
+            options: Of ``model.generate``.
+            watch: Told of each step; for a single prompt only.
+
+        Raises:
+            InputError: If the options ask for several answers to a prompt.
+            NumericalError: If logits or attention are NaN.
+        """
+        options = generate_options(self.model, options)
+        nans = _NanWatch()
+        processors = LogitsProcessorList([*(options.pop("logits_processor", None) or []), nans])
+        longest = max(map(len, prompts))
+        pad = options["pad_token_id"]
+        rows = [[pad] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+        device = input_device(self.model)
+        arguments = {
+            "input_ids": torch.tensor(rows, device=device),
+            "attention_mask": _left_padded(list(map(len, prompts))).to(device),
+            "logits_processor": processors,
+            **few_logits(self.model, 1),
+            **options,
+        }
+        ends = end_ids(self.model, options)
+        output, fold = self._run(arguments, prompts[0], ends, watch)
+        if nans.found:
+            raise NumericalError(_not_finite("logits"))
+        found = []
+        for index, (prompt, new) in enumerate(
+            zip(prompts, output[:, longest:].tolist(), strict=True)
+        ):
+            if len(prompts) > 1:
+                new = _without(new, pad)  # where others went on
+            ids = _until_end(new, ends)
+            truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
+            if fold is None:
+                found.append(Generation(ids, self.read(prompt, ids), truncated))
+                continue
+            found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+        return found
+
+    @torch.inference_mode()
+    def read(self, prompt: Sequence[int], answer: Sequence[int]) -> TokenAttention:
+        """Read a given answer in one pass and return the attention of its tokens.
+
+        Raises:
+            NumericalError: If logits or attention are NaN.
+        """
+        if not answer:
+            weightings = len(self._estimator.weightings)
+            return TokenAttention(torch.zeros(weightings, 0, len(prompt)), tuple(prompt), ())
+        # The last token of the answer is predicted, and predicts nothing that is wanted.
+        ids = [*prompt, *answer][:-1]
+        fold = self._fold(len(prompt), len(answer))
+        with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
+            tokens = torch.tensor([ids], device=input_device(self.model))
+            logits = self.model(
+                input_ids=tokens, use_cache=False, **few_logits(self.model, 1)
+            ).logits
+        if bool(torch.isnan(logits).any()):
+            raise NumericalError(_not_finite("logits"))
+        return _attention(fold, ids, answer)
+
+    def _run(
+        self,
+        arguments: dict[str, Any],
+        prompt: Sequence[int],
+        ends: set[int],
+        watch: Watch | None,
+    ) -> tuple[Tensor, LinearFold | None]:
+        given = arguments.pop("stopping_criteria", None) or []
+
+        def generate(followed: tuple[LinearFold, Recording] | None) -> Tensor:
+            steps = [] if watch is None else [_Steps(watch, prompt, ends, followed)]
+            criteria = StoppingCriteriaList([*given, *steps])
+            output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
+            return output
+
+        if is_recordable(self.model, arguments):
+            longest = arguments["input_ids"].shape[1]
+            fold = self._fold(longest, _STEPS)
+            try:
+                with self._capture.recording(
+                    self.model, fold, first_row=longest - 1, stepwise=True
+                ) as recording:
+                    output = generate((fold, recording))
+                return output, fold
+            except RecordingLost:
+                pass  # an unforeseen cache: answer again without recording, then read
+        return generate(None), None
+
+    def _fold(self, prompt_length: int, rows: int) -> LinearFold:
+        first_row = prompt_length - 1
+        return LinearFold(self._estimator.weightings, first_row, rows, first_row + rows)
+
+
+def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:
+    stop = next((i for i, token in enumerate(ids) if token in ends), len(ids))
+    return tuple(ids[:stop])
+
+
+def _without(ids: list[int], pad: int) -> list[int]:
+    """Return the ids without padding behind them."""
+    last = max((index for index, token in enumerate(ids) if token != pad), default=-1)
+    return ids[: last + 1]
+
+
+def _left_padded(lengths: Sequence[int]) -> Tensor:
+    """Return (texts, longest): 0 where a text is padded, else 1."""
+    longest = max(lengths)
+    return (torch.arange(longest) >= longest - torch.tensor(lengths)[:, None]).long()
+
+
+def _recorded(
+    fold: LinearFold,
+    prompt: Sequence[int],
+    ids: tuple[int, ...],
+    truncated: bool,
+    place: tuple[int, int] | None = None,
+) -> Generation:
+    """Return a generation with its attention.
+
+    Args:
+        fold: Of the batch.
+        prompt: Token ids.
+        ids: Of the answer.
+        truncated: Whether it stopped at the longest length.
+        place: Which of the batch it is, and how long the longest prompt is; ``None`` if alone.
+    """
+    index, longest = place or (0, len(prompt))
+    attention = _attention(fold, (*prompt, *ids[:-1]), ids, index, longest - len(prompt))
+    return Generation(ids, attention, truncated)
+
+
+def _attention(
+    fold: LinearFold,
+    keys: Sequence[int],
+    answer: Sequence[int],
+    index: int = 0,
+    padding: int = 0,
+) -> TokenAttention:
+    """Return one text's attention: the ``index``-th's, which has so much padding before it."""
+    tables = fold.table(index, len(answer), slice(padding, padding + len(keys)))
+    if not bool(torch.isfinite(tables).all()):
+        raise NumericalError(_not_finite("attention"))
+    return TokenAttention(tables, tuple(keys), tuple(answer))
+
+
+def _not_finite(what: str) -> str:
+    return (
+        f"The model's {what} became NaN or infinite; expected finite numbers. Load it in a wider "
+        'type (dtype="float32" or "bfloat16"), or check its weights.'
+    )

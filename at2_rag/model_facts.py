@@ -1,0 +1,45 @@
+"""What is asked of a model before it runs: its device, its vocabulary, and its last logits."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Return the device that a model's tokens are to be on.
+
+    Weights that accelerate has offloaded to the processor or to disk are on no device until they
+    are used; then the hook that loads them says where that is.
+    """
+    embeddings = model.get_input_embeddings()
+    device: torch.device = embeddings.weight.device
+    if device.type != "meta":
+        return device
+    hook = getattr(embeddings, "_hf_hook", None)
+    for part in getattr(hook, "hooks", (hook,)):  # several can follow one another
+        if (execution := getattr(part, "execution_device", None)) is not None:
+            return torch.device(execution)
+    return device
+
+
+def vocabulary_size(model: PreTrainedModel) -> int:
+    """Return how many token ids the model knows; packed weights do not have it as their shape."""
+    config: Any = model.config.get_text_config(decoder=True)
+    return int(config.vocab_size)
+
+
+def few_logits(model: PreTrainedModel, rows: int) -> dict[str, Tensor]:
+    """Return the options of a pass that needs the logits of the last ``rows`` tokens only.
+
+    Empty for models that always compute all of them, so callers take the last rows either way.
+    """
+    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+        # Places, not their number: given a number, Gemma 4 with shared layers leaves queries out
+        # of its attention as well, which only functions by the names it knows get right.
+        return {"logits_to_keep": torch.arange(-rows, 0)}
+    return {}

@@ -1,0 +1,193 @@
+"""Chat templates: messages to text, with what comes from outside at known places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from at2_rag.documents.conversation import SYSTEM_ID, Conversation, Message
+from at2_rag.documents.passages import Passage
+from at2_rag.errors import InputError
+from at2_rag.spans import Span
+
+
+@dataclass(frozen=True)
+class RenderedChat:
+    """A conversation as text, up to where the answer begins.
+
+    Attributes:
+        text: The text.
+        content: Characters of the user's message.
+        verbatim: Characters of each document that was put in as it is.
+    """
+
+    text: str
+    content: Span
+    verbatim: tuple[Span, ...]
+
+
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase,
+    content: str,
+    conversation: Conversation,
+    verbatim: Sequence[Passage] = (),
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> RenderedChat:
+    """Return the chat prompt, and where ``content`` and all that is ``verbatim`` lie in it.
+
+    The template is rendered around markers that these texts then replace, so a template that trims,
+    escapes or rewrites contents does not move or change them. All other messages go through it as
+    they are.
+
+    Args:
+        tokenizer: Its chat template is used.
+        content: The user's message, kept as it is.
+        conversation: What is said around it.
+        verbatim: Documents of the conversation to keep as they are, known by their ids; with other
+            texts than the conversation has, these are put in.
+        options: Of the template.
+
+    Raises:
+        InputError: If the template refuses the messages, or loses or repeats one to be kept.
+    """
+
+    def write(marked: Conversation, marker: str, unused: str) -> str:
+        return _apply(tokenizer, marked.messages(marker), marked.system, unused, options)
+
+    taken = f"{conversation} {tokenizer.chat_template} {dict(options)}"
+    return _render(write, content, conversation, verbatim, taken)
+
+
+def render_plain(
+    content: str, conversation: Conversation, verbatim: Sequence[Passage] = ()
+) -> RenderedChat:
+    """Return a plain-text prompt for models without a chat template, and what lies where in it.
+
+    Args:
+        content: The user's message, kept as it is.
+        conversation: What is said around it.
+        verbatim: As for :func:`render_chat`.
+    """
+
+    def write(marked: Conversation, marker: str, _: str) -> str:
+        lines = [marked.system] if marked.system else []
+        messages = marked.messages(marker)
+        lines += [marker if i == marked.place else _line(m) for i, m in enumerate(messages)]
+        return "".join(f"{line}\n\n" for line in lines) + "Answer:"
+
+    return _render(write, content, conversation, verbatim, f"{conversation}")
+
+
+def _line(message: Message) -> str:
+    said = [message["content"]] if message.get("content") else []
+    if calls := message.get("tool_calls"):
+        said.append(json.dumps(calls, ensure_ascii=False, default=str))
+    return f"{message['role'].capitalize()}: {' '.join(said)}"
+
+
+def _render(
+    write: Callable[[Conversation, str, str], str],
+    content: str,
+    conversation: Conversation,
+    verbatim: Sequence[Passage],
+    taken: str,
+) -> RenderedChat:
+    """Write a conversation with markers in it, and put texts in their places.
+
+    Args:
+        write: Writes a conversation, with a marker as the user's message and one that is nowhere.
+        content: What replaces the user's message.
+        conversation: The conversation.
+        verbatim: What replaces the other markers.
+        taken: Text that a marker must not be found in.
+    """
+    unused, *markers = islice(_markers_not_in(taken), 2 + len(verbatim))
+    marks = {document.id: mark for document, mark in zip(verbatim, markers[1:], strict=True)}
+    text = write(conversation.with_texts(marks), markers[0], unused)
+    if (shown := text.count(markers[0])) != 1:
+        raise InputError(
+            f"The chat template shows the user's message {shown} times; expected once. "
+            "Set tokenizer.chat_template to one that keeps message contents."
+        )
+    for document, marker in zip(verbatim, markers[1:], strict=True):
+        if (shown := text.count(marker)) != 1:
+            raise _not_once(document, shown)
+    return _with_texts(text, markers, [content, *(document.text for document in verbatim)])
+
+
+def _with_texts(text: str, markers: Sequence[str], texts: Sequence[str]) -> RenderedChat:
+    """Put a text in the place of each marker."""
+    result, done = "", 0
+    spans: dict[int, Span] = {}
+    for position, index in sorted((text.index(mark), i) for i, mark in enumerate(markers)):
+        result += text[done:position]
+        spans[index] = (len(result), len(result) + len(texts[index]))
+        result += texts[index]
+        done = position + len(markers[index])
+    content, *verbatim = (spans[index] for index in range(len(markers)))
+    return RenderedChat(result + text[done:], content, tuple(verbatim))
+
+
+def _not_once(document: Passage, shown: int) -> InputError:
+    name = "the system prompt" if document.id == SYSTEM_ID else document.id
+    return InputError(
+        f"The chat template shows {name} (role {document.metadata['role']}) {shown} times; "
+        f"expected once, to know where it lies. Leave {document.kind!r} out of source_kinds, take "
+        "the text out of this message, or set tokenizer.chat_template to one that keeps it."
+    )
+
+
+def _markers_not_in(text: str) -> Iterator[str]:
+    """Yield markers that no template changes: digits have no case and need no escaping.
+
+    Each has a single 7, in front, so that digits around it cannot make it ambiguous.
+    """
+    markers = (f"7{number:016b}" for number in count())
+    return (marker for marker in markers if marker not in text)
+
+
+def _apply(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: list[dict[str, Any]],
+    system: str | None,
+    unused: str,
+    options: Mapping[str, Any],
+) -> str:
+    def apply(chat: list[dict[str, Any]]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=True, **options
+        )
+        return text
+
+    def shows_system() -> bool:
+        try:
+            return unused in apply([{"role": "system", "content": unused}, *messages])
+        except TemplateError:
+            return False
+
+    try:
+        if system is None:
+            return apply(messages)
+        if shows_system():
+            return apply([{"role": "system", "content": system}, *messages])
+        # Templates without a system role raise (Gemma) or leave it out; the convention then is
+        # to put the instructions in front of the first user message.
+        return apply(_in_first_user_message(system, messages))
+    except (TemplateError, TypeError) as error:  # the latter where it adds to None
+        roles = [message["role"] for message in messages]
+        raise InputError(
+            f"The chat template refuses messages with the roles {roles}: {error}"
+        ) from error
+
+
+def _in_first_user_message(system: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    first = next(i for i, message in enumerate(messages) if message["role"] == "user")
+    merged = {**messages[first], "content": f"{system}\n\n{messages[first]['content']}"}
+    return [*messages[:first], merged, *messages[first + 1 :]]

@@ -1,0 +1,112 @@
+"""How a reader reads: everything a caller can choose, with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from at2_rag.documents.passages import SourceKind
+from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
+from at2_rag.errors import InputError
+from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate
+from at2_rag.prompt.thinking_markers import ThinkingMarkers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A reader's settings; each can be given to a single call as well.
+
+    Attributes:
+        source_unit: What is scored and cited: ``"sentence"``, ``"passage"``, ``"word"`` or
+            ``"token"``.
+        source_kinds: What is cut into sources: ``"passage"``, the caller's; ``"message"``, messages
+            of ``history``; ``"tool"``, those of its messages that are a tool's or function's
+            result; ``"system"``, the system prompt and messages of ``history`` with that role;
+            ``"thought"``, what the model wrote before its answer.
+        system: System prompt.
+        template_options: Passed to the tokenizer's ``apply_chat_template``, such as
+            ``{"enable_thinking": False}`` or ``{"tools": [...]}``; not to be changed later.
+        prompt: How passages and question become one message.
+        thinking: What a reasoning model writes around its thoughts; ``"auto"`` finds it in the
+            tokenizer's own tokens and chat template; ``None`` takes all that is written as the
+            answer.
+        max_new_tokens: Longest answer, with the thoughts before it.
+        max_citations: Most citations of one statement; as many again of thoughts.
+        min_score: Sources scored below are not cited; unitless.
+        on_overflow: When the prompt and the longest answer do not fit the model's context:
+            ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
+        language: Of sentences, as Punkt names it.
+        max_batch_tokens: Most tokens that are run at a time by ``answer_batch``: texts times the
+            longest, answer included. Caches grow with it.
+        transitive: Whether a statement that leans on an earlier one of the answer inherits its
+            citations; the paper's own behaviour is not to. Needs a calibrated estimator.
+    """
+
+    source_unit: SourceUnit = "sentence"
+    source_kinds: tuple[SourceKind, ...] = ("passage", "thought")
+    system: str | None = None
+    template_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    prompt: PromptTemplate = MULTI_PASSAGE
+    thinking: ThinkingMarkers | Literal["auto"] | None = "auto"
+    max_new_tokens: int = 256
+    max_citations: int = 3
+    min_score: float | None = None
+    on_overflow: Literal["error", "drop"] = "error"
+    language: str = "english"
+    max_batch_tokens: int = 8192
+    transitive: bool = True
+
+    def __post_init__(self) -> None:
+        check_unit(self.source_unit)
+        check_kinds(self.source_kinds)
+        object.__setattr__(self, "source_kinds", tuple(self.source_kinds))  # hashable from a list
+        _check_template_options(self.template_options)
+        for name in ("max_new_tokens", "max_citations", "max_batch_tokens"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")
+        if self.on_overflow not in ("error", "drop"):
+            raise InputError(f"on_overflow is {self.on_overflow!r}; expected 'error' or 'drop'.")
+        if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):
+            raise InputError(
+                f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "
+                "ThinkingMarkers('<think>', '</think>')."
+            )
+        if not isinstance(self.prompt, PromptTemplate):
+            raise InputError(
+                f"prompt is a {type(self.prompt).__name__}; expected a PromptTemplate: "
+                "PromptTemplate('… {passages} … {question} …')."
+            )
+
+    def override(self, options: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
+        """Return settings changed by those options that name one, and the other options."""
+        names = {field.name for field in fields(self)}
+        own = {name: value for name, value in options.items() if name in names}
+        rest = {name: value for name, value in options.items() if name not in names}
+        return replace(self, **own), rest
+
+
+#: What a prompt is made with, whatever the caller wants.
+_OWN_OPTIONS = {"conversation", "messages", "add_generation_prompt", "continue_final_message"}
+_OWN_OPTIONS |= {"tokenize", "return_dict", "return_tensors", "return_assistant_tokens_mask"}
+
+
+def _check_template_options(options: Mapping[str, Any]) -> None:
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise InputError(
+            f"template_options is {options!r}; expected a mapping from names to values: "
+            "{'enable_thinking': False}."
+        )
+    if taken := sorted(_OWN_OPTIONS & options.keys()):
+        raise InputError(
+            f"template_options holds {', '.join(taken)}; expected only what the template itself "
+            "looks at. Leave it out."
+        )
+
+
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise ``InputError`` if there are options that are no settings."""
+    if options:
+        names = ", ".join(Settings.__dataclass_fields__)
+        raise InputError(f"Unknown option(s) {', '.join(options)}; expected any of {names}.")

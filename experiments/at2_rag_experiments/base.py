@@ -1,0 +1,136 @@
+"""What every experiment offers: a config, things to measure one by one, and a report of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from at2_rag.errors import InputError
+from at2_rag.prompt.template import FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+
+if TYPE_CHECKING:
+    from at2_rag.reader import Reader
+    from rich.table import Table
+
+#: Plain JSON types by name.
+Record = dict[str, Any]
+
+#: Stands for generated worlds, which the demo reader knows.
+WORLDS = "worlds"
+
+PromptName = Literal["final-answer", "plain"]
+_PROMPTS: dict[str, PromptTemplate] = {"final-answer": FINAL_ANSWER, "plain": MULTI_PASSAGE}
+
+
+class Item(Protocol):
+    """One thing to measure: a question, or whatever an experiment goes through."""
+
+    @property
+    def id(self) -> str:
+        """Unique among the items of a run."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that its record depends on."""
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+SubjectT = TypeVar("SubjectT")
+
+#: Called after each step of a stretch of work with how many are done, how many there are, and
+#: whether it was done before.
+OnDone = Callable[[int, int, bool], None]
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """What all experiments can be told.
+
+    Attributes:
+        data: ``"worlds"``, or the name of a data set, or ``NAME=FILE`` for a file of its rows.
+        examples: How many examples; more of them only add to the fewer.
+        seed: Of whatever is random.
+        max_new_tokens: Longest answer.
+        prompt: ``"final-answer"``, the paper's for short answers (appendix A.6), or ``"plain"``,
+            the same without the instruction, for models that were trained to end so anyway, as
+            the demo reader was.
+    """
+
+    data: str = WORLDS
+    examples: int = 100
+    seed: int = 0
+    max_new_tokens: int = 64
+    prompt: PromptName = "plain"
+
+    def __post_init__(self) -> None:
+        for name in ("examples", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; expected at least 1.")
+        if self.prompt not in _PROMPTS:
+            raise InputError(
+                f"prompt is {self.prompt!r}; expected one of {', '.join(map(repr, _PROMPTS))}."
+            )
+
+    @property
+    def template(self) -> PromptTemplate:
+        """Return the prompt's template."""
+        return _PROMPTS[self.prompt]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an experiment found.
+
+    Attributes:
+        results: Plain JSON types.
+        tables: The same to be read.
+        draw: Draws it into a figure of matplotlib, whose size in inches is ``size``.
+        size: Width and height of the figure, in inches.
+        files: Text files to write beside the others, by name.
+    """
+
+    results: Record
+    tables: tuple[Table, ...]
+    draw: Callable[[Any], None]
+    size: tuple[float, float] = (10.0, 4.0)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+class Experiment(Protocol[ItemT, SubjectT]):
+    """One experiment with its config; :func:`at2_rag_experiments.run_experiment` runs it."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """What it was told."""
+
+    def items(self) -> Sequence[ItemT]:
+        """Return what is to be measured, in order; the same for the same config."""
+
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> SubjectT:
+        """Return what the items are measured on: the reader, or what was trained with it.
+
+        Called at each start, before any item is measured. What takes long is kept in the folder,
+        so that an interrupted preparation goes on where it stopped.
+
+        Args:
+            reader: With the model and the estimator.
+            folder: Of the results; there, and the experiment's own.
+            on_done: Follows what takes long.
+        """
+
+    def measure(self, subject: SubjectT, item: ItemT) -> Record:
+        """Return everything worth knowing about one item, in plain JSON types.
+
+        Args:
+            subject: What :meth:`prepare` returned.
+            item: One of :meth:`items`.
+        """
+
+    def report(self, records: Sequence[Record]) -> Report:
+        """Summarise the records of all items, in their order."""

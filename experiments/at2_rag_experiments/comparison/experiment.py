@@ -1,0 +1,293 @@
+"""Attribution methods side by side: faithfulness, time, coefficients (section 4, appendix B)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.documents.sources import SourceUnit, check_unit
+from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.evaluation import example_tasks
+from at2_rag.evaluation.compare import DEFAULT_ABLATIONS
+from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.training import TrainingExample
+from torch import Tensor
+
+from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.comparison.report import SIZE, draw, tables
+from at2_rag_experiments.comparison.results import summarize, timed
+from at2_rag_experiments.comparison.side_by_side import page, shown_record
+from at2_rag_experiments.comparison.timing import SHIPPED
+from at2_rag_experiments.comparison.training import (
+    KINDS,
+    MEASURED_HOPS,
+    ORIGINS,
+    Learned,
+    TrainingPlan,
+    label,
+    learn_all,
+)
+from at2_rag_experiments.examples import examples_for
+
+if TYPE_CHECKING:
+    from at2_rag.reader import Reader
+
+#: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
+METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
+
+#: A pass for each token of the passages is too many.
+_NOT_FOR_TOKENS = ("leave-one-out",)
+
+
+@dataclass(frozen=True)
+class MethodComparisonConfig(ExperimentConfig):
+    """What the comparison of methods can be told.
+
+    The prompt is the data set's own, or the reader's; ``prompt`` is not used.
+
+    Attributes:
+        examples: To measure on.
+        general: The data set that stands for learning in general; with worlds, one-hop questions
+            about them do, and two-hop questions are the task.
+        training_examples: To learn from, in general and from the task each; 2,000 in the paper.
+        training_ablations: Of each of these.
+        fit_steps: Of the paper's descent.
+        network_steps: Of training networks.
+        kinds: What is learned: ``at2`` is the paper's, ``at2-sentences`` the same learned on
+            sentences instead of tokens, and ``copying`` and ``network`` go beyond the paper.
+        methods: To compare these with, of :data:`at2_rag.methods.METHOD_NAMES`.
+        units: What sources are.
+        ablations: Random ablations of each measured example.
+        shown: Examples on the page.
+        columns: Methods on the page; without any, average attention, gradients, the surrogate of
+            the most ablations, both of the paper's and the reader's own estimator.
+    """
+
+    examples: int = 20
+    general: str = "dolly"
+    training_examples: int = 60
+    training_ablations: int = 32
+    fit_steps: int = 1000
+    network_steps: int = 300
+    kinds: tuple[str, ...] = tuple(KINDS)
+    methods: tuple[str, ...] = METHODS
+    units: tuple[SourceUnit, ...] = ("sentence", "token")
+    ablations: int = DEFAULT_ABLATIONS
+    shown: int = 3
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in (("training_examples", 1), ("network_steps", 1), ("shown", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}.")
+        if unknown := [kind for kind in self.kinds if kind not in KINDS]:
+            raise InputError(f"kinds holds {unknown[0]!r}; expected any of {', '.join(KINDS)}.")
+        if not self.units:
+            raise InputError("units is empty; expected at least one, such as 'sentence'.")
+        for unit in self.units:
+            check_unit(unit)
+        for name in self.methods:
+            method_by_name(name)
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        learned = (label(kind, origin) for kind in self.kinds for origin in ORIGINS)
+        known = (*self.methods, *learned, SHIPPED)
+        if unknown := [column for column in self.columns if column not in known]:
+            raise InputError(
+                f"columns holds {unknown[0]!r}; expected any of {', '.join(known)}, which are "
+                "what is compared."
+            )
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """What is to be learned."""
+        return TrainingPlan(
+            self.data,
+            self.general,
+            self.kinds,
+            self.training_examples,
+            self.training_ablations,
+            self.fit_steps,
+            self.network_steps,
+            self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class ComparisonItem:
+    """An example to measure methods on; or, without one, what was learned, to be noted.
+
+    Attributes:
+        example: The example.
+        shown: Whether it comes onto the page.
+    """
+
+    example: TrainingExample | None
+    shown: bool = False
+
+    @property
+    def id(self) -> str:
+        """The example's."""
+        return "learned" if self.example is None else f"example {self.example.id}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The example's; what is learned depends on the config alone."""
+        return "" if self.example is None else self.example.fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonSubject:
+    """What examples are measured on.
+
+    Attributes:
+        reader: Answers.
+        learned: The estimators.
+    """
+
+    reader: Reader
+    learned: Learned
+
+    @property
+    def estimators(self) -> Mapping[str, ScoreEstimator]:
+        """By the name that they are compared under; the reader's own is the last."""
+        own = self.reader.estimator
+        return {**self.learned.estimators, **({} if own.kind == "uniform" else {SHIPPED: own})}
+
+
+@dataclass(frozen=True)
+class _Remembering:
+    """A method whose scores can be looked at afterwards.
+
+    Attributes:
+        method: The method.
+        seen: Its scores so far, (targets, sources) each.
+    """
+
+    method: AttributionMethod
+    seen: list[Tensor] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The method's."""
+        return self.method.name
+
+    def scores(self, task: AttributionTask) -> Tensor:
+        """Return the method's, and remember them."""
+        self.seen.append(self.method.scores(task))
+        return self.seen[-1]
+
+    def forward_passes(self, task: AttributionTask) -> float:
+        """Return the method's."""
+        return self.method.forward_passes(task)
+
+
+@dataclass(frozen=True)
+class MethodComparison:
+    """Learns coefficients from a general task and from the measured one, and compares methods.
+
+    Attributes:
+        config: What it was told.
+    """
+
+    config: MethodComparisonConfig = MethodComparisonConfig()
+
+    @property
+    def name(self) -> str:
+        """``"method-comparison"``."""
+        return "method-comparison"
+
+    def items(self) -> Sequence[ComparisonItem]:
+        """Return what was learned, as one item, and the examples.
+
+        Raises:
+            InputError: If there is no such data, or too little of it.
+            FileFormatError: If a file cannot be read.
+            MissingResourceError: If the hub does not give the data.
+        """
+        told = self.config
+        found = examples_for("measuring", told.data, told.examples, told.seed, hops=MEASURED_HOPS)
+        shown = [ComparisonItem(example, i < told.shown) for i, example in enumerate(found)]
+        return [ComparisonItem(None), *shown]
+
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> ComparisonSubject:
+        """Learn what is to be compared, or load it; see :func:`learn_all`."""
+        settings = replace(reader.settings, max_new_tokens=self.config.max_new_tokens)
+        answering = type(reader)(reader.model, reader.tokenizer, reader.estimator, settings)
+        return ComparisonSubject(answering, learn_all(self.config.plan, answering, folder, on_done))
+
+    def measure(self, subject: ComparisonSubject, item: ComparisonItem) -> Record:
+        """Return what was learned, or all methods' measurements on an example, by unit.
+
+        Raises:
+            NumericalError: If the model or a method produced NaN.
+        """
+        if item.example is None:
+            return {"learned": subject.learned.record}
+        units: Record = {}
+        shown: Record = {}
+        for unit in self.config.units:
+            tasks = list(example_tasks(subject.reader, [item.example], source_unit=unit))
+            if not tasks:
+                return {"units": None}
+            methods = [_Remembering(method) for method in self._methods(subject, unit)]
+            units[unit] = timed(tasks[0], methods, self.config.ablations, self.config.seed)
+            if item.shown and units[unit]:
+                scores = {method.name: method.seen[-1] for method in methods}
+                shown[unit] = shown_record(tasks[0].answer, scores)
+        return {"id": item.example.id, "units": units, "shown": shown}
+
+    def report(self, records: Sequence[Record]) -> Report:
+        """Return tables, figure, results and the page.
+
+        Raises:
+            InputError: If nothing could be measured.
+        """
+        told = self.config
+        (learned, *examples) = records
+        found = summarize(examples, learned["learned"])
+        if found is None:
+            raise InputError(
+                f"None of the {len(examples)} examples fits the model's context and was answered "
+                "with a statement; expected at least one. Use another model, or other data."
+            )
+        results = {"experiment": self.name, "config": asdict(told), **found.to_dict()}
+        return Report(
+            results,
+            tables(found),
+            partial(draw, found),
+            SIZE,
+            {"side_by_side.html": self._page(examples)},
+        )
+
+    def _methods(self, subject: ComparisonSubject, unit: str) -> list[AttributionMethod]:
+        left_out = _NOT_FOR_TOKENS if unit == "token" else ()
+        names = [name for name in self.config.methods if name not in left_out]
+        learned = [AttentionMethod(e, name) for name, e in subject.estimators.items()]
+        return [*(method_by_name(name, seed=self.config.seed) for name in names), *learned]
+
+    def _page(self, examples: Sequence[Record]) -> str:
+        shown = [
+            (record["id"], unit, found, record["units"][unit])
+            for record in examples
+            for unit, found in record.get("shown", {}).items()
+        ]
+        return page(shown, self._columns)
+
+    @property
+    def _columns(self) -> Sequence[str]:
+        told = self.config
+        if told.columns:
+            return told.columns
+        surrogates = [name for name in told.methods if name.startswith("esm-")]
+        largest = sorted(surrogates, key=lambda name: int(name.removeprefix("esm-")))[-1:]
+        learned = [label("at2", origin) for origin in ORIGINS]
+        # What was not compared gets no column.
+        return ["average-attention", "gradient", *largest, *learned, SHIPPED]

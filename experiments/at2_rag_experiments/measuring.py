@@ -1,0 +1,91 @@
+"""Methods measured on one task at a time, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.evaluation import Comparison, compare
+from at2_rag.evaluation.results import MeasuredTarget, Measurement, Timing
+from at2_rag.methods import AttributionMethod
+
+from at2_rag_experiments.base import Record
+
+#: Fields of a ``Comparison`` that a record has; the summaries follow from them.
+_KEPT = (
+    "methods",
+    "ks",
+    "num_ablations",
+    "min_spread",
+    "seed",
+    "targets",
+    "measurements",
+    "timings",
+)
+
+
+def measured(
+    task: AttributionTask,
+    methods: Sequence[AttributionMethod],
+    ks: Sequence[int],
+    ablations: int,
+    seed: int,
+) -> Record:
+    """Measure methods on one task.
+
+    Args:
+        task: What to explain.
+        methods: Of different names.
+        ks: Of the top-k drops.
+        ablations: Random ablations, shared by all methods.
+        seed: Of these.
+
+    Returns:
+        Plain JSON types: the number of sources, and what a ``Comparison`` is made of. ``{}`` where
+        there is no statement or no source.
+
+    Raises:
+        NumericalError: If the model or a method produced NaN.
+    """
+    if not (task.targets and task.sources):
+        return {}
+    found = compare([task], methods, ks=ks, num_ablations=ablations, seed=seed).to_dict()
+    return {"sources": len(task.sources), **{name: found[name] for name in _KEPT}}
+
+
+def merged(records: Sequence[Record]) -> Comparison | None:
+    """Return the comparison that measuring all tasks in one go would have given.
+
+    Args:
+        records: From :func:`measured`, all told the same; an example is the place among them.
+
+    Returns:
+        The comparison; ``None`` if nothing was measured.
+    """
+    usable = {index: record for index, record in enumerate(records) if record}
+    if not usable:
+        return None
+
+    def placed(name: str) -> list[dict[str, Any]]:
+        return [
+            {**found, "example": index}
+            for index, record in usable.items()
+            for found in record[name]
+        ]
+
+    first = next(iter(usable.values()))
+    return Comparison(
+        tuple(first["methods"]),
+        tuple(first["ks"]),
+        first["num_ablations"],
+        first["min_spread"],
+        first["seed"],
+        len(records) - len(usable),
+        tuple(MeasuredTarget(**found) for found in placed("targets")),
+        tuple(
+            Measurement(**{**found, "drops": tuple(found["drops"])})
+            for found in placed("measurements")
+        ),
+        tuple(Timing(**found) for found in placed("timings")),
+    )

@@ -1,0 +1,165 @@
+"""Pruning the context by what a first answer used, and answering again (section 5, A.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.errors import ContextOverflowError, InputError
+
+from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.pruning.prefixes import answers_from_sets
+from at2_rag_experiments.pruning.ranking import (
+    WITHOUT_READING,
+    Ranking,
+    rank_by_method,
+    rank_by_use,
+    rank_unread,
+    with_titles_inside,
+)
+from at2_rag_experiments.pruning.report import draw, tables
+from at2_rag_experiments.pruning.results import key_of, summarize
+from at2_rag_experiments.questions import GoldQuestion, gold_questions
+from at2_rag_experiments.short_answers import exact_match, f1, short_answer
+
+if TYPE_CHECKING:
+    from at2_rag.reader import Reader
+
+#: ``retrieval`` is left out where the data do not tell the retriever's scores, and ``at2`` where
+#: the reader has no learned estimator.
+METHODS = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-32", "at2")
+
+
+@dataclass(frozen=True)
+class HotpotPruningConfig(ExperimentConfig):
+    """What the pruning experiment can be told.
+
+    Attributes:
+        methods: What ranks the passages: of ``oracle``, ``random``, ``bm25``, ``retrieval``, and
+            the names of :data:`at2_rag.methods.METHOD_NAMES`.
+        num_passages: Passages of each question about a world.
+        hops: Facts that a question about a world takes.
+    """
+
+    methods: tuple[str, ...] = METHODS
+    num_passages: int = 10
+    hops: int = 2
+
+
+@dataclass(frozen=True)
+class HotpotPruning:
+    """Drafts an answer from all passages, keeps the best k for every k, and answers again.
+
+    Whole passages are sources. Each set of passages that any method keeps is answered once, all
+    sets of a question together; beginnings that several prompts share are read once.
+
+    Attributes:
+        config: What it was told.
+    """
+
+    config: HotpotPruningConfig = HotpotPruningConfig()
+
+    @property
+    def name(self) -> str:
+        """``"hotpot-pruning"``."""
+        return "hotpot-pruning"
+
+    def items(self) -> Sequence[GoldQuestion]:
+        """Return the questions."""
+        told = self.config
+        return gold_questions(told.data, told.examples, told.seed, told.num_passages, told.hops)
+
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
+        """Return the reader; there is nothing to prepare."""
+        return reader
+
+    def measure(self, subject: Reader, item: GoldQuestion) -> Record:
+        """Return every method's ranking and the answers from all sets of passages kept.
+
+        Raises:
+            InputError: If there is no such method.
+            NumericalError: If the model produced NaN.
+        """
+        try:
+            task = subject.task(item.question, item.passages, **self._options)
+        except ContextOverflowError as error:
+            return {"too_long_by": error.excess}
+        rankings = self._rankings(subject, item, task)
+        everything = tuple(range(len(item.passages)))
+        wanted = [r.kept(k) for r in rankings.values() for k in range(1, len(everything) + 1)]
+        sets = sorted({item.supporting, *wanted} - {everything})
+        found = answers_from_sets(subject, item.question, item.passages, sets, **self._options)
+        answers = {everything: task.answer.text, **dict(zip(sets, found.texts, strict=True))}
+        return {
+            "passages": list(everything),
+            "supporting": list(item.supporting),
+            "gold": item.answer,
+            "prompt_tokens": task.prompt_length,
+            "truncated": task.answer.truncated,
+            "marked": short_answer(task.answer.text) is not None,
+            "cited": sorted({c.passage_index for c in task.answer.citations}),
+            "rankings": {name: ranking.to_dict() for name, ranking in rankings.items()},
+            "prompts": len(wanted),
+            "tokens": {"prompts": found.prompt_tokens, "read": found.read_tokens},
+            "answers": {key_of(k): _judged(a, item.answer) for k, a in sorted(answers.items())},
+        }
+
+    def report(self, records: Sequence[Record]) -> Report:
+        """Return tables, figure and results.
+
+        Raises:
+            InputError: If no question could be measured.
+        """
+        found = summarize(records)
+        if found is None:
+            least = min(record["too_long_by"] for record in records)
+            raise InputError(
+                f"None of the {len(records)} questions fits the model's context, by {least} tokens "
+                "or more; expected at least one that does. Use another model, or shorter passages."
+            )
+        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
+        return Report(results, tables(found), partial(draw, found), (11.0, 4.2))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        told = self.config
+        return {
+            "source_unit": "passage",
+            "prompt": told.template,
+            "max_new_tokens": told.max_new_tokens,
+        }
+
+    def _rankings(
+        self, reader: Reader, item: GoldQuestion, task: AttributionTask
+    ) -> Mapping[str, Ranking]:
+        """Return an order for each method that there is one by."""
+        absent = {"retrieval"} if item.retrieval is None else set()
+        absent |= {"at2"} if reader.estimator.kind == "uniform" else set()
+        methods = [name for name in self.config.methods if name not in absent]
+        whole = task
+        if task.answer.text and set(methods) - {*WITHOUT_READING, "at2"}:
+            passages = with_titles_inside(item.passages)
+            thoughts = None if task.answer.thoughts is None else task.answer.thoughts.text
+            whole = reader.task(
+                item.question, passages, task.answer.text, thoughts=thoughts, **self._options
+            )
+        found = {}
+        for name in methods:
+            if name == "at2":
+                found[name] = rank_by_use(task.answer)
+            elif name in WITHOUT_READING:
+                found[name] = rank_unread(name, item, self.config.seed)
+            else:
+                found[name] = rank_by_method(name, whole, self.config.seed)
+        return found
+
+
+def _judged(text: str, gold: str) -> Record:
+    """Return an answer and how right it is; all of it counts where nothing marks the end."""
+    final = short_answer(text)
+    said = text if final is None else final
+    return {"text": text, "exact": exact_match(said, gold), "f1": f1(said, gold)}

@@ -1,0 +1,78 @@
+"""Questions about worlds of which it is known which sentence states what the answer says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.documents.sentences import sentence_spans
+from at2_rag.training import TrainingExample
+from at2_rag.worlds import WorldExample, generate_examples
+
+_HOPS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, and its world where there is one.
+
+    Attributes:
+        example: The question.
+        world: With the right answer and where it stands.
+    """
+
+    example: TrainingExample
+    world: WorldExample | None = None
+
+    @property
+    def id(self) -> str:
+        """The example's."""
+        return self.example.id
+
+    @property
+    def fingerprint(self) -> str:
+        """The example's; the world follows from it."""
+        return self.example.fingerprint
+
+
+def with_worlds(examples: Sequence[TrainingExample], seed: int) -> list[Asked]:
+    """Return examples with the worlds that they were drawn from.
+
+    Args:
+        examples: From :func:`at2_rag.training.world_examples`, of one or two hops.
+        seed: That they were drawn with.
+
+    Raises:
+        KeyError: If they were drawn otherwise.
+    """
+    sizes = sorted({len(example.passages) for example in examples})
+    worlds = {
+        (world.question, world.passages): world
+        for kind in product(sizes, _HOPS)
+        for world in islice(generate_examples(seed, *kind), len(examples))
+    }
+    return [Asked(e, worlds[e.question, e.passages]) for e in examples]
+
+
+def stating_sources(task: AttributionTask, world: WorldExample) -> list[int | None]:
+    """Return, for each target, the index of the source that states it.
+
+    ``None`` for a statement that is not what the right answer says, word for word, and for the
+    final answer, which states nothing new.
+
+    Args:
+        task: With sentences as sources and statements as targets.
+        world: That the question is about.
+    """
+    places: dict[tuple[int, int], int] = {}
+    counts: dict[int, int] = {}
+    for index, source in enumerate(task.answer.attribution.sources):
+        sentence = counts.get(source.passage_index, 0)
+        counts[source.passage_index] = sentence + 1
+        places[source.passage_index, sentence] = index
+    said = [world.answer[start:end] for start, end in sentence_spans(world.answer)]
+    stated = dict(zip(said, world.supporting_sentences, strict=False))
+    found = (stated.get(statement.text) for statement in task.answer.statements)
+    return [None if place is None else places.get(place) for place in found]

@@ -1,0 +1,385 @@
+"""The paper's experiments: rules of scoring, going on after an interruption, what must hold."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from at2_rag import Passage, Reader, ScoreEstimator
+from at2_rag.cli.app import app
+from at2_rag.cli.experiment import ABOUT
+from at2_rag.documents.bm25 import order_by_bm25
+from at2_rag.errors import FileFormatError, InputError
+from conftest import TESTS
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from at2_rag_experiments import (
+    EXPERIMENTS,
+    HotpotPruning,
+    HotpotPruningConfig,
+    experiment_by_name,
+    run_experiment,
+)
+from at2_rag_experiments.pruning.keeping import RULES, largest_gap, min_share
+from at2_rag_experiments.pruning.ranking import descending, rank_unread, with_titles_inside
+from at2_rag_experiments.pruning.results import summarize
+from at2_rag_experiments.questions import gold_questions
+from at2_rag_experiments.short_answers import exact_match, f1, normalized, short_answer
+from at2_rag_experiments.store import RecordStore
+
+HOTPOT = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
+FILES = ("config.json", "records.jsonl", "results.json", "table.txt", "figure.png")
+SMALL = {"examples": 3, "num_passages": 3, "seed": 1}
+ABOUT_AT2 = ("random", "at2")
+
+
+def small(**told):
+    return HotpotPruning(HotpotPruningConfig(**{**SMALL, "methods": ABOUT_AT2, **told}))
+
+
+@pytest.fixture(scope="module")
+def run(demo_reader, tmp_path_factory):
+    """Every method on a few small worlds: the folder and the records."""
+    folder = tmp_path_factory.mktemp("run")
+    methods = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-4", "at2")
+    run_experiment(small(methods=methods, examples=4, num_passages=5), demo_reader, folder)
+    return folder, [json.loads(line)["record"] for line in lines_of(folder)]
+
+
+def lines_of(folder):
+    return (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+# Hand-made by the official rules: lower case, no punctuation, no articles, single spaces.
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The  Beatles!", "beatles"),
+        ("An apple, a day", "apple day"),
+        ("Theatre a", "theatre"),
+        ("U.S.A.", "usa"),
+        ("well-known", "wellknown"),
+        ("  The\tA\nan  ", ""),
+        ("Ärzte – “die”", "ärzte – “die”"),
+    ],
+)
+def test_normalization(text, expected):
+    assert normalized(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "gold", "exact", "shared"),
+    [
+        ("the Chief of Protocol.", "Chief of Protocol", 1.0, 1.0),
+        ("Chief", "Chief of Protocol", 0.0, 0.5),
+        ("chief chief", "Chief of Protocol", 0.0, 0.4),
+        ("Paris", "London", 0.0, 0.0),
+        ("Yes.", "yes", 1.0, 1.0),
+        ("yes they were", "yes", 0.0, 0.0),
+        ("no", "no one", 0.0, 0.0),
+        ("noanswer here", "noanswer", 0.0, 0.0),
+        ("", "London", 0.0, 0.0),
+    ],
+)
+def test_exact_match_and_f1(said, gold, exact, shared):
+    assert exact_match(said, gold) == exact
+    assert f1(said, gold) == pytest.approx(shared)
+
+
+@given(st.text(), st.text())
+def test_f1_is_symmetric_and_one_for_the_same(said, gold):
+    assert f1(said, gold) == f1(gold, said)
+    assert 0.0 <= f1(said, gold) <= 1.0
+    if normalized(said):
+        assert f1(said, said) == exact_match(said, said) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("She was born there. Final answer: Nengos", "Nengos"),
+        ("**Final Answer:** Nengos", "Nengos"),
+        ("**Final answer**: Nengos", "Nengos"),
+        ("Final answer: a\nFinal answer: b\nThat is it.", "b"),
+        ("Final answer:", ""),
+        ("Nengos", None),
+    ],
+)
+def test_the_short_answer_is_behind_the_last_mark(text, expected):
+    assert short_answer(text) == expected
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=12))
+def test_rules_keep_a_head_of_the_order(scores):
+    for rule in RULES.values():
+        assert 1 <= rule(scores) <= len(scores)
+    assert min_share(1e-9)(scores) == max(
+        1, sum(s > 0 and s >= 1e-9 * _sum(scores) for s in scores)
+    )
+    kept = largest_gap(scores)
+    ranked = [scores[i] for i in descending(scores)]
+    falls = [a - b for a, b in pairwise(ranked)]
+    assert not falls or falls[kept - 1] == max(falls)
+
+
+def _sum(scores):
+    return sum(s for s in scores if s > 0)
+
+
+def test_bm25_orders_all_passages():
+    passages = [Passage("a b"), Passage("The mayor of Pulpe"), Passage("A mayor sings")]
+    assert order_by_bm25("Who is the mayor of Pulpe?", passages) == [1, 2, 0]
+
+
+def test_orders_without_reading():
+    question = next(iter(gold_questions("worlds", 1, 3)))
+    oracle = rank_unread("oracle", question, 0)
+    assert set(oracle.order[: len(question.supporting)]) == set(question.supporting)
+    assert sorted(oracle.order) == list(range(10))
+    assert rank_unread("random", question, 0) == rank_unread("random", question, 0)
+    assert rank_unread("random", question, 0) != rank_unread("random", question, 1)
+
+
+def test_retrieval_scores_of_a_file_are_an_order(tmp_path):
+    context = {
+        "title": ["A", "B", "C", "D"],
+        "sentences": [["One."], ["Two."], [" "], ["Four.", " Five."]],
+        "score": [0.1, 0.9, 5, 0.5],
+    }
+    row = {
+        "question": "Which?",
+        "answer": "two",
+        "supporting_facts": {"title": ["D"], "sent_id": [0]},
+        "context": context,
+    }
+    path = tmp_path / "rows.json"
+    nothing_to_find = row | {"supporting_facts": {"title": ["C", "E"], "sent_id": [0, 0]}}
+    path.write_text(json.dumps([row, nothing_to_find]), encoding="utf-8")
+    (question,) = gold_questions(f"hotpot_qa={path}", 5, 0)
+    assert [p.text for p in question.passages] == ["One.", "Two.", "Four. Five."]
+    assert question.supporting == (2,)
+    assert rank_unread("retrieval", question, 0).order == (1, 2, 0)
+    assert rank_unread("oracle", question, 0).order == (2, 1, 0)
+    del context["score"]
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    assert gold_questions(f"hotpot_qa={path}", 5, 0)[0].retrieval is None
+
+
+def test_more_questions_begin_with_the_fewer():
+    for data in ("worlds", HOTPOT):
+        assert gold_questions(data, 5, 0)[:3] == gold_questions(data, 3, 0)
+        assert gold_questions(data, 3, 0) != gold_questions(data, 3, 1)
+
+
+def test_titles_inside_make_the_same_prompt(demo_reader):
+    question = gold_questions("worlds", 1, 3)[0]
+    asked = [question.passages, with_titles_inside(question.passages)]
+    tasks = [demo_reader.task(question.question, p, "It is.", source_unit="passage") for p in asked]
+    assert tasks[0].ids == tasks[1].ids
+    assert tasks[0].sources != tasks[1].sources
+
+
+def test_everything_is_written(run):
+    folder, records = run
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert results["questions"] == len(records) == 4
+    found = summarize(records)
+    assert json.loads(json.dumps(found.to_dict())).items() <= results.items()
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    table = (folder / "table.txt").read_text(encoding="utf-8")
+    assert "esm-4" in table
+    assert "largest gap" in table
+    assert "…" not in table
+
+
+def test_what_must_hold_of_pruning(run):
+    _, records = run
+    found = summarize(records)
+    methods = [curve.method for curve in found.curves]
+    assert methods == ["oracle", "random", "bm25", "average-attention", "esm-4", "at2"]
+    for curve in found.curves:
+        assert len(curve.points) == 5
+        # All passages kept is no pruning, and each point has kept as many as it says.
+        assert curve.points[-1] == found.unpruned
+        assert [point.kept.mean for point in curve.points] == [1, 2, 3, 4, 5]
+    oracle, at2 = found.curve("oracle"), found.curve("at2")
+    chance = found.curve("random")
+    for place in range(1, 5):
+        assert oracle.points[place].f1.mean >= chance.points[place].f1.mean
+        assert oracle.points[place].covered.mean == 1.0
+    assert found.supporting.f1 == oracle.points[1].f1
+    assert at2.points[2].f1.mean > chance.points[2].f1.mean
+    assert (at2.passes, at2.drafts) == (0.0, 1)
+    assert (oracle.passes, oracle.drafts) == (0.0, 0)
+    assert found.curve("esm-4").passes == 4.0
+    assert found.distinct < found.prompts == 30
+    for lead in found.leads:
+        for place, ahead in enumerate(lead.f1):
+            other = found.curve(lead.method).points[place].f1.mean
+            assert ahead.mean == pytest.approx(at2.points[place].f1.mean - other)
+    assert [lead.method for lead in found.leads] == methods[:-1]
+
+
+def test_numbers_chosen_by_scores(run):
+    _, records = run
+    found = summarize(records)
+    rules = {chosen.rule for chosen in found.chosen if chosen.method == "at2"}
+    assert rules == {*RULES, "as many as cited"}
+    at2 = found.curve("at2").points
+    for chosen in found.chosen:
+        assert 1 <= chosen.point.kept.mean <= 5
+        if chosen.method == "at2":
+            means = [point.f1.mean for point in at2]
+            assert min(means) <= chosen.fixed_f1 <= max(means)
+
+
+def test_answers_from_pruned_passages_are_the_readers_own(run, demo_reader):
+    """What is stored for a set of passages is what asking with them alone says."""
+    _, records = run
+    question = gold_questions("worlds", 1, 1, 5)[0]
+    for kept in ("0 1", "0 1 2 3"):
+        if kept not in records[0]["answers"]:
+            continue
+        shown = [question.passages[int(i)] for i in kept.split()]
+        answer = demo_reader.answer(question.question, shown, source_unit="passage")
+        assert records[0]["answers"][kept]["text"] == answer.text
+    pruned = demo_reader.prune(question.question, question.passages, top_k=2, source_unit="passage")
+    order = records[0]["rankings"]["at2"]["order"]
+    assert sorted(order[:2]) == list(pruned.kept)
+
+
+def test_interrupted_it_goes_on_to_the_same(demo_reader, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_experiment(small(), demo_reader, whole)
+
+    class Stopped(Exception):
+        """Somebody pressed a key."""
+
+    def stop(done, total, known):
+        assert total == 3
+        if done == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_experiment(small(), demo_reader, parts, stop)
+    assert lines_of(parts) == lines_of(whole)[:2]
+    with (parts / "records.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"id": "world-1-2", "finge')  # as if stopped while writing
+    seen = []
+    run_experiment(small(), demo_reader, parts, lambda *done: seen.append(done))
+    assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
+    for name in FILES:
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+
+    # Fewer questions are a part of it, and are not asked again.
+    fewer = run_experiment(small(examples=2), demo_reader, parts)
+    assert fewer.results["questions"] == 2
+    assert lines_of(parts) == lines_of(whole)
+
+
+def test_another_runs_folder_is_refused(run, demo_reader):
+    folder, _ = run
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"config\.num_passages is 3, there 5"):
+        run_experiment(small(), demo_reader, folder)
+    plain = Reader(
+        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
+    )
+    methods = HotpotPruningConfig(**SMALL).methods
+    with pytest.raises(InputError, match=r"estimator\.kind is 'uniform', there 'network'"):
+        run_experiment(small(methods=methods), plain, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_records_of_other_data_are_refused(tmp_path):
+    one, other = gold_questions("worlds", 1, 0)[0], gold_questions("worlds", 1, 0, 6)[0]
+    assert one.id == other.id
+    store = RecordStore(tmp_path, {})
+    assert store.add(one, {"a": (1, 2)}) == {"a": [1, 2]}
+    assert RecordStore(tmp_path, {}).get(one) == {"a": [1, 2]}
+    with pytest.raises(InputError, match="was measured on other data"):
+        RecordStore(tmp_path, {}).get(other)
+
+
+def test_a_bad_record_is_told_with_its_line(tmp_path):
+    RecordStore(tmp_path, {})
+    (tmp_path / "records.jsonl").write_text("[]\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=r"records\.jsonl:1: no record"):
+        RecordStore(tmp_path, {})
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(InputError, match=r"without config\.json"):
+        RecordStore(tmp_path, {})
+
+
+def test_hotpot_questions_that_do_not_fit_are_counted(demo_reader, tmp_path):
+    """Bytes instead of words: most contexts are too long for the demo reader."""
+    told = {"data": HOTPOT, "examples": 12, "max_new_tokens": 4, "methods": ("oracle", "bm25")}
+    config = HotpotPruningConfig(**told, prompt="final-answer")
+    questions = HotpotPruning(config).items()
+    assert len(questions) == 12
+    assert all(len(q.supporting) == 2 and q.answer for q in questions)
+    assert all(HotpotPruning(config).measure(demo_reader, q)["too_long_by"] > 0 for q in questions)
+    with pytest.raises(InputError, match="None of the 12 questions fits"):
+        run_experiment(HotpotPruning(config), demo_reader, tmp_path)
+
+
+def test_what_fits_is_measured_and_the_rest_is_counted(demo_reader, tmp_path):
+    def row(text):
+        return {
+            "question": "Who leads Vungon?",
+            "answer": "Tete Gorun",
+            "supporting_facts": {"title": ["Vungon"], "sent_id": [0]},
+            "context": {
+                "title": ["Tilvo", "Vungon"],
+                "sentences": [[text], ["Vungon is a city whose mayor is Tete Gorun."]],
+                "score": [0.2, 0.7],
+            },
+        }
+
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([row("Tilvo is a city."), row("Long " * 2000)]), encoding="utf-8")
+    asked = small(data=f"hotpot_qa={path}", methods=("oracle", "retrieval"))
+    results = run_experiment(asked, demo_reader, tmp_path / "out").results
+    assert (results["questions"], results["too_long"]) == (1, 1)
+    retrieval = next(c for c in results["curves"] if c["method"] == "retrieval")
+    assert retrieval["points"][0]["covered"]["mean"] == 1.0
+    assert results["leads"] == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"data": "dolly"}, "the right answers"),
+        ({"examples": 0}, "examples is 0"),
+        ({"prompt": "short"}, "prompt is 'short'"),
+        ({"leaps": 1}, "has no leaps; expected any of .*hops"),
+    ],
+)
+def test_configs_that_cannot_be_used(told, message):
+    with pytest.raises(InputError, match=message):
+        experiment_by_name("hotpot-pruning", **told).items()
+
+
+def test_there_is_no_such_experiment():
+    with pytest.raises(InputError, match="expected one of method-comparison"):
+        experiment_by_name("hotpot")
+
+
+def test_the_command_line_knows_them_all():
+    assert list(ABOUT) == list(EXPERIMENTS)
+
+
+def test_on_the_command_line(tmp_path):
+    told = ["--set", 'methods=["oracle", "at2"]', "--set", "num_passages=4", "--set", "data=worlds"]
+    asked = ["experiment", "hotpot-pruning", "--examples", "1", *told]
+    asked += ["--out", str(tmp_path / "out")]
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "supporting alone" in result.stdout
+    assert "…" not in result.stdout
+    assert f"are in {tmp_path / 'out'}" in " ".join(result.stderr.split())
+    again = CliRunner().invoke(app, [*asked, "--seed", "3"])
+    assert again.exit_code == 2
+    assert "config.seed is 3, there 0" in " ".join(again.stderr.split())

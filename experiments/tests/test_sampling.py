@@ -1,0 +1,155 @@
+"""Greedy and sampled answers: what was drawn, whether it can be drawn again, what must hold."""
+
+import json
+
+import pytest
+import torch
+from at2_rag import Reader, ScoreEstimator
+from at2_rag.errors import InputError
+from at2_rag.methods import AttentionMethod
+from conftest import TESTS
+
+from at2_rag_experiments import run_experiment
+from at2_rag_experiments.sampling.draws import alternative_to, gaps, likeliest
+from at2_rag_experiments.sampling.experiment import Sampling, SamplingConfig
+from at2_rag_experiments.sampling.results import MOST_LIKELY, summarize
+
+#: One temperature at which the demo reader nearly always draws another answer.
+SMALL = {
+    "examples": 2,
+    "temperatures": (3.0,),
+    "num_ablations": 8,
+    "num_passages": (3, 3),
+    "max_new_tokens": 24,
+}
+
+
+def small(**told):
+    return Sampling(SamplingConfig(**{**SMALL, "methods": ("average-attention", "at2"), **told}))
+
+
+@pytest.fixture(scope="module")
+def task(demo_reader):
+    """A greedy answer."""
+    item = small().items()[0]
+    return demo_reader.task(item.question, item.passages, max_new_tokens=24)
+
+
+def test_greedy_tokens_are_the_likeliest(task):
+    assert float(gaps(task).max()) < MOST_LIKELY
+    assert likeliest(task, 0) == task.ids[task.prompt_length]
+
+
+def test_a_gap_is_the_ratio_of_probabilities(demo_reader, task):
+    question = task.answer.question
+    # In the middle of the same answer, two words in the wrong order.
+    first, second, third, *others = task.answer.text.split(" ")
+    said = " ".join([first, third, second, *others])
+    other = demo_reader.task(question, task.answer.passages, said)
+    changed = gaps(other)
+    places = torch.nonzero(changed > MOST_LIKELY)[:, 0].tolist()
+    assert places
+    with torch.inference_mode():
+        logits = other.model(torch.tensor([other.ids])).logits[0].double().log_softmax(-1)
+    for place in places:
+        row = logits[other.prompt_length + place - 1]
+        expected = row.max() - row[other.ids[other.prompt_length + place]]
+        assert float(changed[place]) == pytest.approx(float(expected), abs=1e-3)
+        assert likeliest(other, place) == int(row.argmax())
+
+
+def test_plain_attention_cannot_tell_the_tokens_of_one_place_apart(demo_reader, task):
+    """What a token is has no part in the attention that predicts it; effects tell them apart."""
+    said = task.answer.text.replace(" is ", " was ", 1)
+    other = demo_reader.task(task.answer.question, task.answer.passages, said)
+    place = int(gaps(other).argmax())
+    methods = [AttentionMethod(), AttentionMethod(demo_reader.estimator)]
+    found = alternative_to(other, place, methods)
+    drawn, instead = found["first"]["average-attention"]
+    assert drawn == instead
+    assert set(found["first"]) == {"average-attention", "at2"}
+    # By hand: the source for the token drawn, left out alone.
+    source, effect = found["drawn"]
+    masks = torch.ones(2, len(other.sources), dtype=torch.bool)
+    masks[1, source] = False
+    log_p = other.ablator().ablate(masks).log_probability(place, place + 1)
+    assert effect == pytest.approx(float(log_p[0] - log_p[1]), abs=1e-3)
+    if found["likeliest"][0] == source:
+        assert found["across"] == pytest.approx(effect)
+
+
+def test_draws_are_repeatable_and_leave_no_trace(demo_reader):
+    experiment = small()
+    first, second = experiment.items()
+    state = torch.get_rng_state()
+    whole = [experiment.measure(demo_reader, item) for item in (first, second)]
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(123)
+    assert experiment.measure(demo_reader, second) == whole[1]
+    other_seed = small(seed=0, temperatures=(3.0, 2.9)).measure(demo_reader, second)
+    assert other_seed["answers"][:2] == whole[1]["answers"]
+
+
+def test_a_hot_answer_is_no_greedy_one(demo_reader):
+    record = small().measure(demo_reader, small().items()[0])
+    greedy, hot = record["answers"]
+    assert (greedy["temperature"], hot["temperature"]) == (0.0, 3.0)
+    assert greedy["text"] != hot["text"]
+    assert all(s["gap"] <= MOST_LIKELY and s["alternative"] is None for s in greedy["statements"])
+    assert any(s["gap"] > MOST_LIKELY and s["alternative"] for s in hot["statements"])
+
+
+def test_the_same_answer_is_measured_to_the_same(demo_reader):
+    """At hardly any temperature nothing but the greedy answer is drawn."""
+    record = small(temperatures=(0.01,)).measure(demo_reader, small().items()[0])
+    greedy, cold = record["answers"]
+    assert {**cold, "temperature": 0.0} == greedy
+
+
+def test_run_stop_and_go_on(demo_reader, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    report = run_experiment(small(), demo_reader, whole)
+    run_experiment(small(examples=1), demo_reader, parts)
+    run_experiment(small(), demo_reader, parts)
+    for name in ("records.jsonl", "results.json", "table.txt", "figure.png"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+    assert "…" not in (whole / "table.txt").read_text(encoding="utf-8")
+    assert report.results["examples"] == 2
+    assert json.loads((whole / "results.json").read_text(encoding="utf-8"))["too_long"] == 0
+
+
+def test_parts_add_up(demo_reader):
+    records = [small().measure(demo_reader, item) for item in small().items()]
+    found = summarize(records, (1, 3))
+    greedy, hot = found.part(0.0), found.part(3.0)
+    assert greedy.as_greedy.mean == 1.0
+    assert hot.as_greedy.mean < 1.0
+    kinds = [p for p in found.parts if p.temperature == 3.0 and p.draws]
+    assert sum(part.statements for part in kinds) == hot.statements
+    drawn = [p for p in found.parts if p.temperature is None]
+    assert sum(part.statements for part in drawn) == hot.statements
+    assert found.instead.tokens >= found.instead.own
+    assert summarize([{"too_long_by": 3}], (1, 3)) is None
+
+
+def test_a_reader_without_an_estimator_is_measured_without_at2(demo_reader):
+    plain = Reader(
+        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
+    )
+    record = small().measure(plain, small().items()[0])
+    assert list(record["answers"][0]["statements"][0]["methods"]) == ["average-attention"]
+
+
+def test_other_data_and_what_does_not_fit(demo_reader, tmp_path):
+    hotpot = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
+    experiment = small(data=hotpot, examples=3)
+    assert len(experiment.items()) == 3
+    assert all(experiment.measure(demo_reader, i)["too_long_by"] > 0 for i in experiment.items())
+    with pytest.raises(InputError, match="None of the 3 examples"):
+        run_experiment(experiment, demo_reader, tmp_path)
+
+
+@pytest.mark.parametrize("temperatures", [(), (0.5, 0.0)])
+def test_temperatures_that_cannot_be_used(temperatures):
+    with pytest.raises(InputError, match="expected some above 0"):
+        SamplingConfig(temperatures=temperatures)

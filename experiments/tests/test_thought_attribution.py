@@ -1,0 +1,94 @@
+"""Thought attribution as an experiment: what must hold at a toy size."""
+
+import json
+
+import pytest
+from at2_rag import Reader, ScoreEstimator
+from at2_rag.errors import InputError
+from conftest import TESTS
+
+from at2_rag_experiments.run import run_experiment
+from at2_rag_experiments.thoughts.experiment import ThoughtAttribution, ThoughtAttributionConfig
+from at2_rag_experiments.thoughts.results import summarize
+
+SMALL = {
+    "examples": 3,
+    "training_examples": 4,
+    "network_steps": 10,
+    "fit_steps": 20,
+    "measured_ablations": 16,
+    "max_new_tokens": 64,
+    "methods": ("random", "average-attention", "leave-one-out"),
+}
+
+
+def small(**told):
+    return ThoughtAttribution(ThoughtAttributionConfig(**{**SMALL, **told}))
+
+
+@pytest.fixture(scope="module")
+def run(demo_reader, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("thoughts")
+    return folder, run_experiment(small(), demo_reader, folder)
+
+
+def test_what_must_hold(run):
+    folder, report = run
+    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert found == json.loads(json.dumps(report.results))
+    assert list(found["units"]) == ["sentence", "token"]
+    for unit in found["units"].values():
+        assert unit["examples"] == 3
+        assert unit["thoughts"] >= 2
+        assert unit["sources"] > unit["thoughts"]
+        by_method = {summary["method"]: summary for summary in unit["methods"]}
+        assert (
+            by_method["shipped"]["drops"]["1"]["mean"] > by_method["random"]["drops"]["1"]["mean"]
+        )
+        assert "leave-one-out" not in by_method or unit is found["units"]["sentence"]
+        kinds = ("linear", "copying", "network")
+        names = {f"at2 {kind} ({task})" for kind in kinds for task in ("general", "task")}
+        assert names <= set(by_method)
+    # What the response repeats is in the thoughts, so without them it is far less likely.
+    assert found["reliance"]["thoughts"]["mean"] > 1.0
+    assert found["reliance"]["thoughts"]["mean"] > found["reliance"]["passages"]["mean"]
+    assert found["known"]["last_hop_first"]["leave-one-out"]["mean"] == 1.0
+    assert found["known"]["last_hop_cited"]["mean"] > 0.5
+
+
+def test_finished_it_measures_nothing_anew(run, demo_reader):
+    folder, _ = run
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    seen = []
+    run_experiment(small(), demo_reader, folder, lambda *done: seen.append(done))
+    assert seen == [(1, 3, True), (2, 3, True), (3, 3, True)]
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_cannot_be_measured_is_counted():
+    records = [{"left_out": "cut off in its thoughts"}] * 2
+    with pytest.raises(InputError, match=r"2 cut off in its thoughts.*leave room"):
+        summarize(records)
+
+
+def test_questions_without_passages_are_asked_too(demo_reader, tmp_path):
+    """The demo reader answers them with nonsense, but thinks before."""
+    rows = tmp_path / "rows.jsonl"
+    source = TESTS / "data" / "hub" / "global_opinions.jsonl"
+    rows.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    data = f"global_opinions={rows}"
+    items = small(data=data, general=data).items()
+    assert items
+    assert all(item.example.passages == () and item.world is None for item in items)
+    plain = Reader(
+        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
+    )
+    # A model without markers does not think, and has no sources then.
+    with pytest.raises(InputError, match="No passages were given"):
+        small(data=data, general=data)._task(plain, items[0].example, "sentence")
+
+
+@pytest.mark.parametrize("told", [{"methods": ("at2",)}, {"estimators": ("cubic",)}])
+def test_configs_that_cannot_be_used(told):
+    with pytest.raises(InputError, match="expected methods without at2"):
+        small(**told)

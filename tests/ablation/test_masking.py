@@ -1,0 +1,105 @@
+"""Ablations against the published numbers, and at the ends of what numbers can hold."""
+
+import math
+
+import pytest
+import torch
+from conftest import load_model
+
+from at2_rag import InputError
+from at2_rag.ablation.masking import AblationEffects, Ablator, _token_logits, random_masks
+
+
+def ablator(golden, case, **options):
+    return Ablator(
+        golden.model, case["input_ids"], case["target_token_range"][0],
+        case["source_token_ranges"], **options,
+    )  # fmt: skip
+
+
+def test_effects_agree_with_the_published_implementation(golden):
+    cases = [case for case in golden.cases if "ablation_masks" in case]
+    assert cases
+    for case in cases:
+        effects = ablator(golden, case).ablate(torch.tensor(case["ablation_masks"]))
+        expected = torch.tensor(case["ablation_token_logit_probs"]).double()
+        torch.testing.assert_close(effects.token_logits, expected, rtol=0, atol=1e-4)
+        sentences = zip(
+            case["target_sentence_token_ranges"], case["ablation_sentence_logit_probs"], strict=True
+        )
+        for (start, end), expected in sentences:
+            got = effects.logit(start, end).float()
+            torch.testing.assert_close(got, torch.tensor(expected), rtol=1e-6, atol=1e-4)
+
+
+def test_batches_add_up_to_the_whole(golden_llama):
+    case = golden_llama.cases[0]
+    masks = random_masks(7, len(case["sources"]), seed=1)
+    whole = ablator(golden_llama, case).ablate(masks).token_logits
+    single = ablator(golden_llama, case, byte_limit=1).ablate(masks).token_logits
+    torch.testing.assert_close(whole, single, rtol=0, atol=1e-5)
+
+
+def test_an_ablated_source_has_no_influence(golden_llama):
+    """With a source masked out, its tokens could be any others."""
+    case = golden_llama.cases[0]
+    masks = torch.ones(1, len(case["sources"]), dtype=torch.bool)
+    masks[0, 2] = False
+    start, end = case["source_token_ranges"][2]
+    other = list(case["input_ids"])
+    other[start:end] = [5] * (end - start)
+    base = ablator(golden_llama, case).ablate(masks).token_logits
+    changed = ablator(golden_llama, {**case, "input_ids": other}).ablate(masks).token_logits
+    torch.testing.assert_close(base, changed, rtol=0, atol=1e-6)
+    masks[0, 2] = True
+    kept = ablator(golden_llama, {**case, "input_ids": other}).ablate(masks).token_logits
+    assert (kept - base).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("gap", [0.0, 30.0, 300.0, -300.0])
+def test_certain_and_impossible_tokens_stay_finite(gap):
+    logits = torch.tensor([[[gap, 0.0, 0.0]]])
+    effects = AblationEffects(_token_logits(logits, torch.tensor([0])))
+    assert float(effects.token_logits) == pytest.approx(gap - math.log(2), abs=1e-4)
+    assert math.isfinite(float(effects.logit(0, 1)))
+    assert float(effects.logit(0, 1)) == pytest.approx(float(effects.token_logits), rel=1e-6)
+    assert float(effects.log_probability(0, 1)) <= 0
+
+
+def test_out_of_memory_halves_the_batch(golden_llama, monkeypatch):
+    case = golden_llama.cases[0]
+    masks = random_masks(6, len(case["sources"]), seed=2)
+    expected = ablator(golden_llama, case).ablate(masks).token_logits
+    model, _ = load_model(golden_llama.folder / "model")
+    forward, sizes = model.forward, []
+
+    def limited(input_ids, **options):
+        sizes.append(len(input_ids))
+        if len(input_ids) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return forward(input_ids=input_ids, **options)
+
+    limited.__signature__ = __import__("inspect").signature(forward)
+    monkeypatch.setattr(model, "forward", limited)
+    small = Ablator(
+        model, case["input_ids"], case["target_token_range"][0], case["source_token_ranges"],
+        byte_limit=4 * 1200 * 96 * 8,
+    )  # fmt: skip
+    torch.testing.assert_close(small.ablate(masks).token_logits, expected, rtol=0, atol=1e-5)
+    assert max(sizes) > 2
+    assert sizes[-1] <= 2
+
+
+def test_masks_keep_half_and_follow_the_seed():
+    masks = random_masks(1000, 20, seed=3)
+    assert 0.47 < float(masks.float().mean()) < 0.53
+    assert torch.equal(masks, random_masks(1000, 20, seed=3))
+    assert not torch.equal(masks, random_masks(1000, 20, seed=4))
+
+
+def test_unusable_masks_and_lengths(golden_llama):
+    case = golden_llama.cases[0]
+    with pytest.raises(InputError, match=r"masks have the shape \(2, 3\); expected"):
+        ablator(golden_llama, case).ablate(torch.ones(2, 3))
+    with pytest.raises(InputError, match="prompt_length is 0 of"):
+        Ablator(golden_llama.model, [1, 2], 0, [])

@@ -1,0 +1,64 @@
+"""Verification against ablations made by hand."""
+
+import math
+
+import pytest
+import torch
+from test_reader import PASSAGES, QUESTION
+
+from at2_rag import InputError
+from at2_rag.ablation.verification import Evidence
+from at2_rag.worlds import generate_examples
+
+
+def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
+    example = next(generate_examples(11, 6, 2))
+    options = {"transitive": False, "max_citations": 2}
+    answer = demo_reader.answer(example.question, example.passages, **options)
+    task = demo_reader.task(example.question, example.passages, answer.text)
+    verification = demo_reader.verify(answer)
+    assert len(verification.statements) == len(answer.statements) == 3
+    assert sum(len(statement.citations) for statement in answer.statements) >= 2
+    places = [(s.passage_index, s.start, s.end) for s in task.answer.attribution.sources]
+    for verified, target in zip(verification.statements, task.targets, strict=True):
+        cited = [
+            places.index((c.passage_index, c.source_start, c.source_end))
+            for c in verified.statement.citations
+        ]
+        masks = torch.ones(2 + len(cited), len(places))
+        masks[1, cited] = 0
+        for row, source in enumerate(cited, start=2):
+            masks[row, source] = 0
+        log_p = task.ablator().ablate(masks).log_probability(*target)
+        drops = (log_p[0] - log_p).tolist()
+        if cited:
+            assert verified.together.drop == pytest.approx(drops[1], abs=1e-4)
+        else:
+            assert verified.together is None
+        assert [e.drop for e in verified.alone] == pytest.approx(drops[2:], abs=1e-4)
+        assert [e.numbers for e in verified.alone] == [
+            (c.number,) for c in verified.statement.citations
+        ]
+
+
+def test_a_statement_without_citations_has_no_evidence(demo_reader):
+    answer = demo_reader.answer(QUESTION, PASSAGES, min_score=1e9)
+    verification = demo_reader.verify(answer, min_score=1e9)
+    assert all(v.together is None and v.alone == () for v in verification.statements)
+    assert "cites nothing" in str(verification)
+
+
+def test_the_words_say_less_or_more_likely():
+    assert str(Evidence((1, 2), math.log(148))) == "148 times less likely without [1][2]"
+    assert str(Evidence((1,), math.log(774_999))) == "775,000 times less likely without [1]"
+    assert str(Evidence((3,), -math.log(2))) == "2 times more likely without [3]"
+    assert Evidence((1,), 1e6).factor < math.inf
+
+
+def test_citations_of_other_sources_are_refused(demo_reader):
+    answer = demo_reader.answer(QUESTION, PASSAGES, source_unit="word")
+    with pytest.raises(
+        InputError, match=r"Citation \[\d+\] is characters .* Pass the same options"
+    ):
+        demo_reader.verify(answer)
+    assert demo_reader.verify(answer, source_unit="word").statements

@@ -1,0 +1,102 @@
+"""Pruning: what is kept, verbatim and in order, and what was saved."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.invariants import Unchanged, check_answer
+from test_reader import PASSAGES, QUESTION
+
+from at2_rag import InputError
+from at2_rag.answer.pruning import PruneRule
+from at2_rag.documents.sentences import sentence_spans
+
+
+def test_whole_passages(golden_reader):
+    with Unchanged(PASSAGES):
+        pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=2)
+    check_answer(pruned.draft, PASSAGES)
+    best = sorted(index for index, _ in pruned.draft.ranked_passages[:2])
+    assert list(pruned.kept) == best
+    assert pruned.passages == tuple(pruned.draft.passages[i] for i in best)
+    ranked = dict(pruned.draft.ranked_passages)
+    assert pruned.scores == tuple(ranked[i] for i in pruned.kept)
+    assert pruned.saved.passages == (4, 2)
+    before, after = pruned.saved.tokens
+    assert before == pruned.draft.prompt_tokens
+    assert after == golden_reader.answer(QUESTION, list(pruned.passages)).prompt_tokens
+
+
+def test_keeping_all_saves_nothing(golden_reader):
+    pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=4)
+    assert pruned.passages == pruned.draft.passages
+    saved = pruned.saved
+    for before, after in (saved.passages, saved.sentences, saved.tokens):
+        assert before == after
+
+
+def test_sentences_within_passages(golden_reader):
+    with Unchanged(PASSAGES):
+        pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=3, unit="sentence")
+    assert sum(len(spans) for spans in pruned.spans) == 3
+    assert pruned.saved.sentences[1] == 3
+    for passage, index, spans in zip(pruned.passages, pruned.kept, pruned.spans, strict=True):
+        original = pruned.draft.passages[index]
+        assert (passage.title, passage.id, passage.url) == (
+            original.title, original.id, original.url,
+        )  # fmt: skip
+        assert set(spans) <= set(sentence_spans(original.text))
+        for start, end in spans:
+            assert original.text[start:end] in passage.text
+    best = [s for s, _ in pruned.draft.attribution.top(3)]
+    kept = {
+        (i, *span) for i, spans in zip(pruned.kept, pruned.spans, strict=True) for span in spans
+    }
+    assert kept == {(s.passage_index, s.start, s.end) for s in best}
+
+
+def test_neighbours_keep_what_stands_between_them(golden_reader):
+    passage = "One is here.\n\nTwo is here.  Three is here."
+    pruned = golden_reader.prune(QUESTION, [passage], top_k=3, unit="sentence")
+    assert pruned.passages[0].text == passage
+
+
+@given(
+    scores=st.dictionaries(st.integers(0, 9), st.floats(-1, 1), min_size=1),
+    share=st.floats(0.01, 1.0),
+)
+@example(scores={0: 5e-324, 1: 5e-324}, share=0.25)
+def test_a_share_keeps_exactly_those_that_have_it(scores, share):
+    kept = PruneRule(min_share=share).choose(scores)
+    total = sum(s for s in scores.values() if s > 0)
+    having = sorted(k for k, s in scores.items() if s > 0 and s >= share * total)
+    assert kept == having or (not having and len(kept) == 1)
+    assert kept == sorted(kept)
+
+
+@given(
+    scores=st.dictionaries(st.integers(0, 9), st.floats(-1, 1), min_size=1), k=st.integers(1, 10)
+)
+def test_top_k_keeps_the_highest_in_order(scores, k):
+    kept = PruneRule(top_k=k).choose(scores)
+    assert len(kept) == min(k, len(scores))
+    assert kept == sorted(kept)
+    left = [scores[key] for key in scores if key not in kept]
+    assert not left or max(left) <= min(scores[key] for key in kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "top_k is None and min_share is None"),
+        ({"top_k": 1, "min_share": 0.1}, "top_k is 1 and min_share is 0.1"),
+        ({"top_k": 0}, "top_k is 0; expected a whole number from 1 to 4, the number of passages"),
+        ({"top_k": 5}, "top_k is 5"),
+        ({"top_k": 50, "unit": "sentence"}, "top_k is 50.*the number of sentences"),
+        ({"min_share": 0.0}, r"min_share is 0\.0; expected above 0"),
+        ({"min_share": 1.5}, r"min_share is 1\.5"),
+        ({"top_k": 1, "unit": "word"}, "unit is 'word'; expected 'passage' or 'sentence'"),
+    ],
+)
+def test_unusable_rules(golden_reader, options, message):
+    with pytest.raises(InputError, match=message):
+        golden_reader.prune(QUESTION, PASSAGES, **options)

@@ -1,0 +1,385 @@
+"""The command line: what it answers, where it writes, and how it fails."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import TESTS
+from support.architectures import build
+from typer.testing import CliRunner
+
+from at2_rag import (
+    Answer,
+    LinearEstimator,
+    Passage,
+    Reader,
+    ScoreEstimator,
+    __version__,
+    inspect_attention,
+)
+from at2_rag.cli.app import app
+from at2_rag.cli.config_probe import inspect_config
+from at2_rag.cli.console import harmless
+from at2_rag.cli.render import highlighted, marked_answer, references, share
+from at2_rag.errors import FileFormatError
+from at2_rag.worlds import generate_examples
+
+LLAMA = TESTS / "golden/llama"
+LLAMA_MODEL = str(LLAMA / "model")
+STORIES = str(TESTS / "data/stories260K")
+HOTPOT = str(TESTS / "data/hotpotqa_dev_100.json")
+QUESTION = "Which river does the birthplace lie on?"
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*[39]\dm")
+
+
+def run(*args, **env):
+    """Run a command as a user would, into pipes that are 80 columns wide."""
+    return CliRunner(env={"COLUMNS": "80", "AT2_DEBUG": None, **env}).invoke(app, list(args))
+
+
+def ask(*args, **env):
+    model = ("--model", LLAMA_MODEL, "--max-new-tokens", "12")
+    return run("ask", QUESTION, *model, *args, **env)
+
+
+def python(*args):
+    command = [sys.executable, *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return next(generate_examples(5, 6, hops=2))
+
+
+@pytest.fixture(scope="module")
+def files(world, tmp_path_factory):
+    """Six passages in two files."""
+    folder = tmp_path_factory.mktemp("world")
+    for name, part in (("a.jsonl", world.passages[:3]), ("b.jsonl", world.passages[3:])):
+        lines = (json.dumps({"text": p.text, "title": p.title}) for p in part)
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uniform_reader(golden_llama):
+    uniform = ScoreEstimator.uniform(golden_llama.model)
+    return Reader(golden_llama.model, golden_llama.tokenizer, uniform, max_new_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def estimator(golden_llama, tmp_path_factory):
+    """Coefficients that are all positive, so that something is always cited."""
+    shape = inspect_attention(golden_llama.model)
+    count = shape.layers * shape.heads
+    coefficients = torch.arange(1.0, count + 1).view(shape.layers, shape.heads) / count**2
+    folder = tmp_path_factory.mktemp("estimator")
+    LinearEstimator(coefficients).save(folder)
+    return folder
+
+
+def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, files, estimator):
+    result = ask("--passages", str(files), "--estimator", str(estimator), "--json")
+    assert result.exit_code == 0
+    assert all(
+        line.startswith("note: the answer was cut off") for line in result.stderr.splitlines()
+    )
+    answer = Answer.from_dict(json.loads(result.stdout))
+    assert answer.citations
+    for c in answer.citations:
+        assert answer.passages[c.passage_index].text[c.source_start : c.source_end] == c.text
+    reader = Reader.from_pretrained(LLAMA_MODEL, estimator)
+    expected = reader.answer(QUESTION, world.passages, max_new_tokens=12)
+    assert answer.text == expected.text
+    assert [s.citations[0].text for s in answer.statements if s.citations] == [
+        s.citations[0].text for s in expected.statements if s.citations
+    ]
+    assert [p.id for p in answer.passages][2:4] == ["a.jsonl#3", "b.jsonl#1"]
+
+
+def test_answer_and_references_go_to_stdout_and_notes_to_stderr(files):
+    as_json = json.loads(ask("-p", str(files), "--json").stdout)
+    result = ask("-p", str(files))
+    assert result.exit_code == 0
+    marked, *lines = result.stdout.strip("\n").rsplit("\n", len(as_json["citations"]))
+    assert marked.strip() == as_json["marked_text"]
+    assert len(lines) > 0
+    for line, citation in zip(lines, as_json["citations"], strict=True):
+        assert line.startswith(f"[{citation['number']}] {citation['title']}: {citation['text']} (")
+        assert line.endswith(f", {citation['passage_id']})")
+    assert "\x1b" not in result.output
+    assert "note: No learned score estimator is used for " in result.stderr
+    assert "Scores are average attention, in which every attention head" in result.stderr
+    assert all(line.startswith("note: ") for line in result.stderr.splitlines())
+
+
+def test_colours_are_for_terminals_that_want_them(files):
+    assert COLOUR.search(ask("-p", str(files), FORCE_COLOR="1").stdout)
+    assert not COLOUR.search(ask("-p", str(files), FORCE_COLOR="1", NO_COLOR="1").stdout)
+
+
+def test_files_may_follow_the_option_or_stand_alone_and_repeat(files):
+    a, b = str(files / "a.jsonl"), str(files / "b.jsonl")
+    for arguments in [("-p", a, b), (a, b), ("-p", a, "-p", b), (a, "--passages", b)]:
+        passages = json.loads(ask(*arguments, "--json").stdout)["passages"]
+        assert sorted(p["id"] for p in passages) == sorted(
+            f"{name}.jsonl#{n}" for name in "ab" for n in (1, 2, 3)
+        )
+
+
+def test_the_best_passages_are_kept_when_there_are_more_than_asked_for(files, world):
+    last = world.passages[-1]
+    arguments = ("-p", str(files), "--max-passages", "1", "--json", "-m", LLAMA_MODEL)
+    result = run("ask", f"Tell me of {last.title}: {last.text}", *arguments)
+    assert "note: read 6 passages, kept the 1 best by BM25 of the question;" in result.stderr
+    [passage] = json.loads(result.stdout)["passages"]
+    assert passage["text"] == last.text
+
+
+def test_pruning_says_what_it_kept(files):
+    result = ask("-p", str(files), "--prune-to", "2", "--json")
+    answer = json.loads(result.stdout)
+    assert len(answer["kept"]) == 2
+    assert len(answer["draft"]["kept"]) == 6
+    names = ", ".join(answer["passages"][index]["id"] for index in answer["kept"])
+    assert f"note: pruned 6 passages to the 2 that a draft used most: {names}\n" in result.stderr
+
+
+def test_verify_proves_what_is_cited(files, estimator):
+    options = ("-p", str(files), "--estimator", str(estimator), "--verify")
+    as_json = json.loads(ask(*options, "--json").stdout)
+    proofs = as_json["verification"]["statements"]
+    assert [(p["start"], p["end"]) for p in proofs] == [
+        (s["start"], s["end"]) for s in as_json["statements"]
+    ]
+    for proof, statement in zip(proofs, as_json["statements"], strict=True):
+        assert len(proof["alone"]) == len(statement["citations"])
+    shown = ask(*options).stdout
+    assert shown.count("likely without [") >= len(proofs)
+
+
+def test_options_reach_the_reader(files):
+    options = ("--source-unit", "word", "--max-citations", "1", "--max-new-tokens", "3")
+    answer = json.loads(ask("-p", str(files), *options, "--json", "--system", "Be brief.").stdout)
+    plain = json.loads(ask("-p", str(files), "--json").stdout)
+    assert answer["answer_tokens"] <= 3
+    assert all(len(statement["citations"]) <= 1 for statement in answer["statements"])
+    assert all(" " not in source[3] for source in answer["attribution"]["sources"])
+    assert answer["prompt_tokens"] > plain["prompt_tokens"]
+
+
+def test_passages_that_do_not_fit_are_an_error_or_dropped_and_named():
+    arguments = ("ask", "Who?", "-p", f"{HOTPOT}#1", "-m", STORIES, "--max-new-tokens", "16")
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.splitlines()[-1].startswith("error: ")
+    dropped = run(*arguments, "--on-overflow", "drop", "--json")
+    assert dropped.exit_code == 0
+    answer = json.loads(dropped.stdout)
+    assert sorted(answer["kept"] + answer["dropped"]) == list(range(10))
+    note = next(line for line in dropped.stderr.splitlines() if "did not fit" in line)
+    assert note.endswith(", ".join(answer["passages"][i]["id"] for i in answer["dropped"]))
+
+
+def test_warnings_for_users_become_notes(files):
+    result = run(
+        "ask", "Who?", "-p", str(files / "a.jsonl"), "-m", STORIES, "--max-new-tokens", "2"
+    )
+    assert result.exit_code == 0
+    assert "note: The tokenizer of " in result.stderr
+    assert "Warning" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("-p", "gone.txt"), 2, "error: gone.txt: no such file or folder."),
+        ((), 2, "error: No passages; expected --passages with a file or folder"),
+        (("-p", "{files}", "--prune-to", "7"), 2, "error: prune_to is 7; expected"),
+        (("-p", "{files}", "--device", "toaster"), 2, "error: --device is 'toaster'"),
+        (("-p", "{files}", "-m", "./gone"), 2, "error: './gone' is no folder with a model"),
+        (("-p", "{files}", "-m", "{files}"), 1, "error: The model '{files}' cannot be loaded: "),
+        (("-p", "{files}", "--estimator", "./gone"), 2, "error: No score estimator at gone"),
+        (
+            ("-p", "{files}", "-m", STORIES, "--estimator", str(LLAMA / "score_estimator.pt")),
+            1,
+            "error: The score estimator ",
+        ),
+    ],
+)
+def test_error_is_one_line_on_stderr_and_a_code(files, arguments, code, message):
+    result = ask(*(argument.format(files=files) for argument in arguments))
+    assert (result.exit_code, result.stdout) == (code, "")
+    errors = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(message.format(files=files))
+
+
+def test_empty_question_is_refused_before_anything_is_read():
+    result = run("ask", " ", "-p", "gone.txt")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: The question is empty")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--max-passages", "0"), ("--dtype", "int8"), ("--source-unit", "page"), ("--nonsense",)],
+)
+def test_option_that_cannot_be_used_is_named(files, arguments):
+    result = ask("-p", str(files), *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert arguments[0] in result.stderr
+
+
+def test_debug_keeps_the_traceback():
+    for arguments, env in [(("--debug",), {}), ((), {"AT2_DEBUG": "1"})]:
+        result = run(*arguments, "ask", "Who?", "-p", "gone.txt", **env)
+        assert isinstance(result.exception, FileFormatError)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (ZeroDivisionError("of\nnothing"), 1, "error: ZeroDivisionError: of nothing (this was not"),
+    ],
+)
+def test_interrupts_and_surprises(files, monkeypatch, error, code, message):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("at2_rag.cli.ask.load_reader", fail)
+    result = ask("-p", str(files))
+    assert result.exit_code == code
+    assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == bool(message)
+
+
+def test_info_tells_shape_context_and_estimator(golden_llama):
+    result = run("info", LLAMA_MODEL, "--json")
+    shape = inspect_attention(golden_llama.model)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == {
+        "model": LLAMA_MODEL,
+        "architecture": "LlamaForCausalLM",
+        "supported": True,
+        "reason": None,
+        "layers": shape.layers,
+        "heads": shape.heads,
+        "context_length": golden_llama.model.config.max_position_embeddings,
+        "estimator": None,
+    }
+    shown = run("info", LLAMA_MODEL).stdout
+    assert re.search(r"^supported +yes *$", shown, re.MULTILINE)
+    assert re.search(rf"^layers +{shape.layers} *$", shown, re.MULTILINE)
+    assert "average attention" in shown
+
+
+@pytest.mark.parametrize("name", ["bloom", "gptj", "t5", "mamba"])
+def test_info_gives_the_reason_why_a_model_is_not_supported(tmp_path, name):
+    from transformers import AutoConfig
+
+    AutoConfig.for_model(name, num_hidden_layers=2).save_pretrained(tmp_path)
+    result = run("info", str(tmp_path), "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["supported"], found["layers"]) == (1, False, None)
+    assert result.stderr.startswith(f"error: {found['reason'][:30]}")
+    assert re.search(r"^supported +no *$", run("info", str(tmp_path)).stdout, re.MULTILINE)
+
+
+def test_info_on_something_that_is_no_model(tmp_path):
+    assert run("info", "./gone").exit_code == 2
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    result = run("info", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: The configuration of '{tmp_path}' cannot be loaded: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["llama", "phi3", "gpt2", "gpt_neox", "gemma2", "gpt_oss", "mixtral", "lfm2"]
+)
+def test_configuration_alone_tells_what_the_model_itself_would(name):
+    model = build(name)
+    assert inspect_config(model.config) == inspect_attention(model)
+
+
+def test_demo_shows_the_whole_way_and_how_to_go_on():
+    result = run("demo", "--questions", "2", "--seed", "1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "knows nothing else" in result.stdout
+    for title in ("Question 1 of 2 ─", "Question 2 of 2 ─", "Pruning question 2 ─"):
+        assert title in result.stdout
+    assert len(re.findall(r"^(✓ right|✗ wrong: it is \w.*)$", result.stdout, re.MULTILINE)) == 3
+    assert re.search(r"^passages +8 → 3 +62% less *$", result.stdout, re.MULTILINE)
+    assert re.search(r"^\[1\] .+ \(share \d+%, score \S+\)$", result.stdout, re.MULTILINE)
+    assert "at2-rag ask " in result.stdout.splitlines()[-1]
+    assert result.stdout == run("demo", "--questions", "2", "--seed", "1").stdout
+
+
+def test_without_a_model_the_demo_reader_answers_and_says_so(files, world):
+    result = run("ask", world.question, "-p", str(files), "--max-new-tokens", "8")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("note: no --model was given, so the demo reader answers")
+    assert "--estimator" not in result.stderr
+
+
+@pytest.mark.parametrize("unit", ["sentence", "word", "passage"])
+def test_marks_and_highlights_leave_every_word_in_place(uniform_reader, world, unit):
+    answer = uniform_reader.answer(QUESTION, world.passages, source_unit=unit)
+    assert answer.citations
+    assert marked_answer(answer).plain == harmless(answer.marked_text)
+    assert len(references(answer).plain.splitlines()) == len(answer.citations)
+    for index, passage in enumerate(answer.passages):
+        cited = [c for c in answer.citations if c.passage_index == index]
+        shown = highlighted(passage, cited).plain
+        for citation in cited:
+            assert f"{citation.text}[{citation.number}]" in shown
+            shown = shown.replace(f"[{citation.number}]", "")
+        assert shown == f"{passage.title}: {passage.text}"
+
+
+def test_passages_cannot_command_the_terminal(uniform_reader):
+    passage = Passage("Red\x1b[31m.\r\nNew\x9b2J\tline.", title="A\x07\nB")
+    answer = uniform_reader.answer(QUESTION, [passage], source_unit="passage")
+    assert answer.citations
+    shown = highlighted(passage, []).plain
+    assert shown == "A\ufffd B: Red\ufffd[31m. \nNew\ufffd2J line."
+    assert references(answer).plain.startswith("[1] A\ufffd B: Red\ufffd[31m. New\ufffd2J line. (")
+
+
+def test_shares_are_parts_of_a_whole(uniform_reader, world):
+    answer = uniform_reader.answer(QUESTION, world.passages, max_citations=100)
+    for statement in answer.statements:
+        shares = [share(answer, citation) for citation in statement.citations]
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1 + 1e-5
+    everything = answer.attribution.for_span(0, len(answer.text))
+    assert share(answer, answer.citations[0]) >= 1 / len(everything)
+
+
+def test_version_and_help_as_a_program():
+    version = python("-m", "at2_rag.cli", "--version")
+    assert (version.returncode, version.stdout) == (0, f"at2-rag {__version__}\n")
+    shown = python("-m", "at2_rag.cli", "--help")
+    assert shown.returncode == 0
+    for words in ("demo", "ask", "info", "Examples", "-p notes/ -m", "Exit codes"):
+        assert words in shown.stdout
+
+
+def test_help_loads_no_model_library():
+    code = "import sys, at2_rag.cli.app; print(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert "typer" in loaded
+    assert not loaded & {"torch", "transformers", "nltk", "numpy", "bm25s"}
+
+
+@pytest.mark.parametrize("library", ["typer", "rich", "bm25s"])
+def test_missing_extra_is_named(library):
+    code = f"import sys; sys.modules[{library!r}] = None; from at2_rag.cli import main; main()"
+    result = python("-c", code)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(rf"error: .*{library}.* pip install \"at2-rag\[cli\]\"\n", result.stderr)
