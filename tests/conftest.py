@@ -7,25 +7,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import transformers
 from hypothesis import settings
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from support.golden import NAMES, load_golden, load_model
+from support.places import DATA
 
 from at2_rag import Reader, ScoreEstimator
-
-TESTS = Path(__file__).parent
-GOLDEN = ("llama", "qwen2", "phi3")
 
 # No deadlines: a busy machine is no fault. In CI the same cases every time, so that a change is
 # judged by what it changed; everybody else's runs go on looking for new ones.
@@ -45,32 +35,7 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@dataclass(frozen=True)
-class Golden:
-    """The published implementation's numbers on one tiny model."""
-
-    folder: Path
-    model: PreTrainedModel
-    tokenizer: Any
-    cases: list[dict[str, Any]]
-
-
-def load_model(folder: Path) -> tuple[PreTrainedModel, Any]:
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model.eval(), AutoTokenizer.from_pretrained(folder)
-
-
-def load_golden(name: str) -> Golden:
-    folder = TESTS / "golden" / name
-    cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
-    model, _ = load_model(folder / "model")
-    # AutoTokenizer picks Qwen2's own class by the model's type, with another pre-tokenizer than
-    # the one in the file, which the golden numbers were made with.
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "model")
-    return Golden(folder, model, tokenizer, cases)
-
-
-@pytest.fixture(scope="session", params=GOLDEN)
+@pytest.fixture(scope="session", params=NAMES)
 def golden(request):
     return load_golden(request.param)
 
@@ -90,7 +55,7 @@ def golden_reader(golden_llama):
 @pytest.fixture(scope="session")
 def stories_reader():
     """A really trained model of children's stories, with a context of 512 tokens."""
-    model, tokenizer = load_model(TESTS / "data" / "stories260K")
+    model, tokenizer = load_model(DATA / "stories260K")
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
     return Reader(model, tokenizer, ScoreEstimator.uniform(model), max_new_tokens=16)
 
@@ -103,5 +68,5 @@ def demo_reader():
 @pytest.fixture(scope="session")
 def hotpot():
     """100 HotpotQA development questions with ten passages each."""
-    path = TESTS / "data" / "hotpotqa_dev_100.json"
+    path = DATA / "hotpotqa_dev_100.json"
     return json.loads(path.read_text(encoding="utf-8"))

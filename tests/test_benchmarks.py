@@ -2,14 +2,11 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from at2_rag.ablation.masking import random_masks
 from at2_rag.attention.folds import sum_ranges

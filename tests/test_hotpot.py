@@ -1,6 +1,6 @@
 """All 100 HotpotQA questions, end to end, with really trained weights and with golden models."""
 
-from conftest import GOLDEN
+from support.golden import NAMES
 from support.invariants import Unchanged, check_answer
 
 from at2_rag import ContextOverflowError, Passage, Reader, ScoreEstimator
@@ -61,13 +61,13 @@ def test_golden_models_on_whole_contexts(golden, hotpot):
     """Each context is answered by one of the models, which take turns, and cited by all."""
     estimator = ScoreEstimator.load(golden.folder)
     reader = Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=8)
-    turn = GOLDEN.index(golden.folder.name)
+    turn = NAMES.index(golden.folder.name)
     for index, example in enumerate(hotpot):
         question, passages = example["question"], passages_of(example)
         said = f"It is said. Final answer: {example['answer']}"
         with Unchanged(passages):
             cited = reader.attribute(question, passages[:3], said)
-            if index % len(GOLDEN) == turn:
+            if index % len(NAMES) == turn:
                 answer = reader.answer(question, passages, on_overflow="drop")
                 check_answer(answer, passages)
         check_answer(cited, passages[:3])

@@ -12,6 +12,7 @@ import warnings
 import pytest
 import torch
 from support.invariants import Unchanged, check_answer
+from support.zandor import PASSAGES, QUESTION
 from transformers import AutoModelForCausalLM
 
 from at2_rag import (
@@ -31,16 +32,6 @@ from at2_rag import (
     Settings,
     UnsupportedModelError,
 )
-
-QUESTION = "Which river does Zandor lie on?"
-PASSAGES = [
-    Passage("Zandor lies on the Mol. It was founded in 1203.", title="Zandor", id="z"),
-    "The Mol is a river. 日本語の文。 It is long 😀.",
-    Passage(
-        "Havel Dabri was born in Rufe. שלום עולם.", title="Havel Dabri", url="https://h.example"
-    ),
-    "Zandor lies on the Mol. It was founded in 1203.",
-]
 
 
 @pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])

@@ -2,11 +2,11 @@
 
 import re
 import warnings
-from pathlib import Path
 
 import pytest
+from support.places import REPOSITORY
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -35,5 +35,5 @@ def test_only_what_needs_the_hub_is_left_out():
 @pytest.mark.parametrize("command", ["make demo", "make test"])
 def test_the_two_commands_are_told_and_exist(command):
     assert f"$ {command}" in README
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE)

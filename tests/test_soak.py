@@ -9,11 +9,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import TESTS
+from support.places import REPOSITORY
 
 
 def load_soak():
-    path = TESTS.parent / "examples" / "soak.py"
+    path = REPOSITORY / "examples" / "soak.py"
     spec = importlib.util.spec_from_file_location("soak", path)
     sys.modules["soak"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import load_model
+from support.golden import load_model
 
 from at2_rag import InputError
 from at2_rag.ablation.masking import AblationEffects, Ablator, _token_logits, random_masks

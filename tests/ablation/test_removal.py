@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import load_model
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import WORKING, build
+from support.by_hand import log_probabilities_by_hand
+from support.golden import load_model
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
-from test_reader import PASSAGES, QUESTION
+from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import InputError, Passage, Reader, ScoreEstimator
 from at2_rag.ablation.masking import random_masks
@@ -47,14 +48,6 @@ def prompts_of(passages, unit="sentence", tokenizer=None):
 def left(prompts, kept):
     """Return the texts that are left, by passage."""
     return {index: passage.text for index, passage in prompts.documents(kept).items()}
-
-
-def by_hand(model, ids, prompt_length):
-    """Return the log-probability of each token of an answer, from all logits of a plain pass."""
-    with torch.no_grad():
-        logits = model(torch.tensor([ids])).logits[0, prompt_length - 1 : -1]
-    wanted = torch.tensor(ids[prompt_length:])[:, None]
-    return logits.double().log_softmax(-1).gather(-1, wanted)[:, 0]
 
 
 def agree(first, second, tolerance=1e-5):
@@ -121,7 +114,7 @@ def test_a_removed_passage_was_never_there(golden, demo_reader, plain_reader, go
         assert ablator.prompts.ids(masks[0].tolist()) == without.ids[: without.prompt_length]
         assert without.ids[without.prompt_length :] == task.ids[task.prompt_length :]
         found = ablator.ablate(masks)
-        expected = by_hand(reader.model, without.ids, without.prompt_length)
+        expected = log_probabilities_by_hand(reader.model, without.ids, without.prompt_length)
         agree(found.token_log_probabilities[0], expected)
         whole = ablator.ablate(torch.ones(1, len(PASSAGES)))
         assert (found.token_logits - whole.token_logits).abs().max() > 1e-4
@@ -137,7 +130,7 @@ def test_a_shorter_passage_was_never_longer(golden_reader, unit):
     masks = torch.ones(1, len(ablator.prompts.sources))
     masks[0, source] = 0
     without = golden_reader.task(QUESTION, [shorter, passages[1]], ANSWER)
-    expected = by_hand(golden_reader.model, without.ids, without.prompt_length)
+    expected = log_probabilities_by_hand(golden_reader.model, without.ids, without.prompt_length)
     agree(ablator.ablate(masks).token_log_probabilities[0], expected)
 
 
@@ -154,7 +147,7 @@ def test_without_any_the_template_stays_and_so_does_the_talk_before(golden_reade
         assert gone not in text
     found = ablator.ablate(torch.zeros(1, len(nothing))).token_log_probabilities[0]
     answer = task.ids[task.prompt_length :]
-    agree(found, by_hand(golden_reader.model, (*ids, *answer), len(ids)))
+    agree(found, log_probabilities_by_hand(golden_reader.model, (*ids, *answer), len(ids)))
 
 
 def test_pruning_by_sentence_leaves_the_same(golden_reader):
@@ -281,7 +274,7 @@ def test_padding_changes_nothing_on_any_architecture(name):
         batch = logits_behind(model, prompts, answer)
     log_p = -torch.nn.functional.softplus(-batch)
     for row, prompt in zip(log_p, prompts, strict=True):
-        agree(row, by_hand(model, [*prompt, *answer], len(prompt)))
+        agree(row, log_probabilities_by_hand(model, [*prompt, *answer], len(prompt)))
     assert (log_p[0] - log_p[1]).abs().max() > 1e-3
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from test_reader import PASSAGES, QUESTION
+from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import InputError
 from at2_rag.ablation.verification import Evidence

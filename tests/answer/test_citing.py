@@ -5,25 +5,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from support.leaning import CALIBRATION, SOURCES, TEXT
 
 from at2_rag import Passage, Reader
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.citing import cite
 from at2_rag.documents.sources import Source
-from at2_rag.estimators import Calibration, Reliability
 from at2_rag.prompt.settings import Settings
 from at2_rag.worlds import generate_examples
 
 PASSAGES = [Passage("One. Two."), Passage("Three.")]
-SOURCES = (Source(0, 0, 4, "One."), Source(0, 5, 9, "Two."), Source(1, 0, 6, "Three."))
-TEXT = "Aa. Bb. Cc."
-CALIBRATION = Calibration(
-    "sentence",
-    math.log(2),
-    Reliability(0.5, 1.0, 1.0, 9),
-    Reliability(0.5, 1.0, 1.0, 9),
-    Reliability(0.5, 1.0, 1.0, 9),
-)
 
 
 def attribution(scores, leans):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.invariants import Unchanged, check_answer
-from test_reader import PASSAGES, QUESTION
+from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import InputError
 from at2_rag.answer.pruning import PruneRule

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import WORKING, build
-from test_reader import PASSAGES, QUESTION
-from test_streaming import check_same
+from support.comparing import check_same
+from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import ContextOverflowError, InputError, Reader, ScoreEstimator
 from at2_rag.attention.recording import capture_of

@@ -12,10 +12,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.comparing import check_same
+from support.saying import Says, saying
+from support.sentences import HOTPOTQA, TEXTS
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
-from test_reader import PASSAGES, QUESTION
-from test_sentences import HOTPOTQA, TEXTS
-from transformers import AutoModelForCausalLM, LogitsProcessor
+from support.zandor import PASSAGES, QUESTION
+from transformers import AutoModelForCausalLM
 
 from at2_rag import (
     Answer,
@@ -40,29 +42,6 @@ from at2_rag.spans import touching
 THREE = "Zandor lies on the Mol. Dr. Rufe says so. It was founded in 1203."
 
 
-class Says(LogitsProcessor):
-    """Has the model say a text, and then again if it is to go on."""
-
-    def __init__(self, reader, text, again=False, before=lambda step: None):
-        self.ids = reader.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if not again:
-            self.ids.append(reader.tokenizer.eos_token_id)
-        self.before, self.steps = before, 0
-
-    def __call__(self, input_ids, scores):
-        self.before(self.steps)
-        forced = torch.full_like(scores, float("-inf"))
-        forced[:, self.ids[self.steps % len(self.ids)]] = 0.0
-        self.steps += 1
-        return forced
-
-
-def saying(reader, text, **options):
-    """Return the options with which a reader says a text."""
-    says = Says(reader, text)
-    return {"logits_processor": [says], "max_new_tokens": len(says.ids), **options}
-
-
 def check_events(events, answer):
     """Assert that the events are those of an answer, in their order."""
     *pieces, last = events
@@ -80,26 +59,6 @@ def check_events(events, answer):
             assert not ends or len(text) <= ends[0]
     assert text == answer.text
     assert tuple(statements) == last.statements
-
-
-def check_same(one, other):
-    """Assert that two answers are the same up to rounding.
-
-    Rows of attention are folded a few dozen together, and earlier where a statement is wanted at
-    once. Matrix products of other sizes round differently, to a few of float32's steps.
-    """
-    if isinstance(one, float):
-        assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            check_same(one[key], other[key])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            check_same(a, b)
-    else:
-        assert one == other
 
 
 async def collect(events):

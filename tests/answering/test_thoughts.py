@@ -6,12 +6,13 @@ from itertools import islice
 
 import pytest
 import torch
-from conftest import load_golden
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.comparing import check_same
+from support.golden import load_golden
+from support.leaning import CALIBRATION, SOURCES, TEXT
+from support.saying import saying
 from support.texts import PIECES
-from test_streaming import check_same, saying
-from test_transitive import CALIBRATION, SOURCES, TEXT
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM
 

@@ -6,13 +6,13 @@ Compiled, the first call alone takes a minute on a processor. What is computed i
 import weakref
 from itertools import pairwise
 
-import architectures
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import architectures
 from support.architectures import build
-from test_capture import (
+from support.whole_attention import (
     NEW,
     PADDING,
     PROMPT,
@@ -22,7 +22,7 @@ from test_capture import (
     padded_batch,
     positions,
 )
-from test_reader import PASSAGES, QUESTION
+from support.zandor import PASSAGES, QUESTION
 from torch import nn
 from torch.nn.attention.flex_attention import and_masks, create_block_mask
 from transformers import masking_utils

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
-from conftest import TESTS
 from support.architectures import build
+from support.places import DATA, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import (
@@ -27,10 +27,9 @@ from at2_rag.cli.render import highlighted, marked_answer, references, share
 from at2_rag.errors import FileFormatError
 from at2_rag.worlds import generate_examples
 
-LLAMA = TESTS / "golden/llama"
 LLAMA_MODEL = str(LLAMA / "model")
-STORIES = str(TESTS / "data/stories260K")
-HOTPOT = str(TESTS / "data/hotpotqa_dev_100.json")
+STORIES = str(DATA / "stories260K")
+HOTPOT = str(DATA / "hotpotqa_dev_100.json")
 QUESTION = "Which river does the birthplace lie on?"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[39]\dm")
 
@@ -47,7 +46,7 @@ def ask(*args, **env):
 
 def python(*args):
     command = [sys.executable, *args]
-    return subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=120)
 
 
 @pytest.fixture(scope="module")

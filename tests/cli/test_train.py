@@ -5,7 +5,7 @@ import re
 import sys
 
 import pytest
-from conftest import TESTS
+from support.places import DATA, LLAMA
 from typer.testing import CliRunner
 
 from at2_rag import InputError, Reader, ScoreEstimator
@@ -14,7 +14,7 @@ from at2_rag.cli import progress as bar
 from at2_rag.cli import train as command
 from at2_rag.training import CorruptRecordWarning, FitWarning, fit, load_collected, world_examples
 
-MODEL = str(TESTS / "golden/llama/model")
+MODEL = str(LLAMA / "model")
 ANSWER = "The old mill was built in a town. It lies on the river."
 
 
@@ -104,7 +104,7 @@ def test_worlds_are_answered_by_the_model(tmp_path):
 
 
 def test_rows_of_a_data_set_are_read_with_its_prompt(tmp_path):
-    rows = TESTS / "data/hub/hotpot_qa.jsonl"
+    rows = DATA / "hub/hotpot_qa.jsonl"
     result = collect(f"hotpot_qa={rows}", tmp_path, "--examples", 1, "--copying")
     assert result.exit_code == 0, result.output
     [record] = load_collected(tmp_path).records

@@ -2,10 +2,10 @@
 
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.places import DATA
 
 from at2_rag import datasets
 from at2_rag.datasets import context, load, load_thoughts
@@ -15,7 +15,6 @@ from at2_rag.datasets.rows import Row
 from at2_rag.datasets.thought import parse_agieval, parse_drop, parse_global_opinions
 from at2_rag.errors import FileFormatError, InputError, MissingResourceError
 
-DATA = Path(__file__).parent / "data"
 HUB = DATA / "hub"
 
 

@@ -1,14 +1,12 @@
 """Sentences: laws that hold for any text, cases with a known answer, and working offline."""
 
-import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nltk.data
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.sentences import HOTPOTQA, TEXTS
 
 from at2_rag.documents.sentences import (
     Abbreviations,
@@ -18,27 +16,6 @@ from at2_rag.documents.sentences import (
 )
 from at2_rag.errors import MissingResourceError
 
-HOTPOTQA = json.loads(Path(__file__).parent.joinpath("data/punkt/hotpotqa.json").read_text("utf-8"))
-
-ENDS = ".?!…。！？؟।"
-ALPHABETS = (
-    "abcXYZ äßİ",
-    "0123456789",
-    ENDS * 3 + " \n",
-    "\"'“”«»()[]「」*-_,;:",
-    " \t\n\r\u0085\u00a0\u2028\u3000\x0b\x1c",
-    "日本語中文字。",
-    "שלום مرحبا",
-    "🎉👍🏽\u200d\ufe0f",
-)
-#: Texts of any characters, and texts dense in what decides where a sentence ends.
-TEXTS = st.one_of(
-    st.text(),
-    st.lists(st.one_of([st.text(letters, max_size=4) for letters in ALPHABETS])).map("".join),
-    st.lists(
-        st.sampled_from(["Dr.", "U.S.", "No.", "1.", "J.", "He", "said", "...", "?!", '."', "[1]"])
-    ).map(" ".join),
-)
 #: No deadline: the first call loads the parameters, and the machine may be busy.
 LAW = settings(deadline=None)
 

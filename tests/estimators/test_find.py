@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TESTS
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 from hypothesis import given
 from hypothesis import strategies as st
+from support.places import LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import AverageAttentionWarning, LinearEstimator, ScoreEstimator, UnsupportedModelError
@@ -41,7 +41,7 @@ from at2_rag.model.loading import load_estimator
 QWEN = "Qwen/Qwen2.5-7B-Instruct"
 QWEN_REPO = "madrylab/at2-qwen2.5-7b-instruct"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-PUBLISHED_FILE = TESTS / "golden/llama/score_estimator.pt"
+PUBLISHED_FILE = LLAMA / "score_estimator.pt"
 #: Long enough for a busy machine to answer itself, and short enough to wait for.
 QUICK = HubAccess(answer_seconds=1.0, download_seconds=1.0)
 #: Where one limit is met for certain, however short it is.
@@ -474,7 +474,7 @@ def test_python_exits_while_the_hub_hangs(tmp_path):
             done = subprocess.run(
                 [sys.executable, "-c", code],
                 env=os.environ | env,
-                cwd=TESTS.parent,
+                cwd=REPOSITORY,
                 capture_output=True,
                 text=True,
                 timeout=60,
@@ -496,7 +496,7 @@ def ask(folder, *args):
 
 
 def test_on_the_command_line(tmp_path):
-    shutil.copytree(TESTS / "golden/llama/model", tmp_path / "model")
+    shutil.copytree(LLAMA / "model", tmp_path / "model")
     (tmp_path / "a.txt").write_text("The mill is red. The town is small.", encoding="utf-8")
     average, notes = ask(tmp_path, "--estimator", "none")
     assert average["estimator"] == "uniform"

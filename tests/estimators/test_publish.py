@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 import yaml
-from conftest import TESTS
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError
+from support.places import DEMO_MODEL, REPOSITORY
 
 from at2_rag import Answer, AttentionShape, LinearEstimator, NetworkEstimator, ScoreEstimator
 from at2_rag.estimators import Calibration, Reliability, SourceNetwork
@@ -309,7 +309,7 @@ def test_the_card_tells_the_calibration():
 
 
 def test_the_cards_code_runs(capsys):
-    demo = TESTS.parent / "at2_rag/demo_model"
+    demo = DEMO_MODEL
     text = make_card(
         load_demo_estimator(), str(demo / "estimators" / "network"), base_model=str(demo)
     )
@@ -334,7 +334,7 @@ def test_the_card_of_a_real_fit(demo_reader, tmp_path):
     assert "- ablations of each example: 8\n" in text
     assert "- fitted by: ridge\n" in text
     assert "base_model" not in parts(text)[0]  # the demo reader is no model of the hub
-    assert str(TESTS.parent) not in text
+    assert str(REPOSITORY) not in text
 
 
 def test_the_card_of_the_demo_readers_estimator():

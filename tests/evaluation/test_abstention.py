@@ -8,8 +8,8 @@ from statistics import stdev
 
 import pytest
 import torch
-from conftest import TESTS
 from sklearn.metrics import roc_auc_score
+from support.places import DATA
 
 from at2_rag import FileFormatError
 from at2_rag.datasets.example import TrainingExample
@@ -29,7 +29,7 @@ from at2_rag.evaluation.questions import (
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.worlds import generate_examples
 
-CLAPNQ = TESTS / "data" / "clapnq_dev_20.jsonl"
+CLAPNQ = DATA / "clapnq_dev_20.jsonl"
 
 
 @pytest.fixture(scope="module")

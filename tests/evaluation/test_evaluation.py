@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 from scipy.stats import spearmanr
-from test_methods import Fixed, linear_task
+from support.made_up_methods import Fixed, linear_task
 
 from at2_rag import InputError
 from at2_rag.datasets.example import TrainingExample

@@ -2,11 +2,12 @@
 
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
 from support.architectures import build
+from support.made_up_methods import Fixed, linear_task
 
 from at2_rag import (
     EstimatorMismatchError,
@@ -16,7 +17,7 @@ from at2_rag import (
     Reader,
     ScoreEstimator,
 )
-from at2_rag.ablation.masking import AblationEffects, Ablator, random_masks
+from at2_rag.ablation.masking import Ablator, random_masks
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.methods import (
     METHOD_NAMES,
@@ -64,31 +65,6 @@ def random_task(model, answer_tokens=8):
     generator = torch.Generator().manual_seed(1)
     ids = tuple(torch.randint(3, 128, (16 + answer_tokens,), generator=generator).tolist())
     return AttributionTask(model, ids, 16, ((2, 5), (5, 12)), ((0, 3), (3, answer_tokens)), None)
-
-
-@dataclass(frozen=True)
-class LinearTask(AttributionTask):
-    """A task whose model is a sum: each source kept adds its weight to the logit of each token.
-
-    Attributes:
-        weights: (answer tokens, sources), in logits.
-    """
-
-    weights: torch.Tensor = None
-
-    def ablator(self, byte_limit=0, *, by="attention"):
-        return self
-
-    def ablate(self, masks):
-        return AblationEffects(masks.double() @ self.weights.T.double() - 1.0)
-
-
-def linear_task(weights):
-    """Targets of one token each, whose logits are linear in the sources."""
-    targets = tuple((i, i + 1) for i in range(len(weights)))
-    sources = tuple((i, i + 1) for i in range(weights.shape[1]))
-    ids = tuple(range(weights.shape[1] + len(weights)))
-    return LinearTask(None, ids, weights.shape[1], sources, targets, None, weights)
 
 
 # Attention
@@ -361,21 +337,6 @@ def test_permuted_sources_have_permuted_scores(task, name):
 def test_an_answer_without_statements_has_no_scores(task, name):
     empty = replace(task, targets=())
     assert method_by_name(name).scores(empty).shape == (0, len(task.sources))
-
-
-class Fixed:
-    """Gives the scores it is told to."""
-
-    name = "fixed"
-
-    def __init__(self, scores):
-        self.given = scores
-
-    def scores(self, task):
-        return self.given
-
-    def forward_passes(self, task):
-        return 0.0
 
 
 def test_unsound_scores_are_refused(task):

@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from conftest import TESTS
 from safetensors.torch import load_file, save_file
 from support.architectures import build
-from test_streaming import check_same
+from support.comparing import check_same
+from support.places import DEMO_MODEL, LLAMA
 from torch import nn
 from transformers import (
     AttentionInterface,
@@ -34,7 +34,6 @@ from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.training.features import ablation_data
 from at2_rag.worlds import generate_examples
 
-DEMO = TESTS.parent / "at2_rag" / "demo_model"
 EXAMPLE = next(generate_examples(5, 4, 1))
 ASKED = EXAMPLE.question, EXAMPLE.passages
 BASE = {"model.embed_tokens": "cpu", "model.rotary_emb": "cpu", "model.norm": "cpu",
@@ -76,7 +75,11 @@ def everything(reader):
 def test_weights_may_lie_anywhere(plain, tmp_path, device_map):
     pytest.importorskip("accelerate")
     reader = Reader.from_pretrained(
-        DEMO, load_demo_estimator(), dtype="float32", device_map=device_map, offload_folder=tmp_path
+        DEMO_MODEL,
+        load_demo_estimator(),
+        dtype="float32",
+        device_map=device_map,
+        offload_folder=tmp_path,
     )
     reader.model.config.name_or_path = "at2-rag demo reader"
     on_disk = device_map != "auto"
@@ -123,7 +126,7 @@ def test_models_that_were_offloaded_before(plain, tmp_path, way):
 )
 def test_narrow_types_come_close(demo_reader, dtype, tolerance, nats):
     """Scores and effects of sources, against the same weights in float32."""
-    reader = Reader.from_pretrained(DEMO, load_demo_estimator(), dtype=dtype)
+    reader = Reader.from_pretrained(DEMO_MODEL, load_demo_estimator(), dtype=dtype)
     assert reader.model.dtype == getattr(torch, dtype)
     wide, narrow = demo_reader.answer(*ASKED), reader.answer(*ASKED)
     assert narrow.text == wide.text
@@ -191,7 +194,7 @@ def in_two_bits(weight):
 def test_weights_that_transformers_keeps_packed(tmp_path):
     """BitNet's, which is the one of its kinds that needs neither a GPU nor another package."""
     pytest.importorskip("accelerate")
-    shutil.copytree(TESTS / "golden" / "llama", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(LLAMA, tmp_path, dirs_exist_ok=True)
     weights = load_file(tmp_path / "model" / "model.safetensors")
     for place in [place for place in weights if "_proj." in place]:
         weights[place], weights[f"{place}_scale"] = in_two_bits(weights[place])
@@ -312,9 +315,9 @@ def test_the_function_that_a_model_was_loaded_with_is_what_runs(counted, chosen)
     name, calls = counted
     loaded = name if chosen == "counted" else chosen
     options = {"dtype": torch.float32, "attn_implementation": loaded}
-    expected = outputs(AutoModelForCausalLM.from_pretrained(DEMO, **options))
+    expected = outputs(AutoModelForCausalLM.from_pretrained(DEMO_MODEL, **options))
     calls.clear()
-    reader = Reader.from_pretrained(DEMO, load_demo_estimator(), **options)
+    reader = Reader.from_pretrained(DEMO_MODEL, load_demo_estimator(), **options)
     check_equal(outputs(reader.model), expected)
     calls.clear()
     reader.answer(*ASKED, max_new_tokens=5)
@@ -344,4 +347,4 @@ def check_equal(got, expected):
 @pytest.mark.skipif(is_flash_attn_2_available(), reason="flash attention is there")
 def test_flash_attention_that_is_not_there_is_named():
     with pytest.raises(ImportError, match=r"FlashAttention2.*doesn't seem to be installed"):
-        Reader.from_pretrained(DEMO, None, attn_implementation="flash_attention_2")
+        Reader.from_pretrained(DEMO_MODEL, None, attn_implementation="flash_attention_2")

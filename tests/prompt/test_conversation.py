@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.by_hand import log_probabilities_by_hand
 from support.talks import (
     ALL,
     ASKED,
@@ -27,7 +28,6 @@ from support.talks import (
     with_template,
 )
 from support.texts import CHAT, KINDS, SPECIAL_TEXTS, quick, texts, tokenizer_of
-from test_removal import by_hand
 from transformers import PreTrainedTokenizerFast
 
 from at2_rag import Reader, ScoreEstimator
@@ -442,7 +442,9 @@ def test_removal_from_a_conversation_against_a_plain_pass(golden_llama):
     history = [ASKED, CALLED, {**RESULT, "content": "It is 21 degrees."}, TOLD]
     without = made(maker_of(tokenizer, history, ["It is far."], system="Rain is wet."))
     for row, shown in zip(found, (prompt, without), strict=True):
-        expected = by_hand(golden_llama.model, (*shown.ids, *answer), len(shown.ids))
+        expected = log_probabilities_by_hand(
+            golden_llama.model, (*shown.ids, *answer), len(shown.ids)
+        )
         torch.testing.assert_close(row, expected, rtol=0, atol=1e-5)
     assert (found[0] - found[1]).abs().max() > 1e-4
 

@@ -1,17 +1,15 @@
 """Texts that are easy to get wrong, and tokenizers of every kind to get them wrong with."""
 
 from functools import cache
-from pathlib import Path
 from string import ascii_letters, ascii_lowercase, digits
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from support.places import DATA, GOLDEN
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers as pre
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-TESTS = Path(__file__).parent
 
 #: The same examples on every machine, few enough for every run.
 quick = settings(max_examples=30, deadline=None, derandomize=True, database=None)
@@ -49,9 +47,9 @@ LOSSLESS = KINDS[:7]
 @cache
 def tokenizer_of(kind):
     if kind in ("llama", "qwen2", "phi3"):
-        return PreTrainedTokenizerFast.from_pretrained(TESTS / "golden" / kind / "model")
+        return PreTrainedTokenizerFast.from_pretrained(GOLDEN / kind / "model")
     if kind == "stories":
-        stories = AutoTokenizer.from_pretrained(TESTS / "data" / "stories260K")
+        stories = AutoTokenizer.from_pretrained(DATA / "stories260K")
         stories.chat_template = "{% for m in messages %}<s>{{ m['content'] }}</s>\n{% endfor %}"
         return stories
     built = {
@@ -72,7 +70,7 @@ def wrapped(backend, **options):
 
 def swallowing():
     """Byte-level, with special tokens that take the white space beside them (as Phi-3's do)."""
-    path = TESTS / "golden" / "qwen2" / "model" / "tokenizer.json"
+    path = GOLDEN / "qwen2" / "model" / "tokenizer.json"
     backend = Tokenizer.from_file(str(path))
     backend.add_special_tokens([AddedToken("<|end|>", special=True, rstrip=True)])
     backend.add_special_tokens([AddedToken("<|user|>", special=True, rstrip=True)])

@@ -13,9 +13,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import TESTS, load_golden
+from support.collecting import ANSWER, make_examples, run
+from support.golden import llama_reader
+from support.places import TESTS
 
-from at2_rag import FileFormatError, InputError, Passage, Reader, ScoreEstimator
+from at2_rag import FileFormatError, InputError, Passage, Reader
 from at2_rag.ablation.masking import Ablator
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import capture_of
@@ -33,20 +35,6 @@ from at2_rag.training import (
     world_examples,
 )
 from at2_rag.training.collector import example_masks
-
-ANSWER = "The old mill was built in a town. It lies on the river."
-
-
-def make_examples(count=5):
-    """Short ones with given answers, so that each takes a few hundredths of a second."""
-    return [
-        replace(example, answer=ANSWER) for example in world_examples(0, count, num_passages=(2, 3))
-    ]
-
-
-def run(reader, out, examples=None, **options):
-    options = {"num_ablations": 4, "source_unit": "sentence", **options}
-    return collect(reader, make_examples() if examples is None else examples, out, **options)
 
 
 def contents(folder):
@@ -175,17 +163,11 @@ def test_tokens_are_the_default_and_the_model_answers_itself(golden_reader, tmp_
 _COLLECT = """
 import sys
 sys.path.insert(0, {tests!r})
-from conftest import load_golden
 from pathlib import Path
-from test_training_collect import llama_reader, make_examples, run
+from support.collecting import make_examples, run
+from support.golden import llama_reader
 run(llama_reader(), Path(sys.argv[1]), make_examples(40))
 """
-
-
-def llama_reader():
-    golden = load_golden("llama")
-    estimator = ScoreEstimator.load(golden.folder)
-    return Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=24)
 
 
 def test_a_killed_process_loses_the_example_in_hand_only(golden_reader, whole, tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import load_golden
+from support.golden import load_golden
 
 from at2_rag import InputError, NumericalError, ScoreEstimator
 from at2_rag.ablation.masking import AblationEffects, Ablator

@@ -1,0 +1,28 @@
+"""Texts dense in what decides where a sentence ends."""
+
+import json
+
+from hypothesis import strategies as st
+from support.places import DATA
+
+HOTPOTQA = json.loads(DATA.joinpath("punkt/hotpotqa.json").read_text("utf-8"))
+
+ENDS = ".?!…。！？؟।"
+ALPHABETS = (
+    "abcXYZ äßİ",
+    "0123456789",
+    ENDS * 3 + " \n",
+    "\"'“”«»()[]「」*-_,;:",
+    " \t\n\r\u0085\u00a0\u2028\u3000\x0b\x1c",
+    "日本語中文字。",
+    "שלום مرحبا",
+    "🎉👍🏽\u200d\ufe0f",
+)
+#: Texts of any characters, and texts dense in what decides where a sentence ends.
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(st.one_of([st.text(letters, max_size=4) for letters in ALPHABETS])).map("".join),
+    st.lists(
+        st.sampled_from(["Dr.", "U.S.", "No.", "1.", "J.", "He", "said", "...", "?!", '."', "[1]"])
+    ).map(" ".join),
+)
