@@ -32,6 +32,10 @@ from at2_rag import (
     Settings,
     UnsupportedModelError,
 )
+from at2_rag.documents.passages import as_passages
+from at2_rag.model.recorded_model import RecordedModel
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 
 
 @pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])
@@ -50,10 +54,11 @@ def test_the_same_call_gives_the_same_answer(golden_reader):
 def test_generated_equals_read(golden_reader):
     """Scores recorded while answering equal those of reading the finished answer in one pass."""
     answer = golden_reader.answer(QUESTION, PASSAGES)
-    maker, _ = golden_reader._answering.asked(QUESTION, PASSAGES, (), {})
-    prompt = maker.make(answer.kept)
-    [generated] = golden_reader._engine.recorded.generate([prompt.ids], {"max_new_tokens": 24})
-    read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
+    request = Request(QUESTION, as_passages(PASSAGES), settings=golden_reader.settings)
+    prompt = PromptMaker.of(golden_reader.tokenizer, request).make(answer.kept)
+    recorded, weightings = RecordedModel(golden_reader.model), golden_reader.estimator.weightings
+    [generated] = recorded.generate([prompt.ids], weightings, {"max_new_tokens": 24})
+    read = recorded.read(prompt.ids, generated.ids, weightings)
     torch.testing.assert_close(generated.attention.tables, read.tables, rtol=0, atol=1e-6)
 
 
@@ -194,8 +199,8 @@ def test_auto_finds_an_estimator_or_says_what_average_attention_is(golden_llama,
 def test_average_attention_of_all_keys_is_one(golden_llama):
     """Average attention over everything a token sees sums to one."""
     model = golden_llama.model
-    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
-    table = reader._engine.recorded.read(range(3, 40), range(40, 60)).tables[0]
+    weightings = ScoreEstimator.uniform(model).weightings
+    table = RecordedModel(model).read(range(3, 40), range(40, 60), weightings).tables[0]
     torch.testing.assert_close(table.sum(1), torch.ones(20), rtol=0, atol=1e-5)
 
 

@@ -42,7 +42,7 @@ from at2_rag.methods import (
     attribution_by,
 )
 from at2_rag.prompt.settings import Settings
-from at2_rag.prompt.thinking_markers import KNOWN_MARKERS
+from at2_rag.prompt.thinking_markers import KNOWN_MARKERS, ThoughtFormat
 from at2_rag.training import SkipReason, TrainingExample, collect, load_collected, world_examples
 from at2_rag.worlds import HELD_OUT_SEED, generate_examples
 
@@ -112,7 +112,7 @@ def is_opened(reader):
 
 
 def written(reader, thoughts=THOUGHTS, response=RESPONSE):
-    return markers_of(reader).around(thoughts, response, is_opened(reader))
+    return ThoughtFormat(markers_of(reader), is_opened(reader)).written(thoughts, response)
 
 
 def answered(reader, thoughts=THOUGHTS, response=RESPONSE, passages=PASSAGES, **options):

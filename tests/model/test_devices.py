@@ -211,9 +211,10 @@ def test_weights_that_transformers_keeps_packed(tmp_path):
             tmp_path, estimator, Settings(max_new_tokens=12), dtype="float32", subfolder="model"
         )
         assert reader.model.model.layers[0].mlp.up_proj.weight.dtype == torch.uint8
-        recorded, prompt = reader._engine.recorded, list(range(5, 70))
-        [generated] = recorded.generate([prompt], {"max_new_tokens": 12})
-        read = recorded.read(prompt, generated.ids)
+        recorded, prompt = RecordedModel(reader.model), list(range(5, 70))
+        weightings = reader.estimator.weightings
+        [generated] = recorded.generate([prompt], weightings, {"max_new_tokens": 12})
+        read = recorded.read(prompt, generated.ids, weightings)
         torch.testing.assert_close(generated.attention.tables, read.tables, rtol=1e-3, atol=1e-6)
         answer = reader.attribute(*ASKED, "Nobody knows.")
         assert answer.attribution.scores.isfinite().all()
@@ -255,11 +256,12 @@ def test_answers_on_other_caches_are_read(demo_reader, options):
 @pytest.mark.parametrize("name", ["llama", "mistral", "gemma3_text"])
 def test_static_caches_of_windows_are_read(name):
     model = build(name)
-    recorded = RecordedModel(model, capture_of(model), ScoreEstimator.uniform(model))
+    recorded = RecordedModel(model)
+    weightings = ScoreEstimator.uniform(model).weightings
     prompt = torch.arange(3, 23).tolist()
     options = {"max_new_tokens": 12, "pad_token_id": 0}
-    [expected] = recorded.generate([prompt], options)
-    [got] = recorded.generate([prompt], {**options, "cache_implementation": "static"})
+    [expected] = recorded.generate([prompt], weightings, options)
+    [got] = recorded.generate([prompt], weightings, {**options, "cache_implementation": "static"})
     assert got.ids == expected.ids
     torch.testing.assert_close(
         got.attention.tables, expected.attention.tables, rtol=1e-3, atol=1e-5

@@ -42,7 +42,7 @@ from at2_rag.prompt.tokens import special_ids
 
 def check_places(maker, prompt):
     """Every document lies where the prompt says, and the sources' tokens say what they say."""
-    documents = maker.documents
+    documents = maker.request.documents
     places = {place.index: place for place in (*prompt.places, *prompt.others)}
     assert [place.index for place in prompt.others] == list(
         range(len(maker.passages), len(documents))
@@ -64,7 +64,7 @@ def check_places(maker, prompt):
 def test_what_of_a_conversation_is_a_document():
     history = [{"role": "system", "content": "Hurry."}, *HISTORY, {"role": "user", "content": " "}]
     maker = maker_of(styled("chatml"), history, ["It is far."], system=SYSTEM)
-    assert [(d.kind, d.id, d.title, d.text) for d in maker.documents] == [
+    assert [(d.kind, d.id, d.title, d.text) for d in maker.request.documents] == [
         ("passage", None, None, "It is far."),
         ("system", "system", None, SYSTEM),
         ("system", "history[0]", None, "Hurry."),
@@ -72,7 +72,7 @@ def test_what_of_a_conversation_is_a_document():
         ("tool", "history[3]", "weather", RESULT["content"]),
         ("message", "history[4]", None, TOLD["content"]),
     ]
-    assert [d.metadata for d in maker.documents[1:]] == [
+    assert [d.metadata for d in maker.request.documents.items[1:]] == [
         {"role": role, "history_index": index}
         for role, index in [
             ("system", None), ("system", 0), ("user", 1), ("tool", 3), ("assistant", 4),
@@ -90,11 +90,11 @@ def test_what_of_a_conversation_is_a_document():
 )
 def test_only_kinds_that_are_sources_are_documents(kinds, ids):
     maker = maker_of(styled("chatml"), passages=["It is far."], kinds=kinds, system=SYSTEM)
-    assert [document.id for document in maker.documents] == [None, *ids]
+    assert [document.id for document in maker.request.documents] == [None, *ids]
     prompt = made(maker)
     assert prompt.shown == (0,)
     cited = {source.passage_index for source in maker.sources(prompt)}
-    assert cited == set(range(0 if "passage" in kinds else 1, len(maker.documents)))
+    assert cited == set(range(0 if "passage" in kinds else 1, len(maker.request.documents)))
     # What is a source changes nothing of what the model reads.
     assert prompt.ids == made(maker_of(
         styled("chatml"), passages=["It is far."], kinds=("passage",), system=SYSTEM
@@ -137,7 +137,9 @@ def test_sources_lie_where_the_prompt_says(style, unit):
     )  # fmt: skip
     prompt = made(maker)
     check_places(maker, prompt)
-    assert {s.passage_index for s in maker.sources(prompt)} == set(range(len(maker.documents)))
+    assert {s.passage_index for s in maker.sources(prompt)} == set(
+        range(len(maker.request.documents))
+    )
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])
@@ -154,7 +156,7 @@ def test_the_prompt_is_the_templates_own_where_it_has_nothing_to_mend(style, sys
     assert made(maker).text == expected
     assert (
         len(made(maker).others)
-        == len(maker.documents)
+        == len(maker.request.documents)
         == len(talk_of(style)) - (style != "turns") + bool(system)
     )
 
@@ -185,7 +187,7 @@ def test_any_history_is_kept_whatever_the_tokenizer(kind):
         prompt = made(maker)
         end = 0
         for place in prompt.others:  # in the order of the conversation
-            document = maker.documents[place.index]
+            document = maker.request.documents.items[place.index]
             assert prompt.text[slice(*place.text)] == document.text
             assert end <= place.text[0]
             end = place.text[1]
@@ -216,7 +218,7 @@ def test_special_text_in_a_document_is_text(kind, special):
     for place in injected.others:
         first, last = injected.token_range(*place.text)
         assert named.isdisjoint(injected.ids[first:last])
-        assert injected.text[slice(*place.text)] == maker.documents[place.index].text
+        assert injected.text[slice(*place.text)] == maker.request.documents.items[place.index].text
 
 
 @pytest.mark.parametrize("style", ["chatml", "headers", "brackets"])
@@ -296,7 +298,12 @@ def test_behind_a_tools_result_the_question_is_not_asked_again():
         ["It is far."],
     )  # fmt: skip
     prompt = made(maker)
-    assert [d.id for d in maker.documents] == [None, "history[0]", "history[1]", "history[4]"]
+    assert [d.id for d in maker.request.documents] == [
+        None,
+        "history[0]",
+        "history[1]",
+        "history[4]",
+    ]
     assert prompt.text.count(QUESTION) == 1
     assert prompt.text.endswith(f"[TOOL_RESULTS]{RESULT['content']}[/TOOL_RESULTS]")
     assert "[INST] Passages:\n\nIt is far.\n\nQuery: " in prompt.text
@@ -364,7 +371,7 @@ def test_a_plain_prompt_keeps_any_history(history, question, kinds, system):
     maker = plain_maker(history, question=question, kinds=kinds, system=system)
     prompt = made(maker)
     for place in prompt.others:
-        assert prompt.text[slice(*place.text)] == maker.documents[place.index].text
+        assert prompt.text[slice(*place.text)] == maker.request.documents.items[place.index].text
     assert prompt.text == made(replace(maker, settings=Settings(system=system))).text
 
 
@@ -389,7 +396,7 @@ def test_removed_text_was_never_there(chat, data):
         plain_maker
     )  # fmt: skip
     prompts = prompts_of(make(history, passages=["It is far. It is wet."], system=system))
-    count = len(prompts.sources)
+    count = prompts.num_sources
     kept = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
     left = prompts.documents(kept)
     texts_left = {left[i].id: left[i].text for i in left}
@@ -403,7 +410,9 @@ def test_removed_text_was_never_there(chat, data):
     )  # fmt: skip
     shown = [0] if 0 in left else []
     rendered = never.make(shown).text
-    whole = replace(prompts.maker, passages=(left.get(0, prompts.maker.passages[0]),))
+    request = prompts.maker.request
+    first = left.get(0, request.passages[0])
+    whole = replace(prompts.maker, request=replace(request, passages=(first,)))
     others = [document for index, document in left.items() if index]
     if chat or texts_left.get("system", system):  # a plain prompt without one has no place for it
         assert whole.make(shown, others=others).text == rendered
@@ -415,10 +424,10 @@ def test_removed_text_was_never_there(chat, data):
 def test_a_message_without_its_sources_stays_as_a_turn(style):
     maker = maker_of(styled(style), talk_of(style), ["It is far."], system=SYSTEM)
     prompts = prompts_of(maker)
-    nothing = [False] * len(prompts.sources)
+    nothing = [False] * prompts.num_sources
     left = prompts.documents(nothing)
     assert {document.text for document in left.values()} == {""}
-    assert list(left) == list(range(1, len(maker.documents)))
+    assert list(left) == list(range(1, len(maker.request.documents)))
     ids, special = prompts.ids(nothing), special_ids(maker.tokenizer)
     assert [i for i in ids if i in special] == [i for i in made(maker).ids if i in special]
     text = maker.tokenizer.decode(ids)
@@ -433,7 +442,7 @@ def test_removal_from_a_conversation_against_a_plain_pass(golden_llama):
     maker = maker_of(tokenizer, passages=["It is far."], system=SYSTEM)
     prompts = prompts_of(maker)
     removed = [i for i, s in enumerate(prompts.sources) if s.text in ("It rains.", "Be brief.")]
-    masks = torch.ones(2, len(prompts.sources))
+    masks = torch.ones(2, prompts.num_sources)
     masks[1, removed] = 0
     prompt = made(maker)
     ids = (*prompt.ids, *answer)
@@ -557,7 +566,7 @@ def test_nothing_passed_in_is_changed():
     history, options = copy.deepcopy(HISTORY), {"tools": [{"name": "weather"}]}
     maker = maker_of(styled("chatml"), history, template_options=options, system=SYSTEM)
     prompts = prompts_of(maker)
-    prompts.ids([False] * len(prompts.sources))
+    prompts.ids([False] * prompts.num_sources)
     assert history == HISTORY
     assert options == {"tools": [{"name": "weather"}]}
 
