@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from at2_rag.prompt.tokens import special_ids
 from at2_rag.spans import Span
 
-_Decode = Callable[[Sequence[int]], str]
+#: Returns the text of token ids.
+Decode = Callable[[Sequence[int]], str]
 
 _UNFINISHED = "\ufffd"  # what decoders write for the first bytes of a longer character
 
@@ -65,8 +66,8 @@ def _decoded(
         return text
 
     raw = decode(ids)
-    found = _incremental_spans(decode, ids, raw)
-    return raw, _prefix_spans(decode, ids, raw) if found is None else found
+    found = incremental_spans(decode, ids, raw)
+    return raw, prefix_spans(decode, ids, raw) if found is None else found
 
 
 def _with_special(ids: Sequence[int], special: set[int], spans: Sequence[Span]) -> Iterator[Span]:
@@ -78,12 +79,17 @@ def _with_special(ids: Sequence[int], special: set[int], spans: Sequence[Span]) 
         yield span
 
 
-def _incremental_spans(decode: _Decode, ids: Sequence[int], raw: str) -> list[Span] | None:
-    """Return spans in linear time, or None where decoding in pieces gives another text.
+def incremental_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span] | None:
+    """Return each token's characters in linear time; ``None`` where pieces give another text.
 
     Each token is decoded together with the last few, since decoders look back (leading spaces,
-    bytes of one character). The spans are those of :func:`_prefix_spans` if each prefix of the ids
+    bytes of one character). The spans are those of :func:`prefix_spans` if each prefix of the ids
     decodes to a prefix of the text, apart from what stands for an unfinished character.
+
+    Args:
+        decode: Returns the text of token ids.
+        ids: Token ids.
+        raw: The text of all of them.
     """
     reaches: list[Span] = []
     window, read = 0, 0  # tokens [window, read) give the left context
@@ -103,8 +109,14 @@ def _incremental_spans(decode: _Decode, ids: Sequence[int], raw: str) -> list[Sp
     return _spans_between(reaches, len(raw)) if complete else None
 
 
-def _prefix_spans(decode: _Decode, ids: Sequence[int], raw: str) -> list[Span]:
-    """Return spans from the decoding of every prefix: quadratic, right for any decoder."""
+def prefix_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span]:
+    """Return each token's characters from all prefixes: quadratic, right for any decoder.
+
+    Args:
+        decode: Returns the text of token ids.
+        ids: Token ids.
+        raw: The text of all of them.
+    """
     prefixes = (decode(ids[: index + 1]) for index in range(len(ids)))
     return _spans_between((_reach(prefix, raw) for prefix in prefixes), len(raw))
 

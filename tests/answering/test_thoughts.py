@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.comparing import check_same
+from support.comparing import check_same, what_was_said
 from support.golden import load_golden
 from support.leaning import CALIBRATION, SOURCES, TEXT
 from support.saying import saying
@@ -217,7 +217,7 @@ def test_recorded_equals_read(thinking):
     )  # fmt: skip
     whole = thinking.attribute(QUESTION, PASSAGES, written(thinking))
     for answer in (read.answer, whole):
-        check_same(answer.to_dict(), recorded.to_dict())
+        check_same(what_was_said(answer), what_was_said(recorded))
 
 
 def test_many_at_a_time_equal_one_by_one(reader):
@@ -227,7 +227,7 @@ def test_many_at_a_time_equal_one_by_one(reader):
         together = reader.answer_batch(asked, **{**saying(reader, written(reader)), **options})
         for (question, passages), answer in zip(asked, together, strict=True):
             alone = reader.answer(question, passages, **{**says, **options})
-            check_same(answer.to_dict(), alone.to_dict())
+            check_same(what_was_said(answer), what_was_said(alone))
             says = saying(reader, written(reader))
 
 
@@ -276,7 +276,7 @@ def test_a_model_that_did_not_think(reader):
     answer = reader.answer(QUESTION, PASSAGES, **saying(reader, text))
     assert (answer.text, answer.thoughts) == (text, None)
     plain = reader.answer(QUESTION, PASSAGES, thinking=None, **saying(reader, text))
-    check_same(plain.to_dict(), answer.to_dict())
+    check_same(what_was_said(plain), what_was_said(answer))
     all_of_it = answered(reader, thinking=None)
     assert all_of_it.text == written(reader)
     assert all_of_it.thoughts is None
@@ -358,7 +358,7 @@ def test_answering_again_from_fewer_passages(reader):
     answer = answered(reader, prune_to=2)
     draft = answered(reader)
     assert answer.kept == tuple(sorted(i for i, _ in draft.ranked_passages[:2]))
-    check_same(answer.draft.to_dict(), draft.to_dict())
+    check_same(what_was_said(answer.draft), what_was_said(draft))
     check_thoughtful(answer, PASSAGES)
     reread = reader.verify(answer)
     assert [s.statement for s in reread.statements] == list(answer.statements)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support.architectures import build
-from support.comparing import check_same
+from support.comparing import check_same, what_was_said
 from support.places import DEMO_MODEL, LLAMA
 from torch import nn
 from transformers import (
@@ -57,11 +57,13 @@ def everything(reader):
     task = reader.task(*ASKED, answer.text)
     masks = random_masks(4, len(task.sources), seed=0)
     return {
-        "answered": answer.to_dict(),
+        "answered": what_was_said(answer),
         "scores": answer.attribution.scores.tolist(),
-        "streamed": list(reader.stream(*ASKED))[-1].to_dict(),
-        "batched": [each.to_dict() for each in reader.answer_batch([ASKED, ASKED], prune_to=2)],
-        "read": reader.attribute(*ASKED, answer.text).to_dict(),
+        "streamed": what_was_said(list(reader.stream(*ASKED))[-1]),
+        "batched": [
+            what_was_said(each) for each in reader.answer_batch([ASKED, ASKED], prune_to=2)
+        ],
+        "read": what_was_said(reader.attribute(*ASKED, answer.text)),
         "verified": asdict(reader.verify(answer)),
         "gradients": GradientMethod().scores(task).tolist(),
         "features": ablation_data(task, masks, capture_of(reader.model)).features.tolist(),
@@ -271,7 +273,7 @@ def test_static_caches_of_windows_are_read(name):
 def test_a_models_own_choice_of_cache_counts(demo_reader, plain, monkeypatch):
     config = demo_reader.model.generation_config
     monkeypatch.setattr(config, "cache_implementation", "static")
-    check_same(demo_reader.answer(*ASKED).to_dict(), plain["answered"])
+    check_same(what_was_said(demo_reader.answer(*ASKED)), plain["answered"])
 
 
 def test_a_cache_that_holds_a_text_is_refused(demo_reader):

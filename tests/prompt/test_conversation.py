@@ -36,17 +36,21 @@ from at2_rag.documents.conversation import Conversation
 from at2_rag.documents.passages import Passage, as_passages
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.prompt.chat import render_chat
+from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.settings import Settings
 from at2_rag.prompt.tokens import special_ids
+
+
+def with_settings(maker, **settings):
+    return PromptMaker.of(maker.tokenizer, replace(maker.request, settings=Settings(**settings)))
 
 
 def check_places(maker, prompt):
     """Every document lies where the prompt says, and the sources' tokens say what they say."""
     documents = maker.request.documents
     places = {place.index: place for place in (*prompt.places, *prompt.others)}
-    assert [place.index for place in prompt.others] == list(
-        range(len(maker.passages), len(documents))
-    )
+    assert [place.index for place in prompt.others] == list(documents.indices("conversation"))
+    documents = documents.items
     for index, place in places.items():
         assert prompt.text[slice(*place.text)] == documents[index].text
     for source in maker.sources(prompt):
@@ -167,7 +171,7 @@ def test_a_document_is_neither_trimmed_nor_escaped():
     assert f'ipython<|end_header|>\n\n"{quoted["content"]}"<|eot|>' in made(maker).text
     assert "assistant<|end_header|>\n\n Yes. <|eot|>" in made(maker).text
     check_places(maker, made(maker))
-    escaped = maker_of(styled("headers"), maker.history, kinds=("message",))
+    escaped = maker_of(styled("headers"), maker.request.history, kinds=("message",))
     assert r'"{\"degrees\": 21,' in made(escaped).text.replace('" {', '"{')
 
 
@@ -194,7 +198,7 @@ def test_any_history_is_kept_whatever_the_tokenizer(kind):
             told = document.metadata["history_index"]
             assert document.text == (system if told is None else history[told]["content"])
         # What is a source changes nothing of what is written, where the template changes nothing.
-        assert prompt.text == made(replace(maker, settings=Settings(system=system))).text
+        assert prompt.text == made(with_settings(maker, system=system)).text
         assert prompt.text[slice(*prompt.content)].endswith(f"Query: {question}")
 
     check()
@@ -337,11 +341,11 @@ def test_without_passages_the_question_stands_alone():
 def test_only_passages_are_dropped_where_all_is_too_long():
     maker = maker_of(styled("chatml"), passages=["It is far."] * 5, on_overflow="drop")
     whole = made(maker)
-    fitting = maker.fit(maker.readable, len(whole.ids) - 3)
+    fitting = maker.fit(maker.request.readable, len(whole.ids) - 3)
     assert fitting.shown == (0, 1, 2, 3)
     assert len(fitting.others) == len(whole.others) == 3
     with pytest.raises(ContextOverflowError, match="even one passage is too long"):
-        maker.fit(maker.readable, 10)
+        maker.fit(maker.request.readable, 10)
     with pytest.raises(ContextOverflowError, match=r"0 passage\(s\).* pass a shorter history"):
         maker_of(styled("chatml"), on_overflow="drop").fit([], 10)
 
@@ -372,7 +376,7 @@ def test_a_plain_prompt_keeps_any_history(history, question, kinds, system):
     prompt = made(maker)
     for place in prompt.others:
         assert prompt.text[slice(*place.text)] == maker.request.documents.items[place.index].text
-    assert prompt.text == made(replace(maker, settings=Settings(system=system))).text
+    assert prompt.text == made(with_settings(maker, system=system)).text
 
 
 # Removal

@@ -3,6 +3,19 @@
 import pytest
 
 
+def what_was_said(answer):
+    """Return an answer as plain types, without how it was asked for and where it was given."""
+    if answer is None:
+        return None
+    found = answer.to_dict()
+    for name in ("settings", "given_start"):
+        del found[name]
+    if found["thoughts"] is not None:
+        del found["thoughts"]["given_start"]
+    found["draft"] = what_was_said(answer.draft)
+    return found
+
+
 def check_same(one, other):
     """Assert that two answers are the same up to rounding.
 
