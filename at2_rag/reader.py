@@ -77,8 +77,7 @@ class Reader:
         estimator.check_fits(recorded.shape)
         own, unknown = (settings or Settings()).override(options)
         refuse_unknown(unknown)
-        name = str(model.config.name_or_path or type(model).__name__)
-        self._answerer = Answerer(Engine(recorded, tokenizer), name, estimator, own, method)
+        self._answerer = Answerer(Engine(recorded, tokenizer), estimator, own, method)
 
     @classmethod
     def from_pretrained(
@@ -123,7 +122,7 @@ class Reader:
     @property
     def name(self) -> str:
         """The model's name, as it was loaded."""
-        return self._answerer.name
+        return self._answerer.engine.recorded.name
 
     @property
     def model(self) -> PreTrainedModel:

@@ -33,14 +33,12 @@ class Answerer:
 
     Attributes:
         engine: Model and tokenizer.
-        name: The model's name.
         estimator: What attention is weighted by and scored with.
         settings: Defaults for all questions.
         method: What scores the sources instead, if not ``None``.
     """
 
     engine: Engine
-    name: str
     estimator: ScoreEstimator
     settings: Settings
     method: AttributionMethod | None = None
@@ -182,7 +180,7 @@ class Answerer:
         return self.finish(self.write(shown, watch))
 
     def _scored(self, reading: Reading) -> Answer:
-        return reading.cited_answer(self.name, self.estimator)
+        return reading.cited_answer(self.engine.recorded.name, self.estimator)
 
 
 def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:

@@ -127,6 +127,11 @@ class RecordedModel:
     model: PreTrainedModel
 
     @property
+    def name(self) -> str:
+        """The model's name, as it was loaded."""
+        return str(self.model.config.name_or_path or type(self.model).__name__)
+
+    @property
     def shape(self) -> AttentionShape:
         """How many layers and heads are recorded.
 
