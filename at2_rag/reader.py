@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from at2_rag.ablation.task import AblationKind, AttributionTask
-from at2_rag.ablation.verification import Verification, verify
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule
-from at2_rag.answering.drafting import Answering
-from at2_rag.answering.engine import Engine
-from at2_rag.answering.streaming import AnswerWriter, Event
-from at2_rag.attention.recording import capture_of
+from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.engine import Engine, Shown
+from at2_rag.answering.streaming import Event, write_events
 from at2_rag.background import in_async_background, in_background
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.known import AUTO
-from at2_rag.methods import AttributionMethod
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
 from at2_rag.prompt.settings import Settings, refuse_unknown
+
+if TYPE_CHECKING:
+    from at2_rag.ablation.task import AblationKind, AttributionTask
+    from at2_rag.ablation.verification import Verification
+    from at2_rag.methods import AttributionMethod
 
 
 class Reader:
@@ -37,7 +41,7 @@ class Reader:
     Args:
         model: A decoder-only language model of transformers. It is put into evaluation mode and
             its attention made recordable; what it computes stays the same.
-        tokenizer: Its fast tokenizer.
+        tokenizer: The model's fast tokenizer.
         estimator: Coefficients for this model; ``"auto"`` for those that can be found for it,
             and any other text or path for where to load them from; ``None`` is average
             attention, with a warning.
@@ -62,7 +66,7 @@ class Reader:
         **options: Any,
     ) -> None:
         model.eval()
-        capture = capture_of(model)
+        recorded = RecordedModel(model)
         if isinstance(estimator, str | Path):
             estimator = load_estimator(estimator, model, stacklevel=3)
         if estimator is None:
@@ -70,14 +74,10 @@ class Reader:
             if method is None:
                 warn_of_average_attention(stacklevel=2)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
-        estimator.check_fits(capture.shape)
-        self.model = model
-        self.tokenizer = tokenizer
-        self.estimator = estimator
-        self.method = method
-        self.settings, unknown = (settings or Settings()).override(options)
+        estimator.check_fits(recorded.shape)
+        own, unknown = (settings or Settings()).override(options)
         refuse_unknown(unknown)
-        self._engine = Engine(RecordedModel(model, capture, estimator), tokenizer)
+        self._answerer = Answerer(Engine(recorded, tokenizer), estimator, own, method)
 
     @classmethod
     def from_pretrained(
@@ -122,7 +122,69 @@ class Reader:
     @property
     def name(self) -> str:
         """The model's name, as it was loaded."""
-        return str(self.model.config.name_or_path or type(self.model).__name__)
+        return self._answerer.engine.recorded.name
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model that answers."""
+        return self._answerer.engine.recorded.model
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return self._answerer.engine.tokenizer
+
+    @property
+    def estimator(self) -> ScoreEstimator:
+        """What turns attention into scores."""
+        return self._answerer.estimator
+
+    @property
+    def settings(self) -> Settings:
+        """Defaults for all calls."""
+        return self._answerer.settings
+
+    @property
+    def method(self) -> AttributionMethod | None:
+        """What scores the sources instead of the estimator; ``None`` for the estimator."""
+        return self._answerer.method
+
+    def with_options(
+        self,
+        *,
+        estimator: ScoreEstimator | str | Path | None = None,
+        method: AttributionMethod | Literal["estimator"] | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> Reader:
+        """Return a reader of the same model that differs in what is given, and in nothing else.
+
+        Args:
+            estimator: Other coefficients, or where to load them from; ``None`` keeps the reader's.
+            method: Another method that scores the sources; ``"estimator"`` for none, so that the
+                estimator does; ``None`` keeps the reader's.
+            settings: Other defaults for all calls; ``None`` keeps the reader's.
+            options: Single settings, by name.
+
+        Raises:
+            InputError: If an option is no setting, or cannot be used.
+            EstimatorMismatchError: If the estimator is for another model.
+        """
+        old = self._answerer
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(estimator, self.model, stacklevel=3)
+        if estimator is not None:
+            estimator.check_fits(old.engine.recorded.shape)
+        own, unknown = (settings or old.settings).override(options)
+        refuse_unknown(unknown)
+        changed = copy(self)
+        changed._answerer = replace(
+            old,
+            estimator=estimator or old.estimator,
+            method=old.method if method is None else None if method == "estimator" else method,
+            settings=own,
+        )
+        return changed
 
     def answer(
         self,
@@ -147,9 +209,8 @@ class Reader:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        return self._answering.answer(
-            *self._answering.asked(question, passages, history, options), prune_to
-        )
+        request = self._answerer.request(question, passages, history, options)
+        return self._answerer.complete(request, prune_to)
 
     def answer_batch(
         self,
@@ -176,11 +237,8 @@ class Reader:
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
-        answering = self._answering
-        asked = [answering.asked(*question, history, options) for question in questions]
-        makers = [maker for maker, _ in asked]
-        generate = asked[0][1] if asked else {}
-        return answering.answer_batch(makers, generate, prune_to)
+        requests = [self._answerer.request(*question, history, options) for question in questions]
+        return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
         self,
@@ -211,8 +269,8 @@ class Reader:
         Raises:
             At2Error: As :meth:`answer` does, when the first event is asked for or later.
         """
-        asked = question, passages, history, options
-        return in_background(AnswerWriter.of(self._answering, asked, prune_to))
+        request = partial(self._answerer.request, question, passages, history, options)
+        return in_background(write_events(self._answerer, request, prune_to))
 
     def astream(
         self,
@@ -230,8 +288,8 @@ class Reader:
 
         It takes the same arguments.
         """
-        asked = question, passages, history, options
-        return in_async_background(AnswerWriter.of(self._answering, asked, prune_to))
+        request = partial(self._answerer.request, question, passages, history, options)
+        return in_async_background(write_events(self._answerer, request, prune_to))
 
     def attribute(
         self,
@@ -259,9 +317,8 @@ class Reader:
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        maker, unknown = self._answering.asked(question, passages, history, options)
-        refuse_unknown(unknown)
-        return self._answering.finish(self._engine.read(maker, maker.readable, answer, thoughts))
+        request = self._answerer.request(question, passages, history, options)
+        return self._answerer.finish(self._answerer.read(Shown.whole(request), answer, thoughts))
 
     def task(
         self,
@@ -278,43 +335,34 @@ class Reader:
         Args and errors are those of :meth:`attribute`, or of :meth:`answer` if ``answer`` is
         ``None``, which stands for the one that the model gives.
         """
-        maker, generate = self._answering.asked(question, passages, history, options)
+        shown = Shown.whole(self._answerer.request(question, passages, history, options))
         if answer is None:
-            reading = self._engine.answer(maker, maker.readable, generate)
-        else:
-            refuse_unknown(generate)
-            reading = self._engine.read(maker, maker.readable, answer, thoughts)
-        return self._answering.task(reading)
+            return self._answerer.explain(self._answerer.write(shown))
+        return self._answerer.explain(self._answerer.read(shown, answer, thoughts))
 
-    def verify(
-        self,
-        answer: Answer,
-        *,
-        by: AblationKind = "attention",
-        history: Sequence[Message] = (),
-        **options: Any,
-    ) -> Verification:
+    def verify(self, answer: Answer, *, by: AblationKind = "attention") -> Verification:
         """Really leave out what each statement cites, and measure how much less likely it gets.
 
-        Costs one forward pass per set of sources left out.
+        The model reads the answer as it was asked for: with the settings and the history that the
+        answer keeps. Costs one forward pass per set of sources left out.
 
         Args:
-            answer: An answer of this reader.
+            answer: An answer of this reader, or of another one.
             by: ``"attention"`` masks the sources and leaves all positions unchanged, as scores are
                 learned; ``"removal"`` takes their text out of the prompt, as pruning does.
-            history: Earlier chat messages, as for the answer.
-            options: Any of :class:`Settings`, as for the answer.
 
         Raises:
-            InputError: If a citation points to no source under these options.
+            InputError: If a citation points to no source that the answer's settings give.
         """
+        from at2_rag.ablation.verification import verify  # which answering never needs
+
         own = [passage for passage in answer.passages if passage.kind == "passage"]
-        maker, unknown = self._answering.asked(answer.question, own, history, options)
-        refuse_unknown(unknown)
+        options = {name: getattr(answer.settings, name) for name in Settings.names()}
+        request = self._answerer.request(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
-        task = self._answering.task(self._engine.read(maker, answer.kept, answer.text, thoughts))
-        return verify(task, answer.statements, by)
+        reading = self._answerer.read(Shown(request, answer.kept), answer.text, thoughts)
+        return verify(self._answerer.explain(reading), answer.statements, by)
 
     def prune(
         self,
@@ -344,10 +392,5 @@ class Reader:
         rule = PruneRule(top_k, min_share, unit)
         if unit == "sentence":
             options["source_unit"] = "sentence"
-        return self._answering.prune(
-            rule, *self._answering.asked(question, passages, history, options)
-        )
-
-    @property
-    def _answering(self) -> Answering:
-        return Answering(self._engine, self.name, self.estimator, self.settings, self.method)
+        request = self._answerer.request(question, passages, history, options)
+        return self._answerer.keep_used(request, rule)

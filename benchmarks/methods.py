@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.attention.recording import capture_of
 from at2_rag.estimators import LinearEstimator
 from at2_rag.model.recorded_model import RecordedModel
 from benchmarks.references import by_eager_attention, by_hidden_states, saved_hidden_states
@@ -113,10 +112,10 @@ class Passes:
     def _library(self, estimator: LinearEstimator) -> Tensor:
         if self.size.batch > 1:
             return record_batch(self.model, estimator, self.ids, self.first_row)
-        recorded = RecordedModel(self.model, capture_of(self.model), estimator)
+        recorded = RecordedModel(self.model)
         text = self.ids[0].tolist()
         prompt, answer = text[: self.size.context], [*text[self.size.context :], 1]
-        return recorded.read(prompt, answer).tables[:1]
+        return recorded.read(prompt, answer, estimator.weightings).tables[:1]
 
     def _eager(self) -> Tensor:
         return by_eager_attention(self.model, self.ids, self.first_row, self.dense.coefficients)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from at2_rag.attention.recording import capture_of
 from at2_rag.model.recorded_model import RecordedModel
 from benchmarks.bench import Bench
 from benchmarks.budget import STEP_SECONDS_PER_BYTE
@@ -62,7 +61,7 @@ def _runs(model: PreTrainedModel, shape: Shape, size: Size) -> dict[str, Run]:
     """Return both ways to generate exactly ``size.answer`` tokens, greedily."""
     prompt = random_ids(shape, size.context)
     estimator = random_estimator(shape.layers, shape.heads)
-    recorded = RecordedModel(model, capture_of(model), estimator)
+    recorded = RecordedModel(model)
     length = {"min_new_tokens": size.answer, "max_new_tokens": size.answer}
 
     @torch.inference_mode()
@@ -72,7 +71,7 @@ def _runs(model: PreTrainedModel, shape: Shape, size: Size) -> dict[str, Run]:
         model.generate(input_ids=ids, attention_mask=mask, do_sample=False, **length)
 
     def library() -> None:
-        recorded.generate([prompt[0].tolist()], dict(length))
+        recorded.generate([prompt[0].tolist()], estimator.weightings, length)
 
     return {
         "plain": _accounted(model, "sdpa", plain),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -33,6 +34,11 @@ from at2_rag import (
     Settings,
     UnsupportedModelError,
 )
+from at2_rag.documents.passages import as_passages
+from at2_rag.methods import RandomMethod
+from at2_rag.model.recorded_model import RecordedModel
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 
 
 @pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])
@@ -51,10 +57,11 @@ def test_the_same_call_gives_the_same_answer(golden_reader):
 def test_generated_equals_read(golden_reader):
     """Scores recorded while answering equal those of reading the finished answer in one pass."""
     answer = golden_reader.answer(QUESTION, PASSAGES)
-    maker, _ = golden_reader._answering.asked(QUESTION, PASSAGES, (), {})
-    prompt = maker.make(answer.kept)
-    [generated] = golden_reader._engine.recorded.generate([prompt.ids], {"max_new_tokens": 24})
-    read = golden_reader._engine.recorded.read(prompt.ids, generated.ids)
+    request = Request(QUESTION, as_passages(PASSAGES), settings=golden_reader.settings)
+    prompt = PromptMaker.of(golden_reader.tokenizer, request).make(answer.kept)
+    recorded, weightings = RecordedModel(golden_reader.model), golden_reader.estimator.weightings
+    [generated] = recorded.generate([prompt.ids], weightings, {"max_new_tokens": 24})
+    read = recorded.read(prompt.ids, generated.ids, weightings)
     check_close(generated.attention.tables, read.tables)
 
 
@@ -191,8 +198,8 @@ def test_auto_finds_an_estimator_or_says_what_average_attention_is(golden_llama,
 def test_average_attention_of_all_keys_is_one(golden_llama):
     """Average attention over everything a token sees sums to one."""
     model = golden_llama.model
-    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
-    table = reader._engine.recorded.read(range(3, 40), range(40, 60)).tables[0]
+    weightings = ScoreEstimator.uniform(model).weightings
+    table = RecordedModel(model).read(range(3, 40), range(40, 60), weightings).tables[0]
     check_close(table.sum(1), torch.ones(20))
 
 
@@ -313,10 +320,43 @@ def test_unusable_options(golden_reader, options, message):
 
 
 def test_unknown_options_are_named(golden_reader):
-    with pytest.raises(InputError, match="max_citation; expected any of source_unit"):
-        golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", max_citation=1)
-    with pytest.raises(ValueError, match="max_citation"):
-        golden_reader.answer(QUESTION, PASSAGES, max_citation=1)
+    for name, meant in (("max_citation", "max_citations"), ("temperatur", "temperature")):
+        words = rf"Unknown option {name}=1; expected any of source_unit.* did you mean {meant}"
+        with pytest.raises(InputError, match=words):
+            golden_reader.answer(QUESTION, PASSAGES, **{name: 1})
+        with pytest.raises(InputError, match=words):
+            golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", **{name: 1})
+    for call in (golden_reader.with_options, partial(Reader, *golden_pair(golden_reader))):
+        with pytest.raises(InputError, match=r"Unknown option max_citation=1; .*max_citations\?"):
+            call(max_citation=1)
+    with pytest.raises(InputError, match="Unknown option temperature=1; expected any of"):
+        golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", temperature=1)
+
+
+def golden_pair(reader):
+    return reader.model, reader.tokenizer, reader.estimator
+
+
+def test_a_reader_with_other_options_is_another_reader(golden_reader):
+    """And what it folds attention with is what it scores with."""
+    shape = golden_reader.estimator.shape
+    generator = torch.Generator().manual_seed(0)
+    other = LinearEstimator(torch.rand(shape.layers, shape.heads, generator=generator))
+    changed = golden_reader.with_options(estimator=other, max_citations=1, method=RandomMethod())
+    assert changed.estimator is other
+    assert (changed.settings.max_citations, golden_reader.settings.max_citations) == (1, 3)
+    assert golden_reader.method is None
+    assert changed.with_options(source_unit="word").method is changed.method
+    direct = Reader(golden_reader.model, golden_reader.tokenizer, other, max_new_tokens=24)
+    expected = direct.answer(QUESTION, PASSAGES).attribution.scores
+    again = changed.with_options(method="estimator", max_citations=3)
+    assert torch.equal(again.answer(QUESTION, PASSAGES).attribution.scores, expected)
+    assert not torch.equal(golden_reader.answer(QUESTION, PASSAGES).attribution.scores, expected)
+    for name in ("model", "tokenizer", "estimator", "settings", "method"):
+        with pytest.raises(AttributeError):
+            setattr(golden_reader, name, None)
+    with pytest.raises(EstimatorMismatchError):
+        golden_reader.with_options(estimator=LinearEstimator(torch.ones(1, 1)))
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", None])
@@ -368,7 +408,8 @@ def test_overflow_can_drop_the_last_passages(stories_reader):
     assert answer.kept + answer.dropped == tuple(range(8))
     assert answer.dropped
     # One more would not have fitted.
-    maker, _ = stories_reader._answering.asked("Who saw the tree?", passages, (), {})
+    request = Request("Who saw the tree?", as_passages(passages), settings=stories_reader.settings)
+    maker = PromptMaker.of(stories_reader.tokenizer, request)
     assert len(maker.make(range(len(answer.kept) + 1)).ids) > 512 - 16
     pruned = stories_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
     check_answer(pruned, passages)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -33,13 +33,28 @@ from at2_rag.prompt.maker import PromptMaker
 from at2_rag.spans import Span, joined
 
 
+class Shorter(Protocol):
+    """Makes all that comes before an answer anew, with only some of its sources."""
+
+    @property
+    def num_sources(self) -> int:
+        """How many sources can be left out."""
+
+    def ids(self, kept: Sequence[bool]) -> tuple[int, ...]:
+        """Return the token ids before the answer.
+
+        Args:
+            kept: (sources,), true where a source is kept.
+        """
+
+
 @dataclass(frozen=True)
 class ShorterPrompts:
     """Makes a prompt anew with only some of its sources.
 
     Attributes:
-        maker: Of the whole prompt.
-        shown: Indices of the passages that it shows, in order.
+        maker: Makes the prompt, whole or not.
+        shown: Indices of the passages that the whole prompt shows, in order.
         sources: What can be left out of them and of the maker's other documents, in order.
         answer: The answer where it was tokenized together with the prompt, without white space
             around it; empty where the model went on from the prompt's tokens.
@@ -49,6 +64,11 @@ class ShorterPrompts:
     shown: tuple[int, ...]
     sources: tuple[Source, ...]
     answer: str = ""
+
+    @property
+    def num_sources(self) -> int:
+        """How many sources can be left out."""
+        return len(self.sources)
 
     def documents(self, kept: Sequence[bool]) -> dict[int, Passage]:
         """Return what is left of the shown passages and of the other documents, by index, in order.
@@ -60,19 +80,19 @@ class ShorterPrompts:
         Args:
             kept: (sources,), true where a source is kept.
         """
-        passages, documents = len(self.maker.passages), self.maker.documents
-        others = range(passages, len(documents))
+        documents = self.maker.request.documents
+        others = documents.indices("conversation")
         places: dict[int, list[_Place]] = {index: [] for index in (*self.shown, *others)}
         for source, keep in zip(self.sources, kept, strict=True):
             places[source.passage_index].append(_Place(source.start, source.end, keep))
         left: dict[int, Passage] = {}
         for index, found in places.items():
-            document = documents[index]
+            document = documents.items[index]
             if all(place.kept for place in found):  # or there is nothing to leave out
                 left[index] = document
             elif any(place.kept for place in found):
                 left[index] = replace(document, text=_shortened(document.text, found))
-            elif index >= passages:
+            elif index in others:
                 # Templates refuse a conversation whose turns do not alternate, or in which a call
                 # has no result; and without the message they write others another way.
                 left[index] = replace(document, text="")
@@ -87,12 +107,12 @@ class ShorterPrompts:
         Args:
             kept: (sources,), true where a source is kept.
         """
-        left = self.documents(kept)
-        count = len(self.maker.passages)
-        others = [document for index, document in left.items() if index >= count]
-        passages = tuple(left.get(i, passage) for i, passage in enumerate(self.maker.passages))
+        left, request = self.documents(kept), self.maker.request
+        others = [left[index] for index in request.documents.indices("conversation")]
+        passages = tuple(left.get(i, passage) for i, passage in enumerate(request.passages))
         shown = [index for index in self.shown if index in left]
-        prompt = replace(self.maker, passages=passages).make(shown, self.answer, others)
+        shorter = replace(self.maker, request=replace(request, passages=passages))
+        prompt = shorter.make(shown, lambda _: self.answer, others)
         if not self.answer:
             return prompt.ids
         return prompt.ids[: prompt.first_token_of_end(len(self.answer))]
@@ -140,12 +160,12 @@ class RemovalAblator:
     model: PreTrainedModel
     ids: Sequence[int]
     prompt_length: int
-    prompts: ShorterPrompts
+    prompts: Shorter
     byte_limit: int = DEFAULT_BYTE_LIMIT
 
     def __post_init__(self) -> None:
         check_prompt_length(self.prompt_length, len(self.ids))
-        whole = self.prompts.ids([True] * len(self.prompts.sources))
+        whole = self.prompts.ids([True] * self.prompts.num_sources)
         if whole != tuple(self.ids[: self.prompt_length]):
             raise InputError(
                 f"The prompt made anew with all sources has {len(whole)} tokens and is not the one "
@@ -164,7 +184,7 @@ class RemovalAblator:
             InputError: If the masks are not of that shape.
             NumericalError: If the model produced NaN.
         """
-        check_masks(masks, len(self.prompts.sources))
+        check_masks(masks, self.prompts.num_sources)
         kept = [tuple(row) for row in masks.bool().tolist()]
         prompt_of = {row: self.prompts.ids(row) for row in set(kept)}
         # By length, so that little of a batch is padding; the longest first, since if memory is

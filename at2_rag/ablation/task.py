@@ -9,9 +9,10 @@ from typing import Literal, get_args
 from transformers import PreTrainedModel
 
 from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT, Ablator
-from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts
+from at2_rag.ablation.removal import RemovalAblator, Shorter
 from at2_rag.answer.answer import Answer
 from at2_rag.errors import InputError
+from at2_rag.sections import Sections
 from at2_rag.spans import Span
 
 #: How sources are ablated: masked out of attention, positions unchanged (section 3.2), or by making
@@ -41,7 +42,7 @@ class AttributionTask:
     targets: tuple[Span, ...]
     answer: Answer
     thoughts: tuple[Span, ...] = field(default=(), kw_only=True)
-    prompts: ShorterPrompts | None = field(default=None, kw_only=True, compare=False, repr=False)
+    prompts: Shorter | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def first_row(self) -> int:
@@ -78,6 +79,14 @@ class AttributionTask:
         """Token range in ``ids`` of each target."""
         first = self.prompt_length
         return tuple((first + start, first + end) for start, end in self.targets)
+
+    @property
+    def regions(self) -> Sections[Span]:
+        """Token range in ``ids`` of all that can be ablated.
+
+        In the sections ``sources``, ``thoughts`` (their sentences) and ``targets``.
+        """
+        return Sections.of(sources=self.sources, thoughts=self.thoughts, targets=self.said)
 
     def ablator_with(
         self, regions: Sequence[Span], byte_limit: int = DEFAULT_BYTE_LIMIT

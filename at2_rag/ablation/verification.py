@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,8 +16,8 @@ from at2_rag.answer.statement import Citation, Statement
 from at2_rag.errors import InputError
 from at2_rag.spans import Span
 
-#: Sources, and earlier statements (those of the thoughts first), that are left out together.
-_LeftOut = tuple[tuple[int, ...], tuple[int, ...]]
+#: Which of a task's regions are left out together, in ascending order.
+_LeftOut = tuple[int, ...]
 
 _LARGEST_EXPONENT = 700.0  # a double holds no more
 
@@ -121,12 +122,9 @@ def verify(
     """
     if not statements:  # as of a model that was cut off in its thoughts
         return Verification(())
-    index = {
-        (s.passage_index, s.start, s.end): i for i, s in enumerate(task.answer.attribution.sources)
-    }
-    thoughts = () if task.answer.thoughts is None else task.answer.thoughts.statements
-    groups = [_groups(thoughts, statements, target, index) for target in range(len(statements))]
-    left_out = sorted({out for group in groups for out in group.values()})
+    groups = _Groups.of(task, statements)
+    found = [groups.of_statement(target) for target in range(len(statements))]
+    left_out = sorted({out for group in found for out in group.values()})
     log_p = _log_probabilities(task, left_out, by)
     row_of = {out: row for row, out in enumerate(left_out, start=1)}
 
@@ -134,11 +132,11 @@ def verify(
         return Evidence(numbers, float(log_p[target, 0] - log_p[target, row_of[out]]))
 
     verified = []
-    for target, (statement, group) in enumerate(zip(statements, groups, strict=True)):
-        found = {numbers: evidence(target, numbers, out) for numbers, out in group.items()}
+    for target, (statement, group) in enumerate(zip(statements, found, strict=True)):
+        shown = {numbers: evidence(target, numbers, out) for numbers, out in group.items()}
         numbers = tuple(citation.number for citation in statement.citations)
-        alone = tuple(found[(number,)] for number in numbers)
-        verified.append(VerifiedStatement(statement, found.get(tuple(sorted(numbers))), alone))
+        alone = tuple(shown[(number,)] for number in numbers)
+        verified.append(VerifiedStatement(statement, shown.get(tuple(sorted(numbers))), alone))
     return Verification(tuple(verified))
 
 
@@ -146,17 +144,18 @@ def _log_probabilities(
     task: AttributionTask, left_out: Sequence[_LeftOut], by: AblationKind
 ) -> Tensor:
     """Return (targets, 1 + left out): log-probabilities with nothing left out, and with each."""
-    count, said = len(task.sources), (*task.thoughts, *task.said)
-    masks = torch.ones(1 + len(left_out), count + len(said), dtype=torch.bool)
-    for row, (sources, earlier) in enumerate(left_out, start=1):
-        masks[row, [*sources, *(count + statement for statement in earlier)]] = False
+    regions = task.regions
+    masks = torch.ones(1 + len(left_out), len(regions), dtype=torch.bool)
+    for row, out in enumerate(left_out, start=1):
+        masks[row, list(out)] = False
     if by == "attention":
-        effects = task.ablator_with(said).ablate(masks)
+        said = regions["thoughts"], regions["targets"]
+        effects = task.ablator_with([*chain(*said)]).ablate(masks)
     else:
         # The answer is given; its own words cannot be removed from it, but thoughts can.
-        kept = masks[:, :count]
-        for thought, place in enumerate(task.thoughts):
-            kept[:, _within(task.sources, place)] &= masks[:, count + thought, None]
+        kept = masks[:, regions.places["sources"]]
+        for column, place in zip(regions.indices("thoughts"), task.thoughts, strict=True):
+            kept[:, _within(task.sources, place)] &= masks[:, column, None]
         effects = task.ablator(by=by).ablate(kept)
     return torch.stack([effects.log_probability(*target) for target in task.targets])
 
@@ -166,44 +165,72 @@ def _within(sources: Sequence[Span], place: Span) -> list[int]:
     return [i for i, (start, end) in enumerate(sources) if place[0] <= start and end <= place[1]]
 
 
-def _groups(
-    thoughts: Sequence[Statement],
-    statements: Sequence[Statement],
-    target: int,
-    index: Mapping[tuple[int, int, int], int],
-) -> dict[tuple[int, ...], _LeftOut]:
-    """Return what to leave out of one statement's context, by the numbers of its citations.
+@dataclass(frozen=True)
+class _Groups:
+    """What is left out of the statements' contexts.
 
-    An inherited citation came through thoughts or earlier statements, which repeat what its source
-    says: the source is left out together with those of them that cite it.
+    Attributes:
+        sources: Which region each source is, by its place in the passages.
+        sentences: The thoughts' statements and the answer's, in the order of their regions.
+        regions: Which region each of these sentences is.
+        first: Which of them is the answer's first statement.
     """
-    groups: dict[tuple[int, ...], _LeftOut] = {}
-    before = (*thoughts, *statements[:target])
-    for citation in statements[target].citations:
-        source = _source_of(citation, index)
-        earlier = _citing(before, citation.number) if citation.inherited else ()
-        groups[(citation.number,)] = ((source,), earlier)
-    if groups:
-        together = tuple(sorted(number for (number,) in groups))
-        groups[together] = (
-            tuple(sorted({source for sources, _ in groups.values() for source in sources})),
-            tuple(sorted({statement for _, earlier in groups.values() for statement in earlier})),
+
+    sources: Mapping[tuple[int, int, int], int]
+    sentences: tuple[Statement, ...]
+    regions: tuple[int, ...]
+    first: int
+
+    @classmethod
+    def of(cls, task: AttributionTask, statements: Sequence[Statement]) -> _Groups:
+        regions, answer = task.regions, task.answer
+        thoughts = () if answer.thoughts is None else answer.thoughts.statements
+        return cls(
+            {
+                (s.passage_index, s.start, s.end): region
+                for region, s in zip(
+                    regions.indices("sources"), answer.attribution.sources, strict=True
+                )
+            },
+            (*thoughts, *statements),
+            (*regions.indices("thoughts"), *regions.indices("targets")),
+            len(thoughts),
         )
-    return groups
 
+    def of_statement(self, target: int) -> dict[tuple[int, ...], _LeftOut]:
+        """Return what to leave out of one statement's context, by the numbers of its citations.
 
-def _citing(statements: Sequence[Statement], number: int) -> tuple[int, ...]:
-    return tuple(
-        i for i, s in enumerate(statements) if any(c.number == number for c in s.citations)
-    )
+        An inherited citation came through thoughts or earlier statements, which repeat what its
+        source says: the source is left out together with those of them that cite it.
 
+        Args:
+            target: Index of the statement among the answer's.
 
-def _source_of(citation: Citation, index: Mapping[tuple[int, int, int], int]) -> int:
-    place = citation.place
-    if place not in index:
-        raise InputError(
-            f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
-            f"{place[0]}, which is no source here; expected the source_unit, language and "
-            "prompt that the answer was made with. Pass the same options."
-        )
-    return index[place]
+        Raises:
+            InputError: If a citation points to no source of the task.
+        """
+        place = self.first + target
+        groups: dict[tuple[int, ...], _LeftOut] = {
+            (citation.number,): tuple(sorted(self._left_out(citation, place)))
+            for citation in self.sentences[place].citations
+        }
+        if groups:
+            together = tuple(sorted(number for numbers in groups for number in numbers))
+            groups[together] = tuple(sorted({one for group in groups.values() for one in group}))
+        return groups
+
+    def _left_out(self, citation: Citation, place: int) -> Iterator[int]:
+        yield self._source(citation)
+        if citation.inherited:
+            for earlier, region in zip(self.sentences[:place], self.regions, strict=False):
+                if any(c.number == citation.number for c in earlier.citations):
+                    yield region
+
+    def _source(self, citation: Citation) -> int:
+        if (place := citation.place) not in self.sources:
+            raise InputError(
+                f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
+                f"{place[0]}, which is no source of this task; expected a task with the settings "
+                "that the answer was made with."
+            )
+        return self.sources[place]

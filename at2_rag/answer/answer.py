@@ -11,7 +11,9 @@ from torch import Tensor
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
+from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
+from at2_rag.prompt.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,11 @@ class Answer:
         answer_tokens: Tokens that the model wrote, those of its thoughts included.
         model: Name of the model.
         estimator: Kind of the score estimator; ``"uniform"`` is average attention.
+        settings: What it was answered or cited with.
+        history: The earlier chat messages.
         thoughts: What a reasoning model thought before; ``None`` if nothing.
+        given_start: Where the text begins in the one that :meth:`Reader.attribute` was given, in
+            characters; ``None`` for an answer that the model itself gave.
     """
 
     question: str
@@ -52,7 +58,10 @@ class Answer:
     answer_tokens: int
     model: str
     estimator: str
+    settings: Settings
+    history: tuple[Message, ...] = ()
     thoughts: Thoughts | None = None
+    given_start: int | None = None
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -125,7 +134,8 @@ class Answer:
         """Return plain JSON types; derived views are included for readers of the JSON.
 
         Raises:
-            TypeError: If a passage's metadata cannot be written as JSON, when it is written.
+            TypeError: When it is written as JSON, if a passage's metadata, the history or the
+                template's options cannot be.
         """
         return {
             "question": self.question,
@@ -143,6 +153,9 @@ class Answer:
             "answer_tokens": self.answer_tokens,
             "model": self.model,
             "estimator": self.estimator,
+            "settings": self.settings.to_dict(),
+            "history": [dict(message) for message in self.history],
+            "given_start": self.given_start,
             "thoughts": self.thoughts.to_dict() if self.thoughts else None,
             "attribution": self.attribution.to_dict(),
         }
@@ -161,6 +174,8 @@ class Answer:
                 "kept": tuple(data["kept"]),
                 "dropped": tuple(data["dropped"]),
                 "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
+                "settings": Settings.from_dict(data["settings"]),
+                "history": tuple(dict(message) for message in data["history"]),
                 "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
             }
         )

@@ -105,22 +105,23 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
 
     Args:
         draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
-        maker: Of its prompts.
+        maker: Makes the prompts of its request.
         rule: How much to keep.
 
     Raises:
         InputError: If more sentences are to be kept than there are.
     """
     choose = _whole_passages if rule.unit == "passage" else _sentences
-    spans = choose(draft, rule)
+    spans, request = choose(draft, rule), maker.request
     kept = tuple(
-        replace(maker.passages[index], text=joined(maker.passages[index].text, places))
+        replace(request.passages[index], text=joined(request.passages[index].text, places))
         for index, places in spans.items()
     )
     scores = dict(draft.ranked_passages)
-    shown = [maker.passages[index] for index in draft.kept]
-    language = maker.settings.language
-    after = replace(maker, passages=kept).make(range(len(kept)))
+    shown = [request.passages[index] for index in draft.kept]
+    language = request.settings.language
+    shorter = replace(maker, request=replace(request, passages=kept))
+    after = shorter.make(range(len(kept)))
     return Pruned(
         kept,
         tuple(spans),

@@ -19,12 +19,16 @@ class Thoughts:
         statements: One per sentence, with citations of what it goes back to.
         attribution: The scores behind these citations; its answer is the thoughts.
         finished: Whether the model came to their end; if not, there is no response.
+        given_start: Where the text begins in the one that it was given in, the ``thoughts`` or the
+            ``answer`` of :meth:`Reader.attribute`, in characters; ``None`` for what the model
+            itself thought.
     """
 
     text: str
     statements: tuple[Statement, ...]
     attribution: Attribution
     finished: bool
+    given_start: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -33,6 +37,7 @@ class Thoughts:
             "statements": [statement.to_dict() for statement in self.statements],
             "attribution": self.attribution.to_dict(),
             "finished": self.finished,
+            "given_start": self.given_start,
         }
 
     @classmethod
@@ -43,4 +48,5 @@ class Thoughts:
             tuple(Statement.from_dict(statement) for statement in data["statements"]),
             Attribution.from_dict(data["attribution"]),
             data["finished"],
+            data["given_start"],
         )

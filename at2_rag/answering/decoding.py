@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.prompt.tokens import special_ids
 from at2_rag.spans import Span
+
+#: Returns the text of token ids.
+Decode = Callable[[Sequence[int]], str]
 
 _UNFINISHED = "\ufffd"  # what decoders write for the first bytes of a longer character
 
@@ -30,12 +33,9 @@ class DecodedAnswer:
 
 def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> DecodedAnswer:
     """Decode generated ids; the ids are kept as they are, never found again by tokenizing."""
-    raw = _decode(tokenizer, ids)
     special = special_ids(tokenizer)
     plain = [id for id in ids if id not in special]
-    found = _incremental_spans(tokenizer, plain, raw)
-    if found is None:
-        found = _prefix_spans(tokenizer, plain, raw)
+    raw, found = _decoded(tokenizer, plain, without_special=True)
     text = raw.strip()
     shift = len(raw) - len(raw.lstrip())
 
@@ -48,11 +48,26 @@ def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Dec
     )
 
 
-def _decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    text: str = tokenizer.decode(
-        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    return text
+def decode_all(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> DecodedAnswer:
+    """Decode generated ids with special tokens as text, and with the white space around."""
+    raw, found = _decoded(tokenizer, ids, without_special=False)
+    return DecodedAnswer(raw, tuple(found))
+
+
+def _decoded(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], *, without_special: bool
+) -> tuple[str, list[Span]]:
+    """Return the text of ids, and the characters of it that each stands for."""
+
+    def decode(some: Sequence[int]) -> str:
+        text: str = tokenizer.decode(
+            list(some), skip_special_tokens=without_special, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    raw = decode(ids)
+    found = incremental_spans(decode, ids, raw)
+    return raw, prefix_spans(decode, ids, raw) if found is None else found
 
 
 def _with_special(ids: Sequence[int], special: set[int], spans: Sequence[Span]) -> Iterator[Span]:
@@ -64,20 +79,23 @@ def _with_special(ids: Sequence[int], special: set[int], spans: Sequence[Span]) 
         yield span
 
 
-def _incremental_spans(
-    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], raw: str
-) -> list[Span] | None:
-    """Return spans in linear time, or None where decoding in pieces gives another text.
+def incremental_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span] | None:
+    """Return each token's characters in linear time; ``None`` where pieces give another text.
 
     Each token is decoded together with the last few, since decoders look back (leading spaces,
-    bytes of one character). The spans are those of :func:`_prefix_spans` if each prefix of the ids
+    bytes of one character). The spans are those of :func:`prefix_spans` if each prefix of the ids
     decodes to a prefix of the text, apart from what stands for an unfinished character.
+
+    Args:
+        decode: Returns the text of token ids.
+        ids: Token ids.
+        raw: The text of all of them.
     """
     reaches: list[Span] = []
     window, read = 0, 0  # tokens [window, read) give the left context
     before, base = "", 0  # its text, and where in the whole text that ends
     for index in range(len(ids)):
-        after = _decode(tokenizer, ids[window : index + 1])
+        after = decode(ids[window : index + 1])
         reach = _reach_after(before, after, raw[base:])
         if reach is None:
             return None
@@ -86,14 +104,20 @@ def _incremental_spans(
         if new and after.startswith(before) and reach[0] == len(new):
             base += len(new)
             window, read = read, index + 1
-            before = _decode(tokenizer, ids[window:read])
-    complete = _decode(tokenizer, ids[window:])[len(before) :] == raw[base:]
+            before = decode(ids[window:read])
+    complete = decode(ids[window:])[len(before) :] == raw[base:]
     return _spans_between(reaches, len(raw)) if complete else None
 
 
-def _prefix_spans(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], raw: str) -> list[Span]:
-    """Return spans from the decoding of every prefix: quadratic, right for any decoder."""
-    prefixes = (_decode(tokenizer, ids[: index + 1]) for index in range(len(ids)))
+def prefix_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span]:
+    """Return each token's characters from all prefixes: quadratic, right for any decoder.
+
+    Args:
+        decode: Returns the text of token ids.
+        ids: Token ids.
+        raw: The text of all of them.
+    """
+    prefixes = (decode(ids[: index + 1]) for index in range(len(ids)))
     return _spans_between((_reach(prefix, raw) for prefix in prefixes), len(raw))
 
 

@@ -1,4 +1,4 @@
-"""From a prompt to a reading: the model answers it, or reads an answer that is given."""
+"""From a request to a reading: the model writes an answer, or reads one that is given."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
-from at2_rag.answering.written import decode_written, encoded_written
+from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
-from at2_rag.documents.conversation import Conversation
 from at2_rag.errors import InputError
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
 from at2_rag.prompt.maker import PromptMaker
-from at2_rag.prompt.thinking_markers import ThinkingMarkers, WrittenPlaces, thinking_markers
+from at2_rag.prompt.request import Request
+from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
 
@@ -26,9 +28,9 @@ class Unfinished:
     """An answer that the model is still writing; to be used before its next step only.
 
     Attributes:
-        maker: Of the prompt.
+        maker: What made the prompt of the request.
         prompt: The prompt.
-        progress: What it has written so far.
+        progress: What the model has written so far.
     """
 
     maker: PromptMaker
@@ -50,116 +52,132 @@ class Unfinished:
         return _reading(self.maker, self.prompt, self.progress.first(tokens), places, statements)
 
 
+#: Called after each step with the answer so far; with ``None`` where there is none to see.
+Watch = Callable[[Unfinished | None], None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A request, and which of its passages the model is to see.
+
+    Attributes:
+        request: What was asked.
+        passages: Indices of the passages to show, in order.
+    """
+
+    request: Request
+    passages: Sequence[int]
+
+    @classmethod
+    def whole(cls, request: Request) -> Shown:
+        """Return a request with all of its passages that have text."""
+        return cls(request, request.readable)
+
+
 @dataclass(frozen=True)
 class Engine:
     """A recorded model with its tokenizer.
 
     Attributes:
         recorded: The model.
-        tokenizer: Its tokenizer.
+        tokenizer: The model's tokenizer.
     """
 
     recorded: RecordedModel
     tokenizer: PreTrainedTokenizerBase
 
-    def answer(
-        self,
-        maker: PromptMaker,
-        shown: Sequence[int],
-        generate: dict[str, Any],
-        watch: Callable[[Unfinished | None], None] | None = None,
-    ) -> Reading:
-        """Have the model answer.
+    def write(self, shown: Shown, weightings: Tensor, watch: Watch | None = None) -> Reading:
+        """Have the model write an answer.
 
         Args:
-            maker: Makes the prompt.
-            shown: Indices of the passages to show, in order.
-            generate: Options of ``model.generate``.
+            shown: What was asked, and the passages to show.
+            weightings: (weightings, layers, heads): what attention is weighted by.
             watch: Called after each step with the answer so far, or with ``None`` where the steps
                 cannot be followed; what it raises ends the generation.
+
+        Raises:
+            ContextOverflowError: If the prompt does not fit.
+            NumericalError: If the model produced NaN.
         """
-        prompt, options = self._prompt(maker, shown), _with_length(maker, generate)
+        maker = PromptMaker.of(self.tokenizer, shown.request)
+        prompt = self._prompt(maker, shown.passages)
 
         def follow(progress: Progress | None) -> None:
             assert watch is not None
             watch(None if progress is None else Unfinished(maker, prompt, progress))
 
         followed = None if watch is None else follow
-        [generated] = self.recorded.generate([prompt.ids], options, followed)
+        options = _generate_options(shown.request)
+        [generated] = self.recorded.generate([prompt.ids], weightings, options, followed)
         return _generated_reading(maker, prompt, generated)
 
-    def answer_batch(
-        self,
-        asked: Sequence[tuple[PromptMaker, Sequence[int]]],
-        generate: dict[str, Any],
-    ) -> list[Reading]:
-        """Have the model answer several at a time.
+    def write_batch(self, asked: Sequence[Shown], weightings: Tensor) -> list[Reading]:
+        """Have the model write several answers at a time.
 
         Args:
-            asked: What makes each prompt, all with the same settings, and the indices of the
-                passages to show.
-            generate: Options of ``model.generate``.
+            asked: What was asked, all with the same settings and options of generation, and the
+                passages to show of each.
+            weightings: (weightings, layers, heads): what attention is weighted by.
 
         Raises:
             ContextOverflowError: If a prompt does not fit.
+            NumericalError: If the model produced NaN.
         """
-        prompts = [self._prompt(maker, shown) for maker, shown in asked]
-        if not prompts:
+        if not asked:
             return []
-        first = asked[0][0]
-        options = _with_length(first, generate)
-        room = int(options["max_new_tokens"])
-        ids = [prompt.ids for prompt in prompts]
+        makers = [PromptMaker.of(self.tokenizer, shown.request) for shown in asked]
+        prompts = [
+            self._prompt(maker, shown.passages) for maker, shown in zip(makers, asked, strict=True)
+        ]
+        options = _generate_options(asked[0].request)
         generated = in_length_batches(
-            ids,
-            lambda part: self.recorded.generate(part, options),
-            first.settings.max_batch_tokens,
-            room,
+            [prompt.ids for prompt in prompts],
+            lambda part: self.recorded.generate(part, weightings, options),
+            asked[0].request.settings.max_batch_tokens,
+            int(options["max_new_tokens"]),
         )
         return [
             _generated_reading(maker, prompt, found)
-            for (maker, _), prompt, found in zip(asked, prompts, generated, strict=True)
+            for maker, prompt, found in zip(makers, prompts, generated, strict=True)
         ]
 
     def read(
-        self, maker: PromptMaker, shown: Sequence[int], answer: str, thoughts: str | None = None
+        self, shown: Shown, weightings: Tensor, answer: str, thoughts: str | None = None
     ) -> Reading:
         """Have the model read an answer in one pass.
 
         Args:
-            maker: Makes the prompt.
-            shown: Indices of the passages to show, in order.
+            shown: What was asked, and the passages to show.
+            weightings: (weightings, layers, heads): what attention is weighted by.
             answer: The answer's text; a reasoning model's with markers and thoughts, or without.
             thoughts: What was thought before it.
 
         Raises:
             InputError: If there is no text, or thoughts of a model that has no markers for them.
             ContextOverflowError: If it does not fit.
+            NumericalError: If the model produced NaN.
         """
         if not isinstance(answer, str) or not (answer.strip() or thoughts):
             raise InputError(f"answer is {answer!r}; expected text to cite.")
-        text, opened = answer.strip(), False
-        markers = markers_of(maker)
-        if markers is not None:
-            opened = is_opened(markers, maker, maker.make(shown[:1]))
-            text = _as_written(markers, text, thoughts, opened)
-        elif thoughts:
+        maker = PromptMaker.of(self.tokenizer, shown.request)
+        if thoughts and maker.markers is None:
             raise InputError(
                 "thoughts were given, and the model has no markers for them; expected such as "
                 'thinking=ThinkingMarkers("<think>", "</think>").'
             )
-        prompt = maker.fit(shown, self._context_length, text)
-        begin, first = len(prompt.text) - len(text), prompt.first_token_of_end(len(text))
-        ids = prompt.ids[first:]
-        offsets = [(start - begin, end - begin) for start, end in prompt.offsets[first:]]
-        places = None if markers is None else markers.place_in(text, opened)
-        written = encoded_written(ids, offsets, text, maker.settings.language, places)
-        attention = self.recorded.read(prompt.ids[:first], ids)
-        return Reading(maker, prompt, first, written, attention, truncated=False)
+        told = GivenText(answer, thoughts)
+        prompt = maker.fit(shown.passages, self._context_length, told.behind)
+        text = told.behind(prompt.thought_format)
+        first = prompt.first_token_of_end(len(text))
+        written = _read(maker, prompt, text, first)
+        attention = self.recorded.read(prompt.ids[:first], written.ids, weightings)
+        return Reading(
+            maker, prompt, first, written, attention, False, told.given(prompt.thought_format)
+        )
 
     def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
         """Return the prompt, cut down if need be so that an answer has room."""
-        longest = maker.settings.max_new_tokens
+        longest = maker.request.settings.max_new_tokens
         room = None if self._context_length is None else self._context_length - longest
         return maker.fit(shown, room)
 
@@ -170,53 +188,31 @@ class Engine:
         return int(length) if length else None
 
 
-def _with_length(maker: PromptMaker, generate: dict[str, Any]) -> dict[str, Any]:
-    return {"max_new_tokens": maker.settings.max_new_tokens, **generate}
+def _generate_options(request: Request) -> dict[str, Any]:
+    return {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
 
 
-def markers_of(maker: PromptMaker) -> ThinkingMarkers | None:
-    """Return the markers of the model's thoughts; ``None`` if it does not think."""
-    return thinking_markers(maker.tokenizer, maker.settings.thinking)
-
-
-def is_opened(markers: ThinkingMarkers, maker: PromptMaker, prompt: EncodedPrompt) -> bool:
-    """Tell whether a prompt has begun the thoughts already.
-
-    What a tool says behind the user's message begins none, whatever it says.
+def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> Written:
+    """Return what was tokenized together with a prompt.
 
     Args:
-        markers: Around the thoughts.
-        maker: Of the prompt.
-        prompt: The prompt.
+        maker: What made the prompt of the request.
+        prompt: The prompt, with the text behind it.
+        text: The text behind it, without a space that separates the two.
+        first: Index of the text's first token.
     """
-    if not markers.opened_by(prompt.text[prompt.content[1] : prompt.prompt_length]):
-        return False
-    place = Conversation.about(maker.question, maker.history).place
-    if place >= len(maker.history):
-        return True
-    alone = replace(maker, history=maker.history[:place])
-    return is_opened(markers, alone, alone.make(()))
-
-
-def _as_written(markers: ThinkingMarkers, text: str, thoughts: str | None, opened: bool) -> str:
-    """Return an answer as the model would have written it, with its thoughts.
-
-    Args:
-        markers: Around its thoughts.
-        text: The answer; with thoughts and markers in it, or without.
-        thoughts: Thoughts that are not in it.
-        opened: Whether the prompt has begun the thoughts.
-    """
-    if thoughts is None and markers.end.strip() in text:
-        return text
-    return markers.around((thoughts or "").strip(), text, opened)
+    begin = len(prompt.text) - len(text)
+    offsets = [(start - begin, end - begin) for start, end in prompt.offsets[first:]]
+    written = prompt.thought_format
+    places = None if written is None else written.place_in(text)
+    language = maker.request.settings.language
+    return encoded_written(prompt.ids[first:], offsets, text, language, places)
 
 
 def _generated_reading(maker: PromptMaker, prompt: EncodedPrompt, generated: Generation) -> Reading:
-    markers, places = markers_of(maker), None
-    if markers is not None:
-        opened = is_opened(markers, maker, prompt)
-        places = find_thoughts(maker.tokenizer, generated.ids, markers, opened)
+    written, places = prompt.thought_format, None
+    if written is not None:
+        places = find_thoughts(maker.tokenizer, generated.ids, written)
     return _reading(maker, prompt, generated, places)
 
 
@@ -227,7 +223,7 @@ def _reading(
     places: WrittenPlaces | None,
     statements: Sequence[Span] | None = None,
 ) -> Reading:
-    language = maker.settings.language
+    language = maker.request.settings.language
     written = decode_written(maker.tokenizer, generated.ids, language, places, statements)
     return Reading(
         maker, prompt, len(prompt.ids), written, generated.attention, generated.truncated

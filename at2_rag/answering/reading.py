@@ -9,22 +9,19 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from at2_rag.ablation.removal import ShorterPrompts
-from at2_rag.ablation.task import AttributionTask
-from at2_rag.ablation.thought_removal import ShorterPromptsAndThoughts
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.citing import Cited, cite
 from at2_rag.answer.thoughts import Thoughts
+from at2_rag.answering.given import Given
+from at2_rag.answering.layout import Layout
 from at2_rag.answering.written import Written, WrittenText
-from at2_rag.documents.passages import Passage
-from at2_rag.documents.sources import Source, split_passage
-from at2_rag.estimators import Regions, ScoreEstimator, TokenAttention, TokenScores
+from at2_rag.documents.sources import Source
+from at2_rag.estimators import ScoreEstimator, TokenAttention, TokenScores
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.tokens import EncodedPrompt
-from at2_rag.spans import Span
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,13 @@ class Reading:
     """A prompt and what the model wrote behind it, or read there, recorded.
 
     Attributes:
-        maker: Of the prompt.
+        maker: What made the prompt of the request.
         prompt: The prompt; with what follows it where that was tokenized with it.
-        prompt_length: Tokens of the prompt.
+        prompt_length: How many tokens the prompt has.
         written: Thoughts and response.
-        attention: Of all tokens written, folded with an estimator's weightings.
+        attention: Attention of all tokens written, folded with an estimator's weightings.
         truncated: Whether the model stopped at the longest length.
+        given: Where what was read had been given; ``None`` for what the model wrote.
     """
 
     maker: PromptMaker
@@ -46,53 +44,66 @@ class Reading:
     written: Written
     attention: TokenAttention
     truncated: bool
+    given: Given | None = None
 
-    def answer(self, model: str, estimator: ScoreEstimator) -> Answer:
+    @property
+    def request(self) -> Request:
+        """What was asked."""
+        return self.maker.request
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lies."""
+        return Layout.of(self.maker, self.prompt, self.prompt_length, self.written)
+
+    def cited_answer(self, model: str, estimator: ScoreEstimator) -> Answer:
         """Return the answer with its citations.
 
         Args:
             model: The model's name.
             estimator: What the attention was folded for.
         """
-        maker, prompt = self.maker, self.prompt
+        request, prompt = self.request, self.prompt
         cited = self.cited(list(self.scores(estimator)), estimator)
         return Answer(
-            question=maker.question,
+            question=request.question,
             text=self.written.response.text,
-            passages=self._documents,
+            passages=self.layout.documents.items,
             statements=cited.statements,
             attribution=cited.attribution,
             kept=prompt.shown,
-            dropped=tuple(i for i in maker.readable if i not in prompt.shown),
+            dropped=tuple(i for i in request.readable if i not in prompt.shown),
             draft=None,
             truncated=self.truncated,
             prompt_tokens=self.prompt_length,
             answer_tokens=len(self.written.ids),
             model=model,
             estimator=estimator.kind,
+            settings=request.settings,
+            history=tuple(request.history),
             thoughts=cited.thoughts,
+            given_start=self._given_start(self.written.response, thoughts=False),
         )
 
     def scores(self, estimator: ScoreEstimator, begin: int = 0) -> Iterator[TokenScores]:
         """Score what was written sentence by sentence, so that none depends on what follows it.
 
         Yields the scores of the tokens up to the end of each sentence, behind those of the sentence
-        before; and at last of the tokens behind them all. Thoughts come before the response, and
-        are sources of it from its first sentence on. To the sentences before only:
+        before; and at last of the tokens behind them all. To the sentences before only:
         :attr:`TokenScores.statements` has one more column each time.
 
         Args:
             estimator: What the attention was folded for.
             begin: Index of the first sentence to score, those of the thoughts counted.
         """
-        said, attention = self._said, self.attention
-        ends = [end - self.prompt_length for _, end in said]
+        attention = self.attention
+        ends = [end - self.prompt_length for _, end in self.layout.said]
         edges = list(pairwise([0, *ends, len(self.written.ids)]))
         for count, (start, end) in list(enumerate(edges))[begin:]:
             rows = slice(start, max(start, end))
             yield estimator.scores(
                 replace(attention, tables=attention.tables[:, rows], answer=attention.answer[rows]),
-                self._regions(said[:count]),
+                self.layout.regions(count),
             )
 
     def cited(self, scores: Sequence[TokenScores], estimator: ScoreEstimator) -> Cited:
@@ -102,142 +113,85 @@ class Reading:
             scores: What :meth:`scores` yielded, all of it.
             estimator: What scored it.
         """
-        settings, joined = self.maker.settings, _joined(scores)
+        settings, joined = self.request.settings, _joined(scores)
         return cite(
             self.written.response.text,
-            self._attribution(joined, self.written.response, self._sources, self._num_thoughts),
-            self._documents,
+            self._attribution(joined),
+            self.layout.documents.items,
             settings,
             estimator.calibration(settings.source_unit),
             self._thoughts(joined),
         )
 
-    def task(self, model: PreTrainedModel, answer: Answer) -> AttributionTask:
-        """Return the same as something to explain.
-
-        The thoughts are a part of what comes before the answer (section 2.3).
-
-        Args:
-            model: The model that went through it.
-            answer: What :meth:`answer` returned.
-        """
-        response = self.written.response
-        before = (*self.prompt.ids[: self.prompt_length], *self.written.ids[: response.first])
-        return AttributionTask(
-            model,
-            (*before, *self.written.ids[response.tokens]),
-            len(before),
-            self._source_tokens,
-            response.targets,
-            answer,
-            thoughts=self._said[: self._num_thoughts],
-            prompts=self._shorter_prompts(),
+    def _attribution(self, scores: TokenScores) -> Attribution:
+        """Return the scores of every source for every token of the response."""
+        text, said = self.written.response, self.layout.said.places
+        return _attribution(
+            text,
+            self.layout.sources.items,
+            scores.sources[text.tokens],
+            scores.passages[text.tokens],
+            own=scores.statements[text.tokens, said["response"]],
+            thoughts=scores.statements[text.tokens, said["thoughts"]],
         )
-
-    def _shorter_prompts(self) -> ShorterPrompts:
-        """Return what makes all that comes before the response without some sources."""
-        count, first = len(self._prompt_sources), self.prompt_length
-        return ShorterPromptsAndThoughts(
-            self.maker,
-            self.prompt.shown,
-            self._sources,
-            # The answer where it was tokenized with the prompt; nothing where it was generated.
-            self.prompt.text[self.prompt.prompt_length :].strip(),
-            written=self.written.ids[: self.written.response.first],
-            places=tuple((a - first, b - first) for a, b in self._source_tokens[count:]),
-        )
-
-    @property
-    def _num_thoughts(self) -> int:
-        """Sentences of the thoughts."""
-        return 0 if self.written.thoughts is None else len(self.written.thoughts.statements)
 
     def _thoughts(self, scores: TokenScores) -> Thoughts | None:
-        written = self.written.thoughts
-        if written is None:
+        """Return the thoughts with the scores of every source of the prompt, not cited yet."""
+        text, layout = self.written.thoughts, self.layout
+        if text is None:
             return None
-        attribution = self._attribution(scores, written, self._prompt_sources, 0)
-        return Thoughts(written.text, (), attribution, self.written.finished)
-
-    def _attribution(
-        self, scores: TokenScores, text: WrittenText, sources: tuple[Source, ...], thoughts: int
-    ) -> Attribution:
-        """Return the scores of every source for every token of a text."""
-        documents = len(self.maker.documents) if text is self.written.thoughts else None
-        own = TokenScores(
-            scores.sources[text.tokens, : len(sources)],
-            scores.passages[text.tokens, :documents],
-            scores.statements[text.tokens, : thoughts + len(text.statements)],
+        own = scores.statements[text.tokens, layout.said.places["thoughts"]]
+        attribution = _attribution(
+            text,
+            layout.sources["prompt"],
+            scores.sources[text.tokens, layout.sources.places["prompt"]],
+            scores.passages[text.tokens, layout.documents.until("conversation")],
+            own=own,
+            thoughts=own[:, :0],
         )
-        return attribute_sources(own, sources, text, thoughts)
+        start = self._given_start(text, thoughts=True)
+        return Thoughts(text.text, (), attribution, self.written.finished, start)
 
-    def _regions(self, said: Sequence[Span]) -> Regions:
-        """Return where everything lies that is scored for a sentence.
+    def _given_start(self, text: WrittenText, *, thoughts: bool) -> int | None:
+        """Return where a text begins in what the caller gave, if that is where it is from."""
+        if self.given is None or text.start is None:
+            return None
+        return text.start - (self.given.thoughts if thoughts else self.given.answer)
 
-        Args:
-            said: Token range of each sentence before it.
-        """
-        documents = len(self.maker.documents)
-        passages = tuple(passage_tokens(self.prompt, documents))
-        sources, places = self._prompt_sources, self._source_tokens
-        if self._num_thoughts and len(said) >= self._num_thoughts:
-            sources = self._sources
-            passages += (self._thinking,) if len(self._documents) > documents else ()
-        return Regions(
-            sources=places[: len(sources)],
-            owners=tuple(source.passage_index for source in sources),
-            passages=passages,
-            statements=tuple(said),
-        )
 
-    @cached_property
-    def _documents(self) -> tuple[Passage, ...]:
-        """All that sources lie in: passages, the conversation, and the thoughts."""
-        documents, thoughts = self.maker.documents, self.written.thoughts
-        if thoughts is None or "thought" not in self.maker.settings.source_kinds:
-            return documents
-        return (*documents, Passage(thoughts.text, id="thoughts", kind="thought"))
+def _attribution(
+    text: WrittenText,
+    sources: tuple[Source, ...],
+    by_source: Tensor,
+    by_passage: Tensor,
+    *,
+    own: Tensor,
+    thoughts: Tensor,
+) -> Attribution:
+    """Put an estimator's scores of a text together with what they are scores of.
 
-    @cached_property
-    def _prompt_sources(self) -> tuple[Source, ...]:
-        return tuple(self.maker.sources(self.prompt))
-
-    @cached_property
-    def _thought_sources(self) -> tuple[Source, ...]:
-        documents, thoughts = self._documents, self.written.thoughts
-        if thoughts is None or len(documents) == len(self.maker.documents):
-            return ()
-        settings = self.maker.settings
-        spans = [(start, end) for start, end in dict.fromkeys(thoughts.spans) if start < end]
-        unit, index = settings.source_unit, len(documents) - 1
-        return tuple(split_passage(documents[index], index, unit, settings.language, spans))
-
-    @cached_property
-    def _sources(self) -> tuple[Source, ...]:
-        return (*self._prompt_sources, *self._thought_sources)
-
-    @cached_property
-    def _source_tokens(self) -> tuple[Span, ...]:
-        """Token range of each source, in prompt and answer."""
-        inside = source_tokens(self.prompt, self._prompt_sources)
-        spans = [(source.start, source.end) for source in self._thought_sources]
-        return (*inside, *self._written_tokens(self.written.thoughts, spans))
-
-    @cached_property
-    def _said(self) -> tuple[Span, ...]:
-        """Token range of each sentence of the thoughts, and behind them of the response."""
-        texts = (self.written.thoughts, self.written.response)
-        return tuple(place for t in texts if t for place in self._written_tokens(t, t.statements))
-
-    @property
-    def _thinking(self) -> Span:
-        assert self.written.thoughts is not None
-        tokens = self.written.thoughts.tokens
-        return self.prompt_length + tokens.start, self.prompt_length + tokens.stop
-
-    def _written_tokens(self, text: WrittenText | None, spans: Sequence[Span]) -> list[Span]:
-        found = [] if text is None else text.token_ranges(spans)
-        return [(self.prompt_length + start, self.prompt_length + end) for start, end in found]
+    Args:
+        text: What is attributed.
+        sources: What was scored.
+        by_source: (tokens, sources).
+        by_passage: (tokens, documents).
+        own: (tokens, statements of the text so far): how much each token leans on each of them.
+        thoughts: (tokens, sentences of the thoughts before the text).
+    """
+    # A statement can lean on what was said before it, not on itself.
+    before = torch.zeros_like(own)
+    for statement, (_, end) in enumerate(text.targets[: own.shape[1]]):
+        before[end:, statement] = 1.0
+    return Attribution(
+        sources,
+        by_source.T.contiguous(),
+        by_passage.T.contiguous(),
+        text.spans,
+        len(text.text),
+        text.statements,
+        (own * before).T.contiguous(),
+        thoughts.T.contiguous(),
+    )
 
 
 def _joined(parts: Sequence[TokenScores]) -> TokenScores:
@@ -253,56 +207,3 @@ def _joined(parts: Sequence[TokenScores]) -> TokenScores:
         joined([part.passages for part in parts]),
         joined([part.statements for part in parts]),
     )
-
-
-def attribute_sources(
-    scores: TokenScores, sources: Sequence[Source], text: WrittenText, thoughts: int
-) -> Attribution:
-    """Put an estimator's scores of a text together with what they are scores of.
-
-    Args:
-        scores: Of the text's tokens; of what was said, the thoughts before the text come first.
-        sources: What was scored.
-        text: What is attributed.
-        thoughts: Sentences of the thoughts before the text.
-    """
-    # A statement can lean on what was said before it, not on itself.
-    said = scores.statements[:, thoughts:]
-    before = torch.zeros_like(said)
-    for statement, (_, end) in enumerate(text.targets[: said.shape[1]]):
-        before[end:, statement] = 1.0
-    return Attribution(
-        tuple(sources),
-        scores.sources.T.contiguous(),
-        scores.passages.T.contiguous(),
-        text.spans,
-        len(text.text),
-        text.statements,
-        (said * before).T.contiguous(),
-        scores.statements[:, :thoughts].T.contiguous(),
-    )
-
-
-def passage_tokens(prompt: EncodedPrompt, num_documents: int) -> list[Span]:
-    """Return the range of the prompt's tokens that each document has, passages title and all.
-
-    Args:
-        prompt: The prompt.
-        num_documents: Number of passages and other documents; (0, 0) for those not shown.
-    """
-    places = {place.index: place for place in (*prompt.places, *prompt.others)}
-    return [
-        prompt.token_range(*places[i].block) if i in places else (0, 0)
-        for i in range(num_documents)
-    ]
-
-
-def source_tokens(prompt: EncodedPrompt, sources: Sequence[Source]) -> list[Span]:
-    """Return the range of the prompt's tokens that each source has."""
-    offsets = {place.index: place.text[0] for place in (*prompt.places, *prompt.others)}
-    return [
-        prompt.token_range(
-            offsets[source.passage_index] + source.start, offsets[source.passage_index] + source.end
-        )
-        for source in sources
-    ]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
+from at2_rag.answering.answerer import Answerer
 from at2_rag.answering.decoding import decode_answer
-from at2_rag.answering.drafting import Answering
-from at2_rag.answering.engine import Unfinished, is_opened, markers_of
+from at2_rag.answering.engine import Unfinished
 from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
-from at2_rag.answering.thoughts_in_tokens import find_thoughts, held_back, may_begin, may_end_here
+from at2_rag.answering.thoughts_in_tokens import ThoughtFollower
 from at2_rag.background import Line
-from at2_rag.documents.conversation import Message
-from at2_rag.documents.passages import Passage
 from at2_rag.estimators import TokenScores
-from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.prompt.tokens import special_ids
 
@@ -27,7 +24,7 @@ class Thinking:
     """A piece of what a reasoning model thinks before it answers.
 
     Attributes:
-        text: The next piece of the thoughts' text.
+        text: The next piece of what the thoughts say.
     """
 
     text: str
@@ -47,42 +44,22 @@ class AnswerWriter:
 
     Args:
         line: Takes the events.
-        answering: What the answer is cited with.
-        maker: Of the prompt.
+        answerer: What the answer is cited with.
+        language: Whose sentences to find, as Punkt names it.
     """
 
-    def __init__(self, line: Line[Event], answering: Answering, maker: PromptMaker) -> None:
-        self._line, self._answering, self._tokenizer = line, answering, maker.tokenizer
-        self._special = special_ids(maker.tokenizer)
-        self._sentences = SettledSentences(maker.settings.language)
-        self._places = _Places(maker)
+    def __init__(self, line: Line[Event], answerer: Answerer, language: str) -> None:
+        self._line, self._answerer = line, answerer
+        self._tokenizer = answerer.engine.tokenizer
+        self._special = special_ids(self._tokenizer)
+        self._sentences = SettledSentences(language)
+        self._follower: ThoughtFollower | None = None  # made when the prompt is known
         self._thought = ""  # what of the thoughts is handed over
         self._thought_all = False  # whether that is all of them
         self._read = ""  # text that is settled
         self._written = 0  # characters handed over
         self._statements = 0  # statements handed over
         self._scores: list[TokenScores] = []  # of their tokens, and those of the thoughts
-
-    @staticmethod
-    def of(
-        answering: Answering,
-        asked: tuple[str, Sequence[str | Passage], Sequence[Message], dict[str, Any]],
-        prune_to: int | None = None,
-    ) -> Callable[[Line[Event]], None]:
-        """Return what answers a question, and hands each event to a line as soon as it is settled.
-
-        Args:
-            answering: Answers.
-            asked: What :meth:`Answering.asked` takes.
-            prune_to: As for :meth:`Answering.answer`; the draft is not handed over.
-        """
-
-        def write(line: Line[Event]) -> None:
-            maker, generate = answering.asked(*asked)
-            writer = AnswerWriter(line, answering, maker)
-            writer.finish(answering.answer(maker, generate, prune_to, writer.see))
-
-        return write
 
     def see(self, unfinished: Unfinished | None) -> None:
         """Hand over what the last step has settled.
@@ -95,10 +72,12 @@ class AnswerWriter:
             NumericalError: If the attention became NaN.
         """
         self._line.check()
-        if unfinished is None or self._answering.method is not None:
+        if unfinished is None or self._answerer.method is not None:
             return
-        places = self._places.of(unfinished)
-        if self._places.unclear:
+        if self._follower is None:
+            self._follower = ThoughtFollower(self._tokenizer, unfinished.prompt.thought_format)
+        places = self._follower.places(unfinished.progress.ids)
+        if self._follower.unclear:
             return
         if places is not None:
             self._think_so_far(unfinished, places)
@@ -153,7 +132,7 @@ class AnswerWriter:
         self, unfinished: Unfinished, tokens: int, places: WrittenPlaces | None
     ) -> tuple[Statement, ...]:
         """Return all settled statements; only those that are new have to be scored."""
-        estimator = self._answering.estimator
+        estimator = self._answerer.estimator
         reading = unfinished.reading(tokens, self._sentences.spans, places)
         new = list(reading.scores(estimator, len(self._scores)))
         cited = reading.cited([*self._scores, *new], estimator)
@@ -172,38 +151,20 @@ class AnswerWriter:
             self._written = len(text)
 
 
-class _Places:
-    """Follows where thoughts begin and end, at little cost for each step.
-
-    Attributes:
-        unclear: Whether what was written so far may turn out to be the sign before thoughts.
+def write_events(
+    answerer: Answerer, request: Callable[[], Request], prune_to: int | None = None
+) -> Callable[[Line[Event]], None]:
+    """Return what answers a question, and hands each event to a line as soon as it is settled.
 
     Args:
-        maker: Of the prompt.
+        answerer: What answers.
+        request: Returns what was asked; called when the answer is begun.
+        prune_to: As for :meth:`Answerer.complete`; the draft is not handed over.
     """
 
-    def __init__(self, maker: PromptMaker) -> None:
-        self._tokenizer, self._markers = maker.tokenizer, markers_of(maker)
-        self._opened: bool | None = None
-        self._found: WrittenPlaces | None = None
-        self.unclear = self._markers is not None
+    def write(line: Line[Event]) -> None:
+        asked = request()
+        writer = AnswerWriter(line, answerer, asked.settings.language)
+        writer.finish(answerer.complete(asked, prune_to, writer.see))
 
-    def of(self, unfinished: Unfinished) -> WrittenPlaces | None:
-        """Return which tokens are thoughts and response; ``None`` if there are no thoughts."""
-        markers, ids = self._markers, unfinished.progress.ids
-        if markers is None:
-            return None
-        if self._opened is None:
-            self._opened = is_opened(markers, unfinished.maker, unfinished.prompt)
-        thinking = self._found is not None and not self._found.finished
-        if self.unclear or (thinking and may_end_here(self._tokenizer, ids, markers)):
-            self._found = find_thoughts(self._tokenizer, ids, markers, self._opened)
-            # A model may write the sign also where the prompt has it.
-            self.unclear = may_begin(self._tokenizer, ids, markers)
-        if self._found is None:
-            return None
-        if self._found.finished:
-            return replace(self._found, response=(self._found.response[0], len(ids)))
-        seen = len(ids) - held_back(self._tokenizer, ids, markers)
-        start = self._found.thoughts[0]
-        return replace(self._found, thoughts=(start, max(start, seen)))
+    return write

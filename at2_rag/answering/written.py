@@ -19,15 +19,18 @@ class WrittenText:
 
     Attributes:
         first: Index of its first token among all that the model wrote.
-        text: Its text, without white space around it.
+        text: What it says, without white space around it.
         spans: Characters of the text that each of its tokens stands for.
         statements: Characters of each of its sentences.
+        start: Where it begins in the text that was read behind a prompt, in characters; ``None``
+            where the model wrote it.
     """
 
     first: int
     text: str
     spans: tuple[Span, ...]
     statements: tuple[Span, ...]
+    start: int | None = None
 
     @property
     def tokens(self) -> slice:
@@ -39,11 +42,10 @@ class WrittenText:
         """Range of its tokens of each statement, counted from its first."""
         return token_ranges(self.statements, self.spans)
 
-    def token_ranges(self, spans: Sequence[Span]) -> list[Span]:
+    def tokens_of(self, spans: Sequence[Span]) -> list[Span]:
         """Return the range of tokens of each span of its characters, among all tokens written."""
-        return [
-            (self.first + start, self.first + end) for start, end in token_ranges(spans, self.spans)
-        ]
+        found = token_ranges(spans, self.spans)
+        return [(self.first + start, self.first + end) for start, end in found]
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ def decode_written(
     """Decode what a model generated; the ids are kept as they are, never found again.
 
     Args:
-        tokenizer: Of the model.
-        ids: What it wrote.
-        language: Of the sentences, as Punkt names it.
+        tokenizer: The model's tokenizer.
+        ids: What the model wrote.
+        language: Whose sentences to find, as Punkt names it.
         places: Which tokens are thoughts and response; ``None`` without thoughts.
         statements: Characters of the response's sentences, where they are known already.
     """
@@ -109,10 +111,10 @@ def encoded_written(
     """Return what was tokenized together with a prompt.
 
     Args:
-        ids: Token ids.
-        offsets: Characters of the text that each stands for.
+        ids: Token ids of what stands behind the prompt.
+        offsets: Characters of the text that each token stands for.
         text: What stands behind the prompt.
-        language: Of the sentences, as Punkt names it.
+        language: Whose sentences to find, as Punkt names it.
         places: Which characters are thoughts and response; ``None`` without thoughts.
     """
 
@@ -126,7 +128,8 @@ def encoded_written(
         # Behind the response nothing follows but tokens without characters.
         last = len(ids) if place[1] == len(text) or not own else own[-1] + 1
         spans = [_within(span, begin, end) for span in offsets[first:last]]
-        return WrittenText(first, inside, tuple(spans), tuple(sentences_or_whole(inside, language)))
+        statements = tuple(sentences_or_whole(inside, language))
+        return WrittenText(first, inside, tuple(spans), statements, begin)
 
     if places is None:
         return Written(ids, part((0, len(text))))

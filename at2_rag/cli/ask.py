@@ -57,7 +57,7 @@ def ask(
     evidence = None
     if verify and answer.statements:
         with spinner("leaving out what is cited"):
-            evidence = reader.verify(answer, source_unit=source_unit.value, system=system)
+            evidence = reader.verify(answer)
     _note_what_happened(answer)
     if as_json:
         proof = {} if evidence is None else {"verification": evidence.to_dict()}

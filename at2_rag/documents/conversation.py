@@ -86,6 +86,16 @@ class Conversation:
         )
         return replace(self, history=history, system=texts.get(SYSTEM_ID, self.system))
 
+    @property
+    def ends_in_tools(self) -> bool:
+        """Whether the user's message is not the last one."""
+        return self.place < len(self.history)
+
+    def with_last_text(self, text: str) -> Conversation:
+        """Return the same with another text as the last message of the history."""
+        *before, last = self.history
+        return replace(self, history=(*before, {**last, "content": text}))
+
     def _document(self, index: int) -> Passage:
         message = self.history[index]
         kind = _KINDS.get(message["role"], "message")

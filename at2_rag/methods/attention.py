@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation.task import AttributionTask
-from at2_rag.attention.recording import capture_of
 from at2_rag.estimators import Regions, ScoreEstimator
 from at2_rag.model.recorded_model import RecordedModel
 
@@ -44,14 +43,15 @@ class AttentionMethod:
             NumericalError: If logits or attention are NaN.
             UnsupportedModelError: If the model's attention weights cannot be had exactly.
         """
-        capture = capture_of(task.model)
+        recorded = RecordedModel(task.model)
         estimator = self.estimator or ScoreEstimator.uniform(task.model)
-        estimator.check_fits(capture.shape)
-        recorded = RecordedModel(task.model, capture, estimator)
+        estimator.check_fits(recorded.shape)
         prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
         owners = tuple(s.passage_index for s in task.answer.attribution.sources)
         regions = Regions(task.sources, owners, (), ())
-        table = estimator.scores(recorded.read(prompt, answer), regions).sources
+        table = estimator.scores(
+            recorded.read(prompt, answer, estimator.weightings), regions
+        ).sources
         rows = [table[start:end].mean(dim=0) for start, end in task.targets]
         return torch.stack(rows) if rows else table[:0]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from at2_rag.errors import InputError
 
@@ -21,7 +24,33 @@ _UNRECORDABLE = (
 )
 
 
-def generate_options(model: PreTrainedModel, options: dict[str, Any]) -> dict[str, Any]:
+def refuse_misspelt(
+    model: PreTrainedModel, options: Mapping[str, Any], others: Collection[str]
+) -> None:
+    """Raise ``InputError`` if there are options that nobody knows, with those that were meant.
+
+    Args:
+        model: The model that is to generate.
+        options: Options by name, of ``model.generate``.
+        others: Names that the caller knows beside these.
+    """
+    if options.get("custom_generate") is not None:
+        return  # which has options of its own
+    functions = (model.generate, model.forward, model.prepare_inputs_for_generation)
+    known = {name for function in functions for name in signature(function).parameters}
+    known |= set(vars(GenerationConfig()))
+    for name in options:
+        if name in known:
+            continue
+        meant = get_close_matches(name, [*others, *known], n=2)
+        advice = f"did you mean {' or '.join(meant)}?" if meant else "leave it out."
+        raise InputError(
+            f"Unknown option {name}={options[name]!r}; expected any of {', '.join(others)}, or an "
+            f"option of model.generate: {advice}"
+        )
+
+
+def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of ``model.generate`` with our defaults: greedy, one answer.
 
     Raises:
@@ -53,7 +82,7 @@ def _pad_id(model: PreTrainedModel) -> int:
     return int(first_end if config.pad_token_id is None else config.pad_token_id)
 
 
-def end_ids(model: PreTrainedModel, options: dict[str, Any]) -> set[int]:
+def end_ids(model: PreTrainedModel, options: Mapping[str, Any]) -> set[int]:
     """Return the token ids that end an answer."""
     ends = options.get("eos_token_id", model.generation_config.eos_token_id)
     if ends is None:
@@ -61,7 +90,7 @@ def end_ids(model: PreTrainedModel, options: dict[str, Any]) -> set[int]:
     return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
 
 
-def is_recordable(model: PreTrainedModel, arguments: dict[str, Any]) -> bool:
+def is_recordable(model: PreTrainedModel, arguments: Mapping[str, Any]) -> bool:
     """Return whether the steps of a generation can be followed."""
 
     def chosen(name: str) -> Any:

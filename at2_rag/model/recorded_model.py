@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ from transformers import (
 )
 
 from at2_rag.attention.folds import LinearFold
-from at2_rag.attention.recording import AttentionCapture, Recording, RecordingLost, capture_of
+from at2_rag.attention.probe import AttentionShape
+from at2_rag.attention.recording import Recording, RecordingLost, capture_of
 from at2_rag.errors import NumericalError
-from at2_rag.estimators import ScoreEstimator, TokenAttention
+from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import end_ids, generate_options, is_recordable
 from at2_rag.model_facts import few_logits, input_device
 
@@ -71,17 +72,22 @@ Watch = Callable[[Progress | None], None]
 
 
 class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes are untyped here
-    """Stops nothing by itself, and tells a watch of each step."""
+    """Stops nothing by itself, and tells a watch of each step.
 
-    def __init__(
-        self,
-        watch: Watch,
-        prompt: Sequence[int],
-        ends: set[int],
-        followed: tuple[LinearFold, Recording] | None,
-    ) -> None:
+    Args:
+        watch: Is told.
+        prompt: Token ids of the prompt.
+        ends: Token ids that end an answer.
+    """
+
+    def __init__(self, watch: Watch, prompt: Sequence[int], ends: set[int]) -> None:
         self._watch, self._prompt, self._ends = watch, tuple(prompt), ends
-        self._followed = followed
+        self._followed: tuple[LinearFold, Recording] | None = None
+
+    def following(self, fold: LinearFold, recording: Recording | None) -> _Steps:
+        """Return the same for a generation that is recorded, or with ``None`` is not."""
+        self._followed = None if recording is None else (fold, recording)
+        return self
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
         if self._followed is None:
@@ -110,43 +116,45 @@ class _NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes
         return self._found is not None and bool(self._found)
 
 
+@dataclass(frozen=True)
 class RecordedModel:
-    """A model together with its capture and the estimator that its attention is folded with.
+    """A model whose attention is folded while it runs.
 
-    Args:
-        model: The reader's model.
-        capture: Its capture.
-        estimator: Its coefficients.
+    Attributes:
+        model: A model of transformers.
     """
 
-    def __init__(
-        self, model: PreTrainedModel, capture: AttentionCapture, estimator: ScoreEstimator
-    ) -> None:
-        self.model = model
-        self._capture = capture
-        self._estimator = estimator
+    model: PreTrainedModel
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A capture knows the model's layers by identity, which a copy's layers do not share.
-        return {"model": self.model, "_estimator": self._estimator}
+    @property
+    def name(self) -> str:
+        """The model's name, as it was loaded."""
+        return str(self.model.config.name_or_path or type(self.model).__name__)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._capture = capture_of(self.model)
+    @property
+    def shape(self) -> AttentionShape:
+        """How many layers and heads are recorded.
+
+        Raises:
+            UnsupportedModelError: If the model's attention weights cannot be had exactly.
+        """
+        return capture_of(self.model).shape
 
     @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
-        options: dict[str, Any],
+        weightings: Tensor,
+        options: Mapping[str, Any],
         watch: Watch | None = None,
     ) -> list[Generation]:
         """Generate an answer to each prompt and fold the attention of its tokens.
 
         Args:
             prompts: Token ids of each; they are padded on the left to the longest.
-            options: Of ``model.generate``.
-            watch: Told of each step; for a single prompt only.
+            weightings: (weightings, layers, heads): what attention is weighted by.
+            options: Options of ``model.generate``, by name.
+            watch: Is told of each step; for a single prompt only.
 
         Raises:
             InputError: If the options ask for several answers to a prompt.
@@ -167,7 +175,9 @@ class RecordedModel:
             **options,
         }
         ends = end_ids(self.model, options)
-        output, fold = self._run(arguments, prompts[0], ends, watch)
+        fold = LinearFold(weightings, longest - 1, _STEPS, longest - 1 + _STEPS)
+        steps = None if watch is None else _Steps(watch, prompts[0], ends)
+        output, recorded = self._run(arguments, fold, steps)
         if nans.found:
             raise NumericalError(_not_finite("logits"))
         found = []
@@ -178,26 +188,34 @@ class RecordedModel:
                 new = _without(new, pad)  # where others went on
             ids = _until_end(new, ends)
             truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
-            if fold is None:
-                found.append(Generation(ids, self.read(prompt, ids), truncated))
-                continue
-            found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+            if recorded:
+                found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+            else:
+                found.append(Generation(ids, self.read(prompt, ids, weightings), truncated))
         return found
 
     @torch.inference_mode()
-    def read(self, prompt: Sequence[int], answer: Sequence[int]) -> TokenAttention:
+    def read(
+        self, prompt: Sequence[int], answer: Sequence[int], weightings: Tensor
+    ) -> TokenAttention:
         """Read a given answer in one pass and return the attention of its tokens.
+
+        Args:
+            prompt: Token ids of the prompt.
+            answer: Token ids of the answer.
+            weightings: (weightings, layers, heads): what attention is weighted by.
 
         Raises:
             NumericalError: If logits or attention are NaN.
         """
         if not answer:
-            weightings = len(self._estimator.weightings)
-            return TokenAttention(torch.zeros(weightings, 0, len(prompt)), tuple(prompt), ())
+            tables = torch.zeros(len(weightings), 0, len(prompt))
+            return TokenAttention(tables, tuple(prompt), ())
         # The last token of the answer is predicted, and predicts nothing that is wanted.
         ids = [*prompt, *answer][:-1]
-        fold = self._fold(len(prompt), len(answer))
-        with self._capture.recording(self.model, fold, first_row=len(prompt) - 1):
+        first_row = len(prompt) - 1
+        fold = LinearFold(weightings, first_row, len(answer), first_row + len(answer))
+        with capture_of(self.model).recording(self.model, fold, first_row):
             tokens = torch.tensor([ids], device=input_device(self.model))
             logits = self.model(
                 input_ids=tokens, use_cache=False, **few_logits(self.model, 1)
@@ -207,36 +225,34 @@ class RecordedModel:
         return _attention(fold, ids, answer)
 
     def _run(
-        self,
-        arguments: dict[str, Any],
-        prompt: Sequence[int],
-        ends: set[int],
-        watch: Watch | None,
-    ) -> tuple[Tensor, LinearFold | None]:
+        self, arguments: dict[str, Any], fold: LinearFold, steps: _Steps | None
+    ) -> tuple[Tensor, bool]:
+        """Generate, and return the token ids and whether their attention was folded.
+
+        Args:
+            arguments: Arguments of ``model.generate``.
+            fold: Takes the attention.
+            steps: Follows the steps, if anybody does.
+        """
         given = arguments.pop("stopping_criteria", None) or []
 
-        def generate(followed: tuple[LinearFold, Recording] | None) -> Tensor:
-            steps = [] if watch is None else [_Steps(watch, prompt, ends, followed)]
-            criteria = StoppingCriteriaList([*given, *steps])
+        def generate(recording: Recording | None) -> Tensor:
+            followed = [] if steps is None else [steps.following(fold, recording)]
+            criteria = StoppingCriteriaList([*given, *followed])
             output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
             return output
 
         if is_recordable(self.model, arguments):
-            longest = arguments["input_ids"].shape[1]
-            fold = self._fold(longest, _STEPS)
+            first_row = arguments["input_ids"].shape[1] - 1
             try:
-                with self._capture.recording(
-                    self.model, fold, first_row=longest - 1, stepwise=True
+                with capture_of(self.model).recording(
+                    self.model, fold, first_row, stepwise=True
                 ) as recording:
-                    output = generate((fold, recording))
-                return output, fold
+                    output = generate(recording)
+                return output, True
             except RecordingLost:
                 pass  # an unforeseen cache: answer again without recording, then read
-        return generate(None), None
-
-    def _fold(self, prompt_length: int, rows: int) -> LinearFold:
-        first_row = prompt_length - 1
-        return LinearFold(self._estimator.weightings, first_row, rows, first_row + rows)
+        return generate(None), False
 
 
 def _until_end(ids: list[int], ends: set[int]) -> tuple[int, ...]:

@@ -26,11 +26,13 @@ class RenderedChat:
         text: The text.
         content: Characters of the user's message.
         verbatim: Characters of each document that was put in as it is.
+        ending: What the text ends in, behind the last message.
     """
 
     text: str
     content: Span
     verbatim: tuple[Span, ...]
+    ending: str
 
 
 def render_chat(
@@ -47,12 +49,12 @@ def render_chat(
     they are.
 
     Args:
-        tokenizer: Its chat template is used.
+        tokenizer: The tokenizer whose chat template is used.
         content: The user's message, kept as it is.
         conversation: What is said around it.
         verbatim: Documents of the conversation to keep as they are, known by their ids; with other
             texts than the conversation has, these are put in.
-        options: Of the template.
+        options: Options of the template, by name.
 
     Raises:
         InputError: If the template refuses the messages, or loses or repeats one to be kept.
@@ -108,7 +110,7 @@ def _render(
         verbatim: What replaces the other markers.
         taken: Text that a marker must not be found in.
     """
-    unused, *markers = islice(_markers_not_in(taken), 2 + len(verbatim))
+    unused, last, *markers = islice(_markers_not_in(taken), 3 + len(verbatim))
     marks = {document.id: mark for document, mark in zip(verbatim, markers[1:], strict=True)}
     text = write(conversation.with_texts(marks), markers[0], unused)
     if (shown := text.count(markers[0])) != 1:
@@ -119,10 +121,17 @@ def _render(
     for document, marker in zip(verbatim, markers[1:], strict=True):
         if (shown := text.count(marker)) != 1:
             raise _not_once(document, shown)
-    return _with_texts(text, markers, [content, *(document.text for document in verbatim)])
+    ending = text.partition(markers[0])[2]
+    if conversation.ends_in_tools:  # and what a tool said is not what the prompt ends in
+        marked = write(conversation.with_last_text(last), markers[0], unused)
+        ending = marked.rpartition(last)[2] if last in marked else ending
+    texts = [content, *(document.text for document in verbatim)]
+    return _with_texts(text, markers, texts, ending)
 
 
-def _with_texts(text: str, markers: Sequence[str], texts: Sequence[str]) -> RenderedChat:
+def _with_texts(
+    text: str, markers: Sequence[str], texts: Sequence[str], ending: str
+) -> RenderedChat:
     """Put a text in the place of each marker."""
     result, done = "", 0
     spans: dict[int, Span] = {}
@@ -132,7 +141,7 @@ def _with_texts(text: str, markers: Sequence[str], texts: Sequence[str]) -> Rend
         result += texts[index]
         done = position + len(markers[index])
     content, *verbatim = (spans[index] for index in range(len(markers)))
-    return RenderedChat(result + text[done:], content, tuple(verbatim))
+    return RenderedChat(result + text[done:], content, tuple(verbatim), ending)
 
 
 def _not_once(document: Passage, shown: int) -> InputError:

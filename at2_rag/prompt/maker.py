@@ -1,58 +1,54 @@
-"""From a question and passages to an encoded prompt that fits the model."""
+"""From a request to an encoded prompt that fits the model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from transformers import PreTrainedTokenizerBase
 
-from at2_rag.documents.conversation import Conversation, Message
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sources import Source, split_passage
 from at2_rag.errors import ContextOverflowError
-from at2_rag.prompt.chat import render_chat, render_plain
-from at2_rag.prompt.settings import Settings
+from at2_rag.prompt.chat import RenderedChat, render_chat, render_plain
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.template import PassageInPrompt
+from at2_rag.prompt.thinking_markers import ThinkingMarkers, ThoughtFormat, thinking_markers
 from at2_rag.prompt.tokens import EncodedPrompt, encode
+
+#: Returns the text that follows a prompt, given how thoughts are written behind it.
+Behind = Callable[[ThoughtFormat | None], str]
+
+
+def nothing(thought_format: ThoughtFormat | None) -> str:
+    """Return no text, for prompts that the model is to go on from."""
+    return ""
 
 
 @dataclass(frozen=True)
 class PromptMaker:
-    """Makes prompts for one question.
+    """Makes prompts for one request.
 
     Attributes:
         tokenizer: The reader's tokenizer.
-        question: The question.
-        passages: All passages.
-        history: Earlier chat messages; where they end with the result of a tool that was called
-            for the question, with the question among them.
-        settings: Template, system prompt and so on.
+        request: What was asked.
+        markers: What the model writes around its thoughts; ``None`` for one that does not think.
     """
 
     tokenizer: PreTrainedTokenizerBase
-    question: str
-    passages: tuple[Passage, ...]
-    history: Sequence[Message]
-    settings: Settings
+    request: Request
+    markers: ThinkingMarkers | None
 
-    @cached_property
-    def documents(self) -> tuple[Passage, ...]:
-        """All that is in the prompt to be cited: the passages, and behind them the others.
-
-        The others are the system prompt and the messages that are sources by the settings and have
-        text, in the order of the conversation.
-        """
-        return self.passages + self._conversation.documents(self.settings.source_kinds)
-
-    @property
-    def readable(self) -> list[int]:
-        """Indices of the passages that have text."""
-        return [i for i, passage in enumerate(self.passages) if not passage.is_empty]
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, request: Request) -> PromptMaker:
+        """Return what makes the prompts of a request, with the markers that its settings say."""
+        return cls(tokenizer, request, thinking_markers(tokenizer, request.settings.thinking))
 
     def make(
-        self, shown: Sequence[int], answer: str = "", others: Sequence[Passage] | None = None
+        self,
+        shown: Sequence[int],
+        behind: Behind = nothing,
+        others: Sequence[Passage] | None = None,
     ) -> EncodedPrompt:
         """Return the prompt with the passages ``shown``, tokenized as one text.
 
@@ -60,7 +56,7 @@ class PromptMaker:
 
         Args:
             shown: Indices of the passages to show, in order.
-            answer: Text that follows the prompt and is tokenized with it.
+            behind: Says what text follows the prompt and is tokenized with it.
             others: The other documents, if with other texts than the conversation has.
 
         Raises:
@@ -68,22 +64,19 @@ class PromptMaker:
                 the conversation.
         """
         message, places = self._message(shown)
-        if others is None:
-            others = self.documents[len(self.passages) :]
-        # A tokenizer without a chat template belongs to a model that continues plain text.
-        chat = self.tokenizer.chat_template is not None
-        if chat:
-            options = self.settings.template_options
-            rendered = render_chat(self.tokenizer, message, self._conversation, others, options)
-        else:
-            rendered = render_plain(message, self._conversation, others)
-            answer = f" {answer}" if answer else ""
+        documents = self.request.documents
+        rendered = self._rendered(message, documents["conversation"] if others is None else others)
+        thought_format = self._thought_format(rendered)
+        text = behind(thought_format)
+        if text and not self._has_chat_template:
+            text = f" {text}"
         encoded = encode(
             self.tokenizer,
-            rendered.text + answer,
+            rendered.text + text,
             [rendered.content, *rendered.verbatim],
-            add_special_tokens=not chat,
+            add_special_tokens=not self._has_chat_template,
         )
+        indices = documents.indices("conversation")
         return EncodedPrompt(
             encoded.text,
             encoded.ids,
@@ -93,40 +86,43 @@ class PromptMaker:
             prompt_length=len(rendered.text),
             others=tuple(
                 PassageInPrompt(index, span, span)
-                for index, span in enumerate(rendered.verbatim, len(self.passages))
+                for index, span in zip(indices, rendered.verbatim, strict=True)
             ),
+            thought_format=thought_format,
         )
 
-    def fit(self, shown: Sequence[int], room: int | None, answer: str = "") -> EncodedPrompt:
+    def fit(
+        self, shown: Sequence[int], room: int | None, behind: Behind = nothing
+    ) -> EncodedPrompt:
         """Return the prompt, short enough for ``room`` tokens.
 
         Args:
             shown: Indices of the passages to show; left out from the end if the settings say so.
-            room: Tokens that the prompt may have; ``None`` for any number.
-            answer: As for :meth:`make`.
+            room: Tokens that the prompt may have, with what follows it; ``None`` for any number.
+            behind: Says what text follows the prompt and is tokenized with it.
 
         Raises:
             ContextOverflowError: If it does not fit.
         """
         kept = list(shown)
         while True:
-            prompt = self.make(kept, answer)
+            prompt = self.make(kept, behind)
             if room is None or len(prompt.ids) <= room:
                 return prompt
             excess = len(prompt.ids) - room
-            if self.settings.on_overflow == "error" or len(kept) <= 1:
+            if self.request.settings.on_overflow == "error" or len(kept) <= 1:
                 raise self._overflow(len(prompt.ids), room, kept)
-            kept = kept[: -self._how_many_to_drop(prompt, excess)]
+            kept = kept[: -_how_many_to_drop(prompt, excess)]
 
     def sources(self, prompt: EncodedPrompt) -> list[Source]:
         """Return the sources of the passages that the prompt shows, and of the other documents."""
-        settings = self.settings
+        settings, documents = self.request.settings, self.request.documents.items
         passages = prompt.places if "passage" in settings.source_kinds else ()
         return [
             source
             for place in (*passages, *prompt.others)
             for source in split_passage(
-                self.documents[place.index],
+                documents[place.index],
                 place.index,
                 settings.source_unit,
                 settings.language,
@@ -135,29 +131,32 @@ class PromptMaker:
             )
         ]
 
-    @cached_property
-    def _conversation(self) -> Conversation:
-        return Conversation.about(self.question, self.history, self.settings.system)
+    @property
+    def _has_chat_template(self) -> bool:
+        """Whether the model takes part in chats; one without a template continues plain text."""
+        return self.tokenizer.chat_template is not None
 
     def _message(self, shown: Sequence[int]) -> tuple[str, tuple[PassageInPrompt, ...]]:
-        if not shown and not self.readable:  # an empty list of passages would only puzzle a model
-            return self.question, ()
-        return self.settings.prompt.render(self.question, self.passages, shown)
+        request = self.request
+        if not shown and not request.readable:  # no passages at all would only puzzle a model
+            return request.question, ()
+        return request.settings.prompt.render(request.question, request.passages, shown)
 
-    def _how_many_to_drop(self, prompt: EncodedPrompt, excess: int) -> int:
-        dropped = 0
-        for place in reversed(prompt.places[1:]):
-            start, end = prompt.token_range(*place.block)
-            excess -= end - start
-            dropped += 1
-            if excess <= 0:
-                break
-        return dropped
+    def _rendered(self, message: str, others: Sequence[Passage]) -> RenderedChat:
+        conversation, options = self.request.conversation, self.request.settings.template_options
+        if self._has_chat_template:
+            return render_chat(self.tokenizer, message, conversation, others, options)
+        return render_plain(message, conversation, others)
+
+    def _thought_format(self, rendered: RenderedChat) -> ThoughtFormat | None:
+        if self.markers is None:
+            return None
+        return ThoughtFormat(self.markers, self.markers.opened_by(rendered.ending))
 
     def _overflow(self, tokens: int, room: int, kept: Sequence[int]) -> ContextOverflowError:
         if not kept:
             advice = "lower max_new_tokens, or pass a shorter history or system prompt"
-        elif self.settings.on_overflow == "error":
+        elif self.request.settings.on_overflow == "error":
             advice = (
                 'lower max_new_tokens, pass fewer or shorter passages, or on_overflow="drop" to '
                 "leave out the last ones"
@@ -170,3 +169,15 @@ class PromptMaker:
             f"{advice}.",
             tokens - room,
         )
+
+
+def _how_many_to_drop(prompt: EncodedPrompt, excess: int) -> int:
+    """Return how many of the last passages have at least so many tokens; the first one stays."""
+    dropped = 0
+    for place in reversed(prompt.places[1:]):
+        start, end = prompt.token_range(*place.block)
+        excess -= end - start
+        dropped += 1
+        if excess <= 0:
+            break
+    return dropped

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from at2_rag.documents.passages import SourceKind
@@ -79,12 +80,39 @@ class Settings:
                 "PromptTemplate('… {passages} … {question} …')."
             )
 
-    def override(self, options: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of all settings."""
+        return tuple(field.name for field in fields(cls))
+
+    def override(self, options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
         """Return settings changed by those options that name one, and the other options."""
-        names = {field.name for field in fields(self)}
+        names = self.names()
         own = {name: value for name, value in options.items() if name in names}
         rest = {name: value for name, value in options.items() if name not in names}
         return replace(self, **own), rest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, where those of ``template_options`` are."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **values,
+            "source_kinds": list(self.source_kinds),
+            "template_options": dict(self.template_options),
+            "prompt": asdict(self.prompt),
+            "thinking": (
+                asdict(self.thinking)
+                if isinstance(self.thinking, ThinkingMarkers)
+                else self.thinking
+            ),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Settings:
+        """Return settings equal to those that :meth:`to_dict` was called on."""
+        thinking = data["thinking"]
+        markers = ThinkingMarkers(**thinking) if isinstance(thinking, Mapping) else thinking
+        return cls(**{**data, "prompt": PromptTemplate(**data["prompt"]), "thinking": markers})
 
 
 #: What a prompt is made with, whatever the caller wants.
@@ -105,8 +133,12 @@ def _check_template_options(options: Mapping[str, Any]) -> None:
         )
 
 
-def refuse_unknown(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` if there are options that are no settings."""
-    if options:
-        names = ", ".join(Settings.__dataclass_fields__)
-        raise InputError(f"Unknown option(s) {', '.join(options)}; expected any of {names}.")
+def refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` if an option is no setting, with the one that may have been meant."""
+    for name in options:
+        meant = get_close_matches(name, Settings.names(), n=1)
+        advice = f" Did you mean {meant[0]}?" if meant else ""
+        raise InputError(
+            f"Unknown option {name}={options[name]!r}; expected any of "
+            f"{', '.join(Settings.names())}.{advice}"
+        )

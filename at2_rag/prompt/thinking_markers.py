@@ -16,9 +16,9 @@ class ThinkingMarkers:
     """What a model writes around its thoughts.
 
     Attributes:
-        begin: Before them, with the white space that follows; empty where a model thinks from its
-            first word on without a sign.
-        end: Between them and the response, with the white space around.
+        begin: What stands before thoughts, with the white space that follows it; empty where a
+            model thinks from its first word on without a sign.
+        end: What stands between thoughts and response, with the white space around it.
     """
 
     begin: str
@@ -34,42 +34,10 @@ class ThinkingMarkers:
         """Tell whether a prompt that ends so has begun the thoughts already.
 
         Args:
-            ending: Text of the prompt behind the user's message.
+            ending: What the prompt ends in, behind the last message.
         """
         begin = self.begin.strip()
         return not begin or ending.rfind(begin) > ending.rfind(self.end.strip())
-
-    def around(self, thoughts: str, response: str, opened: bool) -> str:
-        """Return what the model would have written to think and to respond so.
-
-        Args:
-            thoughts: Text without markers; may be empty.
-            response: Text.
-            opened: Whether the prompt has begun the thoughts.
-        """
-        if not thoughts and not opened:
-            return response
-        return f"{'' if opened else self.begin}{thoughts}{self.end}{response}"
-
-    def place_in(self, text: str, opened: bool) -> WrittenPlaces | None:
-        """Return where thoughts and response lie in what a model wrote; ``None`` without thoughts.
-
-        Args:
-            text: What it wrote, special tokens included.
-            opened: Whether the prompt has begun the thoughts.
-        """
-        begin, end = self.begin.strip(), self.end.strip()
-        written = len(text) - len(text.lstrip())
-        if begin and text.startswith(begin, written):
-            first = written + len(begin)
-        elif opened:
-            first = 0
-        else:
-            return None
-        stop = text.find(end, first)
-        if stop < 0:
-            return WrittenPlaces((first, len(text)), (len(text), len(text)), finished=False)
-        return WrittenPlaces((first, stop), (stop + len(end), len(text)), finished=True)
 
 
 @dataclass(frozen=True)
@@ -77,14 +45,67 @@ class WrittenPlaces:
     """Where thoughts and response lie, in characters or in tokens.
 
     Attributes:
-        thoughts: From start to end.
-        response: From start to end.
+        thoughts: From where to where the thoughts lie.
+        response: From where to where the response lies.
         finished: Whether the thoughts came to their end.
     """
 
     thoughts: Span
     response: Span
     finished: bool
+
+
+@dataclass(frozen=True)
+class ThoughtFormat:
+    """How a model writes thoughts and response behind one prompt.
+
+    Attributes:
+        markers: What it writes around its thoughts.
+        opened: Whether the prompt has begun the thoughts already.
+    """
+
+    markers: ThinkingMarkers
+    opened: bool
+
+    @property
+    def begin(self) -> str:
+        """What stands before thoughts, without white space."""
+        return self.markers.begin.strip()
+
+    @property
+    def end(self) -> str:
+        """What stands between thoughts and response, without white space."""
+        return self.markers.end.strip()
+
+    def written(self, thoughts: str, response: str) -> str:
+        """Return what the model would have written to think and to respond so.
+
+        Args:
+            thoughts: The thoughts without markers; may be empty.
+            response: The response.
+        """
+        if not thoughts and not self.opened:
+            return response
+        begin = "" if self.opened else self.markers.begin
+        return f"{begin}{thoughts}{self.markers.end}{response}"
+
+    def place_in(self, text: str) -> WrittenPlaces | None:
+        """Return which characters are thoughts and response; ``None`` without thoughts.
+
+        Args:
+            text: What the model wrote, special tokens included.
+        """
+        begun = len(text) - len(text.lstrip())
+        if self.begin and text.startswith(self.begin, begun):
+            first = begun + len(self.begin)
+        elif self.opened:
+            first = 0
+        else:
+            return None
+        stop = text.find(self.end, first)
+        if stop < 0:
+            return WrittenPlaces((first, len(text)), (len(text), len(text)), finished=False)
+        return WrittenPlaces((first, stop), (stop + len(self.end), len(text)), finished=True)
 
 
 #: Of models that are out there.
@@ -114,7 +135,7 @@ def thinking_markers(
     """Return the markers of a model's thoughts; ``None`` for one that does not think.
 
     Args:
-        tokenizer: Its tokenizer: a model that thinks has the markers among its own tokens, or
+        tokenizer: The model's tokenizer: a model that thinks has the markers among its tokens, or
             speaks of them in its chat template.
         told: The markers, ``"auto"`` to look for them, or ``None`` for none.
     """

@@ -15,6 +15,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import PassageInPrompt
+from at2_rag.prompt.thinking_markers import ThoughtFormat
 from at2_rag.spans import Span, stripped
 
 #: How often a text is tokenized until no other thread has interfered.
@@ -63,12 +64,20 @@ class EncodedPrompt(EncodedText):
         content: Characters of the user's message in the text.
         prompt_length: Characters of the prompt; what follows is the answer.
         others: Where the documents that are no passages lie in the text.
+        thought_format: How thoughts are written behind it; ``None`` for a model that does not
+            think.
     """
 
     places: tuple[PassageInPrompt, ...]
     content: Span
     prompt_length: int
     others: tuple[PassageInPrompt, ...] = ()
+    thought_format: ThoughtFormat | None = None
+
+    @property
+    def behind(self) -> str:
+        """The text that was tokenized with the prompt and follows it."""
+        return self.text[self.prompt_length :]
 
     @property
     def shown(self) -> tuple[int, ...]:

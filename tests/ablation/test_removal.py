@@ -20,6 +20,7 @@ from at2_rag.ablation.masking import random_masks
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts, logits_behind
 from at2_rag.documents.passages import as_passages
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings
 
 ANSWER = "Zandor lies on the Mol. It is long."
@@ -31,7 +32,8 @@ def removal(reader, passages=PASSAGES, answer=ANSWER, *, history=(), byte_limit=
     """Return a task and what ablates it by removal."""
     task = reader.task(QUESTION, passages, answer, history=history, **options)
     settings, _ = reader.settings.override(options)
-    maker = PromptMaker(reader.tokenizer, QUESTION, as_passages(passages), history, settings)
+    request = Request(QUESTION, as_passages(passages), history, settings)
+    maker = PromptMaker.of(reader.tokenizer, request)
     sources = task.answer.attribution.sources
     prompts = ShorterPrompts(maker, task.answer.kept, sources, answer or "")
     return task, RemovalAblator(task.model, task.ids, task.prompt_length, prompts, byte_limit)
@@ -41,8 +43,8 @@ def prompts_of(passages, unit="sentence", tokenizer=None):
     """Return what makes prompts, without a model to read them."""
     settings = Settings(source_unit=unit)
     tokenizer = tokenizer or tokenizer_of("llama")
-    maker = PromptMaker(tokenizer, QUESTION, as_passages(passages), (), settings)
-    prompt = maker.make(maker.readable)
+    maker = PromptMaker.of(tokenizer, Request(QUESTION, as_passages(passages), (), settings))
+    prompt = maker.make(maker.request.readable)
     return ShorterPrompts(maker, prompt.shown, tuple(maker.sources(prompt)))
 
 
@@ -80,7 +82,8 @@ def test_golden_prompts_are_made_anew_to_the_token(golden):
     for case in golden.cases:
         unit = {"document": "passage"}.get(case["source_type"], case["source_type"])
         prompts = prompts_of(case["passages"], unit, golden.tokenizer)
-        maker = replace(prompts.maker, question=case["query"])
+        request = replace(prompts.maker.request, question=case["query"])
+        maker = replace(prompts.maker, request=request)
         prompts = replace(prompts, maker=maker, answer=case["answer"])
         start, _ = case["target_token_range"]
         assert list(prompts.ids([True] * len(prompts.sources))) == case["input_ids"][:start]

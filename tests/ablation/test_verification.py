@@ -1,13 +1,15 @@
 """Verification against ablations made by hand."""
 
+import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from support.comparing import check_close
 from support.zandor import PASSAGES, QUESTION
 
-from at2_rag import InputError
+from at2_rag import Answer, InputError
 from at2_rag.ablation.verification import Evidence
 from at2_rag.worlds import generate_examples
 
@@ -44,7 +46,7 @@ def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
 
 def test_a_statement_without_citations_has_no_evidence(demo_reader):
     answer = demo_reader.answer(QUESTION, PASSAGES, min_score=1e9)
-    verification = demo_reader.verify(answer, min_score=1e9)
+    verification = demo_reader.verify(answer)
     assert all(v.together is None and v.alone == () for v in verification.statements)
     assert "cites nothing" in str(verification)
 
@@ -56,10 +58,22 @@ def test_the_words_say_less_or_more_likely():
     assert Evidence((1,), 1e6).factor < math.inf
 
 
+def test_an_answer_is_verified_as_it_was_asked_for(demo_reader):
+    """It keeps its settings and history, also as JSON; nobody has to tell them again."""
+    talk = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}]
+    kinds = ("passage", "message")
+    answer = demo_reader.answer(
+        QUESTION, PASSAGES, history=talk, source_unit="word", source_kinds=kinds
+    )
+    assert (answer.settings.source_unit, list(answer.history)) == ("word", talk)
+    verification = demo_reader.verify(answer)
+    assert any(v.together for v in verification.statements)
+    again = Answer.from_dict(json.loads(json.dumps(answer.to_dict())))
+    assert demo_reader.verify(again) == verification
+
+
 def test_citations_of_other_sources_are_refused(demo_reader):
     answer = demo_reader.answer(QUESTION, PASSAGES, source_unit="word")
-    with pytest.raises(
-        InputError, match=r"Citation \[\d+\] is characters .* Pass the same options"
-    ):
-        demo_reader.verify(answer)
-    assert demo_reader.verify(answer, source_unit="word").statements
+    settings = replace(answer.settings, source_unit="sentence")
+    with pytest.raises(InputError, match=r"Citation \[\d+\] is characters .* no source of this"):
+        demo_reader.verify(replace(answer, settings=settings))

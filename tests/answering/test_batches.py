@@ -56,14 +56,14 @@ def test_padding_changes_no_attention(name):
     generator = torch.Generator().manual_seed(0)
     coefficients = torch.rand(shape.layers, shape.heads, generator=generator)
     estimator = LinearEstimator(coefficients, copying=coefficients.flip(0))
-    recorded = RecordedModel(model, capture_of(model), estimator)
+    recorded = RecordedModel(model)
     prompts = [
         torch.randint(3, 128, (length,), generator=generator).tolist() for length in (6, 15, 10)
     ]
     options = {"max_new_tokens": NEW, "pad_token_id": 0}
-    together = recorded.generate(prompts, options)
+    together = recorded.generate(prompts, estimator.weightings, options)
     for prompt, got in zip(prompts, together, strict=True):
-        [alone] = recorded.generate([prompt], options)
+        [alone] = recorded.generate([prompt], estimator.weightings, options)
         assert (got.ids, got.truncated) == (alone.ids, alone.truncated)
         assert got.attention.keys == alone.attention.keys
         check_close(got.attention.tables, alone.attention.tables)
@@ -115,8 +115,10 @@ def test_nothing_is_answered_before_every_question_is_checked(golden_reader, mon
 def test_an_estimator_that_hears_nothing_scores_nothing(golden_llama):
     shape = capture_of(golden_llama.model).shape
     nothing = LinearEstimator(torch.zeros(shape.layers, shape.heads))
-    recorded = RecordedModel(golden_llama.model, capture_of(golden_llama.model), nothing)
-    for generation in recorded.generate([[1, 5, 6], [1, 7]], {"max_new_tokens": 4}):
+    recorded = RecordedModel(golden_llama.model)
+    for generation in recorded.generate(
+        [[1, 5, 6], [1, 7]], nothing.weightings, {"max_new_tokens": 4}
+    ):
         assert generation.attention.tables.shape[1] == len(generation.ids)
         assert not generation.attention.tables.any()
     assert ScoreEstimator.uniform(golden_llama.model).head_weights.any()

@@ -1,12 +1,13 @@
 """Which characters of an answer each generated token stands for."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 
-from at2_rag.answering import decoding
-from at2_rag.answering.decoding import decode_answer
+from at2_rag.answering.decoding import decode_answer, incremental_spans, prefix_spans
 from at2_rag.prompt.tokens import special_ids
 
 BYTE_LEVEL = ("llama", "qwen2", "phi3", "swallowing")
@@ -143,8 +144,9 @@ def test_a_token_of_the_end_of_one_character_and_the_start_of_the_next_stands_fo
     euro = [by_byte[0xE2], by_byte[0x82], by_byte[0xAC]]
     assert decode_answer(tokenizer, euro * 2).spans == ((0, 1),) * 3 + ((1, 2),) * 3
     # The vocabulary has no token that mixes them; reading "€€" as if it had, by its prefixes.
-    reaches = [decoding._reach(prefix, "€€") for prefix in ("\ufffd", "€\ufffd", "€€")]
-    assert decoding._spans_between(reaches, 2) == [(0, 1), (0, 2), (1, 2)]
+    texts = {1: "\ufffd", 2: "€\ufffd", 3: "€€"}
+    spans = prefix_spans(lambda ids: texts[len(ids)], range(3), "€€")
+    assert spans == [(0, 1), (0, 2), (1, 2)]
 
 
 @pytest.mark.parametrize("ids", [[], [3], [3, 3]])
@@ -169,9 +171,9 @@ def test_both_ways_find_the_same(tokenizer):
     def check(ids):
         plain = [id for id in ids if id not in special_ids(tokenizer)]
         raw = whole(tokenizer, plain)
-        fast = decoding._incremental_spans(tokenizer, plain, raw)
+        fast = incremental_spans(partial(whole, tokenizer), plain, raw)
         if fast is not None and "\ufffd" not in raw:
-            assert fast == decoding._prefix_spans(tokenizer, plain, raw)
+            assert fast == prefix_spans(partial(whole, tokenizer), plain, raw)
 
     for_all(encoded_texts(tokenizer) | any_ids(tokenizer), check)
 
@@ -184,7 +186,7 @@ def test_the_slow_way_is_for_decoders_that_change_what_they_wrote(tokenizer):
             raw.startswith(whole(tokenizer, plain[:end]).rstrip("\ufffd"))
             for end in range(len(plain))
         )
-        fast = decoding._incremental_spans(tokenizer, plain, raw)
+        fast = incremental_spans(partial(whole, tokenizer), plain, raw)
         assert (fast is not None) or not stable
 
     for_all(encoded_texts(tokenizer), check)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.comparing import check_close, check_same
+from support.comparing import check_close, check_same, what_was_said
 from support.golden import load_golden
 from support.leaning import CALIBRATION, SOURCES, TEXT
 from support.saying import saying
@@ -42,7 +42,7 @@ from at2_rag.methods import (
     attribution_by,
 )
 from at2_rag.prompt.settings import Settings
-from at2_rag.prompt.thinking_markers import KNOWN_MARKERS
+from at2_rag.prompt.thinking_markers import KNOWN_MARKERS, ThoughtFormat
 from at2_rag.training import SkipReason, TrainingExample, collect, load_collected, world_examples
 from at2_rag.worlds import HELD_OUT_SEED, generate_examples
 
@@ -112,7 +112,7 @@ def is_opened(reader):
 
 
 def written(reader, thoughts=THOUGHTS, response=RESPONSE):
-    return markers_of(reader).around(thoughts, response, is_opened(reader))
+    return ThoughtFormat(markers_of(reader), is_opened(reader)).written(thoughts, response)
 
 
 def answered(reader, thoughts=THOUGHTS, response=RESPONSE, passages=PASSAGES, **options):
@@ -217,7 +217,7 @@ def test_recorded_equals_read(thinking):
     )  # fmt: skip
     whole = thinking.attribute(QUESTION, PASSAGES, written(thinking))
     for answer in (read.answer, whole):
-        check_same(answer.to_dict(), recorded.to_dict())
+        check_same(what_was_said(answer), what_was_said(recorded))
 
 
 def test_many_at_a_time_equal_one_by_one(reader):
@@ -227,7 +227,7 @@ def test_many_at_a_time_equal_one_by_one(reader):
         together = reader.answer_batch(asked, **{**saying(reader, written(reader)), **options})
         for (question, passages), answer in zip(asked, together, strict=True):
             alone = reader.answer(question, passages, **{**says, **options})
-            check_same(answer.to_dict(), alone.to_dict())
+            check_same(what_was_said(answer), what_was_said(alone))
             says = saying(reader, written(reader))
 
 
@@ -276,7 +276,7 @@ def test_a_model_that_did_not_think(reader):
     answer = reader.answer(QUESTION, PASSAGES, **saying(reader, text))
     assert (answer.text, answer.thoughts) == (text, None)
     plain = reader.answer(QUESTION, PASSAGES, thinking=None, **saying(reader, text))
-    check_same(plain.to_dict(), answer.to_dict())
+    check_same(what_was_said(plain), what_was_said(answer))
     all_of_it = answered(reader, thinking=None)
     assert all_of_it.text == written(reader)
     assert all_of_it.thoughts is None
@@ -358,7 +358,7 @@ def test_answering_again_from_fewer_passages(reader):
     answer = answered(reader, prune_to=2)
     draft = answered(reader)
     assert answer.kept == tuple(sorted(i for i, _ in draft.ranked_passages[:2]))
-    check_same(answer.draft.to_dict(), draft.to_dict())
+    check_same(what_was_said(answer.draft), what_was_said(draft))
     check_thoughtful(answer, PASSAGES)
     reread = reader.verify(answer)
     assert [s.statement for s in reread.statements] == list(answer.statements)

@@ -10,10 +10,10 @@ from support.texts import KINDS, LOSSLESS, PIECES, quick, texts, tokenizer_of
 from tokenizers import AddedToken
 
 from at2_rag import InputError, Passage, Settings, ThinkingMarkers
-from at2_rag.answering.engine import is_opened, markers_of
-from at2_rag.answering.thoughts_in_tokens import find_thoughts, held_back, may_begin, may_end_here
+from at2_rag.answering.thoughts_in_tokens import ThoughtFollower, find_thoughts
 from at2_rag.prompt.maker import PromptMaker
-from at2_rag.prompt.thinking_markers import KNOWN_MARKERS, thinking_markers
+from at2_rag.prompt.request import Request
+from at2_rag.prompt.thinking_markers import KNOWN_MARKERS, ThoughtFormat, thinking_markers
 
 THINK, HARMONY = KNOWN_MARKERS[:2]
 FINAL = ThinkingMarkers("", " Final answer: ")
@@ -45,8 +45,9 @@ def is_clear(markers, thoughts, opened):
 def test_what_is_put_together_is_found_again(markers, thoughts, response, opened):
     opened = opened or not markers.begin
     assume(is_clear(markers, thoughts, opened))
-    written = markers.around(thoughts, response, opened)
-    places = markers.place_in(written, opened)
+    form = ThoughtFormat(markers, opened)
+    written = form.written(thoughts, response)
+    places = form.place_in(written)
     if not thoughts and not opened:
         assert written == response
         assert places is None or response.lstrip().startswith(markers.begin.strip())
@@ -67,7 +68,7 @@ def test_thoughts_that_are_cut_off_are_all_thoughts(markers, thoughts, opened, d
     end = markers.end.strip()
     cut = data.draw(st.integers(0, len(end) - 1))
     written = f"{begin}{thoughts}{end[:cut]}"
-    places = markers.place_in(written, opened)
+    places = ThoughtFormat(markers, opened).place_in(written)
     assert not places.finished
     assert places.thoughts == (len(begin), len(written))
     assert places.response == (len(written), len(written))
@@ -75,15 +76,16 @@ def test_thoughts_that_are_cut_off_are_all_thoughts(markers, thoughts, opened, d
 
 @pytest.mark.parametrize("markers", KNOWN_MARKERS)
 def test_what_does_not_begin_with_the_sign_has_no_thoughts(markers):
-    assert markers.place_in(f"So: {markers.around('a', 'b', False)}", False) is None
-    assert markers.place_in("It rained.", False) is None
-    assert markers.place_in("", False) is None
-    assert markers.place_in(markers.begin.strip()[:-1], False) is None
+    form = ThoughtFormat(markers, opened=False)
+    assert form.place_in(f"So: {form.written('a', 'b')}") is None
+    assert form.place_in("It rained.") is None
+    assert form.place_in("") is None
+    assert form.place_in(form.begin[:-1]) is None
 
 
 def test_a_model_may_repeat_the_sign_that_its_prompt_has():
     text = "\n<think>\nIt rains.\n</think>\n\nRain."
-    places = THINK.place_in(text, True)
+    places = ThoughtFormat(THINK, opened=True).place_in(text)
     assert text[slice(*places.thoughts)].strip() == "It rains."
 
 
@@ -148,10 +150,11 @@ def test_tokens_of_thoughts_and_response(kind, form, markers, thoughts, response
     begin = "" if opened else markers.begin
     ids = encoded(tokenizer, [begin, thoughts, markers.end, response], whole)
     text = raw(tokenizer, ids)
-    inside = markers.place_in(text, opened)
+    form = ThoughtFormat(markers, opened)
+    inside = form.place_in(text)
     # Some tokenizers write no marker that is not a token of theirs.
     assume(inside is not None and inside.finished)
-    places = find_thoughts(tokenizer, ids, markers, opened)
+    places = find_thoughts(tokenizer, ids, form)
     assert places.finished
     (first, behind), (start, last) = places.thoughts, places.response
     assert 0 <= first <= behind < start <= last == len(ids)
@@ -159,9 +162,10 @@ def test_tokens_of_thoughts_and_response(kind, form, markers, thoughts, response
     # No token is lost that holds no piece of a marker.
     end = markers.end.strip()
     assert end in raw(tokenizer, ids[behind:start])
-    assert end not in raw(tokenizer, ids[behind + 1 : start])
+    # Decoders write this sign for bytes that are no character yet, so its end is never certain.
+    assert end not in raw(tokenizer, ids[behind + 1 : start]) or "\ufffd" in text
     assert end not in raw(tokenizer, ids[behind : start - 1])
-    check_steps(tokenizer, ids, markers, places)
+    check_steps(tokenizer, ids, form, places)
 
 
 def check_texts(tokenizer, ids, text, inside, places):
@@ -175,13 +179,19 @@ def check_texts(tokenizer, ids, text, inside, places):
         assert lost <= max(len(raw(tokenizer, [id])) for id in edges) - 1 if lost else True
 
 
-def check_steps(tokenizer, ids, markers, places):
-    """Assert what can be told of a part while it is being written."""
+def check_steps(tokenizer, ids, form, places):
+    """Assert what is told of each part while it is being written."""
+    follower = ThoughtFollower(tokenizer, form)
     begun, ended = places.thoughts[0], places.response[0]
-    for count in range(begun, ended):
-        part = ids[:count]
-        assert count - held_back(tokenizer, part, markers) <= places.thoughts[1]
-    assert may_end_here(tokenizer, ids[:ended], markers)
+    for count in range(1, ended):
+        found = follower.places(ids[:count])
+        if count > begun and not follower.unclear:
+            assert not found.finished
+            assert found.thoughts[0] == begun
+            assert found.thoughts[1] <= max(begun, places.thoughts[1])
+    found = follower.places(ids[:ended])
+    assert (found.finished, found.thoughts) == (True, places.thoughts)
+    assert found.response == (ended, ended)
 
 
 @pytest.mark.parametrize("form", ["special", "ordinary", "plain"])
@@ -196,7 +206,7 @@ def test_markers_are_found_where_a_model_writes_them(kind, form):
         pieces = [markers.begin, "It rains 日本語 a lot.", markers.end, "Yes 😀."]
         for whole in (False, True):
             ids = encoded(tokenizer, pieces, whole)
-            places = find_thoughts(tokenizer, ids, markers, opened)
+            places = find_thoughts(tokenizer, ids, ThoughtFormat(markers, opened))
             assert places.finished
             said = raw(tokenizer, ids[slice(*places.thoughts)]).strip()
             answered = raw(tokenizer, ids[slice(*places.response)]).strip()
@@ -207,7 +217,7 @@ def test_the_first_token_of_thoughts_may_begin_with_white_space():
     """Models go on behind a prompt with " Zandor", which is one token."""
     tokenizer = tokenizer_of("llama")
     ids = encoded(tokenizer, [" It rains. Final answer: rain"], whole=True)
-    places = find_thoughts(tokenizer, ids, FINAL, opened=True)
+    places = find_thoughts(tokenizer, ids, ThoughtFormat(FINAL, opened=True))
     assert raw(tokenizer, ids[slice(*places.thoughts)]) == " It rains."
     assert raw(tokenizer, ids[slice(*places.response)]) == " rain"
 
@@ -219,7 +229,7 @@ def test_bytes_of_characters_that_are_no_tokens(kind):
     for length in range(1, 9):
         thoughts = "한" * length
         ids = encoded(tokenizer, ["<think>", thoughts, "</think>", "국"], whole=False)
-        places = find_thoughts(tokenizer, ids, THINK, opened=False)
+        places = find_thoughts(tokenizer, ids, ThoughtFormat(THINK, opened=False))
         assert raw(tokenizer, ids[slice(*places.thoughts)]).strip() == thoughts
         assert raw(tokenizer, ids[slice(*places.response)]).strip() == "국"
 
@@ -228,7 +238,9 @@ def test_what_may_become_the_sign():
     tokenizer = tokenizer_of("llama")
 
     def begins(text):
-        return may_begin(tokenizer, encoded(tokenizer, [text], whole=True), THINK)
+        follower = ThoughtFollower(tokenizer, ThoughtFormat(THINK, opened=False))
+        follower.places(encoded(tokenizer, [text], whole=True))
+        return follower.unclear
 
     assert all(begins(text) for text in ("", "\n", "<", " <thi", "<think>", "<think>\n"))
     assert not any(begins(text) for text in ("It", "<thought", "think>", "<think> so"))
@@ -278,19 +290,18 @@ def maker_with(template, question="Who?", passages=("It rained.",), history=(), 
     tokenizer = copy.copy(tokenizer_of("swallowing"))  # <think> is a token, and not special
     tokenizer.chat_template = template
     found = tuple(map(Passage, passages))
-    return PromptMaker(tokenizer, question, found, history, Settings(**settings))
+    return PromptMaker.of(tokenizer, Request(question, found, history, Settings(**settings)))
 
 
 def opened(maker):
-    prompt = maker.make(range(len(maker.passages)))
-    return is_opened(markers_of(maker), maker, prompt)
+    return maker.make(maker.request.readable).thought_format.opened
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_markers_and_whether_the_prompt_opens_are_read_from_the_template(name):
     template, options, markers, opens = TEMPLATES[name]
     maker = maker_with(template, template_options=options)
-    assert markers_of(maker) == markers
+    assert maker.markers == markers
     assert opened(maker) is opens
     several = copy.copy(maker.tokenizer)
     several.chat_template = {"default": template, "rag": "{{ messages }}"}
@@ -351,5 +362,6 @@ def test_a_system_message_can_turn_thinking_on_also_beside_a_tools_result():
 def test_plain_prompts_open_nothing():
     maker = maker_with(None, "Who? <think>", ["It rained. <think>"])
     maker.tokenizer.add_tokens(["<think>"])
-    assert markers_of(maker) == THINK
+    maker = PromptMaker.of(maker.tokenizer, maker.request)
+    assert maker.markers == THINK
     assert not opened(maker)

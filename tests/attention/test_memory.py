@@ -20,7 +20,6 @@ from transformers import (
 from transformers.masking_utils import sdpa_mask
 
 from at2_rag import ScoreEstimator
-from at2_rag.attention.recording import capture_of
 from at2_rag.attention.weights import DEFAULT_BYTE_LIMIT
 from at2_rag.model.recorded_model import RecordedModel
 
@@ -86,7 +85,8 @@ def status(name):
 def measure(layers, heads, attention="itself"):
     """Return the peaks of reading and of generating, plainly and recorded."""
     model = build(layers, heads, attention)
-    recorded = RecordedModel(model, capture_of(model), ScoreEstimator.uniform(model))
+    recorded = RecordedModel(model)
+    weightings = ScoreEstimator.uniform(model).weightings
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(3, VOCABULARY, (CONTEXT + ANSWER,), generator=generator).tolist()
     options = {"max_new_tokens": STEPS, "pad_token_id": 0, "do_sample": False}
@@ -97,16 +97,16 @@ def measure(layers, heads, attention="itself"):
 
     work = {
         "read": lambda: read(ids[:-1]),
-        "read recorded": lambda: recorded.read(ids[:CONTEXT], ids[CONTEXT:]),
+        "read recorded": lambda: recorded.read(ids[:CONTEXT], ids[CONTEXT:], weightings),
     }
     if attention == "itself":
         prompt = torch.tensor([ids[:CONTEXT]])
         work["generated"] = lambda: model.generate(prompt, **options)
-        work["generated recorded"] = lambda: recorded.generate([ids[:CONTEXT]], options)
+        work["generated recorded"] = lambda: recorded.generate([ids[:CONTEXT]], weightings, options)
     # Once on little text, so that what is loaded and set up but once does not count.
     read(ids[:32])
-    recorded.read(ids[:32], ids[32:64])
-    recorded.generate([ids[:32]], options)
+    recorded.read(ids[:32], ids[32:64], weightings)
+    recorded.generate([ids[:32]], weightings, options)
     return {name: peak_of(call) for name, call in work.items()}
 
 

@@ -17,7 +17,6 @@ from at2_rag import (
     ScoreEstimator,
     inspect_attention,
 )
-from at2_rag.attention.recording import capture_of
 from at2_rag.estimators import Regions
 from at2_rag.model.recorded_model import RecordedModel
 
@@ -122,8 +121,8 @@ def test_copying_coefficients_count_attention_to_the_token_being_generated(golde
     estimator = LinearEstimator(torch.randn(3, 4), copying=torch.randn(3, 4))
     start, end = case["target_token_range"]
     ids = case["input_ids"]
-    recorded = RecordedModel(model, capture_of(model), estimator)
-    attention = recorded.read(ids[:start], ids[start:end])
+    recorded = RecordedModel(model)
+    attention = recorded.read(ids[:start], ids[start:end], estimator.weightings)
     table = token_scores(estimator, attention)
     eager = AutoModelForCausalLM.from_pretrained(
         golden_llama.folder / "model", attn_implementation="eager"
@@ -143,10 +142,10 @@ def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, 
     estimator = ScoreEstimator.load(tmp_path, AttentionShape(3, 4))
     assert estimator.kind == "copying"
     model = golden_llama.model
-    recorded = RecordedModel(model, capture_of(model), estimator)
+    recorded = RecordedModel(model)
     prompt = golden_llama.cases[3]["input_ids"][:200]
-    [generated] = recorded.generate([prompt], {"max_new_tokens": 12})
-    read = token_scores(estimator, recorded.read(prompt, generated.ids))
+    [generated] = recorded.generate([prompt], estimator.weightings, {"max_new_tokens": 12})
+    read = token_scores(estimator, recorded.read(prompt, generated.ids, estimator.weightings))
     scores = token_scores(estimator, generated.attention)
     check_close(scores, read)
     with pytest.raises(InputError, match=r"copying has the shape \(2, 4\)"):

@@ -28,6 +28,7 @@ from at2_rag.evaluation.questions import (
     world_questions,
 )
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.worlds import generate_examples
 
 CLAPNQ = DATA / "clapnq_dev_20.jsonl"
@@ -235,7 +236,8 @@ def test_clapnq_is_answered_where_it_fits_and_counted_where_not(golden_reader, s
 
 def prompt_tokens(reader, example):
     passages = example.passages
-    maker = PromptMaker(reader.tokenizer, example.question, passages, (), reader.settings)
+    request = Request(example.question, passages, settings=reader.settings)
+    maker = PromptMaker.of(reader.tokenizer, request)
     return len(maker.make(range(len(passages))).ids)
 
 

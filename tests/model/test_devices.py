@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from support.architectures import build
-from support.comparing import check_close, check_same
+from support.comparing import check_close, check_same, what_was_said
 from support.places import DEMO_MODEL, LLAMA
 from torch import nn
 from transformers import (
@@ -57,11 +57,13 @@ def everything(reader):
     task = reader.task(*ASKED, answer.text)
     masks = random_masks(4, len(task.sources), seed=0)
     return {
-        "answered": answer.to_dict(),
+        "answered": what_was_said(answer),
         "scores": answer.attribution.scores.tolist(),
-        "streamed": list(reader.stream(*ASKED))[-1].to_dict(),
-        "batched": [each.to_dict() for each in reader.answer_batch([ASKED, ASKED], prune_to=2)],
-        "read": reader.attribute(*ASKED, answer.text).to_dict(),
+        "streamed": what_was_said(list(reader.stream(*ASKED))[-1]),
+        "batched": [
+            what_was_said(each) for each in reader.answer_batch([ASKED, ASKED], prune_to=2)
+        ],
+        "read": what_was_said(reader.attribute(*ASKED, answer.text)),
         "verified": asdict(reader.verify(answer)),
         "gradients": GradientMethod().scores(task).tolist(),
         "features": ablation_data(task, masks, capture_of(reader.model)).features.tolist(),
@@ -217,9 +219,10 @@ def test_weights_that_transformers_keeps_packed(tmp_path):
             tmp_path, estimator, Settings(max_new_tokens=12), dtype="float32", subfolder="model"
         )
         assert reader.model.model.layers[0].mlp.up_proj.weight.dtype == torch.uint8
-        recorded, prompt = reader._engine.recorded, list(range(5, 70))
-        [generated] = recorded.generate([prompt], {"max_new_tokens": 12})
-        read = recorded.read(prompt, generated.ids)
+        recorded, prompt = RecordedModel(reader.model), list(range(5, 70))
+        weightings = reader.estimator.weightings
+        [generated] = recorded.generate([prompt], weightings, {"max_new_tokens": 12})
+        read = recorded.read(prompt, generated.ids, weightings)
         check_close(generated.attention.tables, read.tables)
         answer = reader.attribute(*ASKED, "Nobody knows.")
         assert answer.attribution.scores.isfinite().all()
@@ -259,11 +262,12 @@ def test_answers_on_other_caches_are_read(demo_reader, options):
 @pytest.mark.parametrize("name", ["llama", "mistral", "gemma3_text"])
 def test_static_caches_of_windows_are_read(name):
     model = build(name)
-    recorded = RecordedModel(model, capture_of(model), ScoreEstimator.uniform(model))
+    recorded = RecordedModel(model)
+    weightings = ScoreEstimator.uniform(model).weightings
     prompt = torch.arange(3, 23).tolist()
     options = {"max_new_tokens": 12, "pad_token_id": 0}
-    [expected] = recorded.generate([prompt], options)
-    [got] = recorded.generate([prompt], {**options, "cache_implementation": "static"})
+    [expected] = recorded.generate([prompt], weightings, options)
+    [got] = recorded.generate([prompt], weightings, {**options, "cache_implementation": "static"})
     assert got.ids == expected.ids
     check_close(got.attention.tables, expected.attention.tables)
 
@@ -271,7 +275,7 @@ def test_static_caches_of_windows_are_read(name):
 def test_a_models_own_choice_of_cache_counts(demo_reader, plain, monkeypatch):
     config = demo_reader.model.generation_config
     monkeypatch.setattr(config, "cache_implementation", "static")
-    check_same(demo_reader.answer(*ASKED).to_dict(), plain["answered"])
+    check_same(what_was_said(demo_reader.answer(*ASKED)), plain["answered"])
 
 
 def test_a_cache_that_holds_a_text_is_refused(demo_reader):

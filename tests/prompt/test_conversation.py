@@ -37,17 +37,21 @@ from at2_rag.documents.conversation import Conversation
 from at2_rag.documents.passages import Passage, as_passages
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.prompt.chat import render_chat
+from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.settings import Settings
 from at2_rag.prompt.tokens import special_ids
 
 
+def with_settings(maker, **settings):
+    return PromptMaker.of(maker.tokenizer, replace(maker.request, settings=Settings(**settings)))
+
+
 def check_places(maker, prompt):
     """Every document lies where the prompt says, and the sources' tokens say what they say."""
-    documents = maker.documents
+    documents = maker.request.documents
     places = {place.index: place for place in (*prompt.places, *prompt.others)}
-    assert [place.index for place in prompt.others] == list(
-        range(len(maker.passages), len(documents))
-    )
+    assert [place.index for place in prompt.others] == list(documents.indices("conversation"))
+    documents = documents.items
     for index, place in places.items():
         assert prompt.text[slice(*place.text)] == documents[index].text
     for source in maker.sources(prompt):
@@ -65,7 +69,7 @@ def check_places(maker, prompt):
 def test_what_of_a_conversation_is_a_document():
     history = [{"role": "system", "content": "Hurry."}, *HISTORY, {"role": "user", "content": " "}]
     maker = maker_of(styled("chatml"), history, ["It is far."], system=SYSTEM)
-    assert [(d.kind, d.id, d.title, d.text) for d in maker.documents] == [
+    assert [(d.kind, d.id, d.title, d.text) for d in maker.request.documents] == [
         ("passage", None, None, "It is far."),
         ("system", "system", None, SYSTEM),
         ("system", "history[0]", None, "Hurry."),
@@ -73,7 +77,7 @@ def test_what_of_a_conversation_is_a_document():
         ("tool", "history[3]", "weather", RESULT["content"]),
         ("message", "history[4]", None, TOLD["content"]),
     ]
-    assert [d.metadata for d in maker.documents[1:]] == [
+    assert [d.metadata for d in maker.request.documents.items[1:]] == [
         {"role": role, "history_index": index}
         for role, index in [
             ("system", None), ("system", 0), ("user", 1), ("tool", 3), ("assistant", 4),
@@ -91,11 +95,11 @@ def test_what_of_a_conversation_is_a_document():
 )
 def test_only_kinds_that_are_sources_are_documents(kinds, ids):
     maker = maker_of(styled("chatml"), passages=["It is far."], kinds=kinds, system=SYSTEM)
-    assert [document.id for document in maker.documents] == [None, *ids]
+    assert [document.id for document in maker.request.documents] == [None, *ids]
     prompt = made(maker)
     assert prompt.shown == (0,)
     cited = {source.passage_index for source in maker.sources(prompt)}
-    assert cited == set(range(0 if "passage" in kinds else 1, len(maker.documents)))
+    assert cited == set(range(0 if "passage" in kinds else 1, len(maker.request.documents)))
     # What is a source changes nothing of what the model reads.
     assert prompt.ids == made(maker_of(
         styled("chatml"), passages=["It is far."], kinds=("passage",), system=SYSTEM
@@ -138,7 +142,9 @@ def test_sources_lie_where_the_prompt_says(style, unit):
     )  # fmt: skip
     prompt = made(maker)
     check_places(maker, prompt)
-    assert {s.passage_index for s in maker.sources(prompt)} == set(range(len(maker.documents)))
+    assert {s.passage_index for s in maker.sources(prompt)} == set(
+        range(len(maker.request.documents))
+    )
 
 
 @pytest.mark.parametrize("system", [None, SYSTEM])
@@ -155,7 +161,7 @@ def test_the_prompt_is_the_templates_own_where_it_has_nothing_to_mend(style, sys
     assert made(maker).text == expected
     assert (
         len(made(maker).others)
-        == len(maker.documents)
+        == len(maker.request.documents)
         == len(talk_of(style)) - (style != "turns") + bool(system)
     )
 
@@ -166,7 +172,7 @@ def test_a_document_is_neither_trimmed_nor_escaped():
     assert f'ipython<|end_header|>\n\n"{quoted["content"]}"<|eot|>' in made(maker).text
     assert "assistant<|end_header|>\n\n Yes. <|eot|>" in made(maker).text
     check_places(maker, made(maker))
-    escaped = maker_of(styled("headers"), maker.history, kinds=("message",))
+    escaped = maker_of(styled("headers"), maker.request.history, kinds=("message",))
     assert r'"{\"degrees\": 21,' in made(escaped).text.replace('" {', '"{')
 
 
@@ -186,14 +192,14 @@ def test_any_history_is_kept_whatever_the_tokenizer(kind):
         prompt = made(maker)
         end = 0
         for place in prompt.others:  # in the order of the conversation
-            document = maker.documents[place.index]
+            document = maker.request.documents.items[place.index]
             assert prompt.text[slice(*place.text)] == document.text
             assert end <= place.text[0]
             end = place.text[1]
             told = document.metadata["history_index"]
             assert document.text == (system if told is None else history[told]["content"])
         # What is a source changes nothing of what is written, where the template changes nothing.
-        assert prompt.text == made(replace(maker, settings=Settings(system=system))).text
+        assert prompt.text == made(with_settings(maker, system=system)).text
         assert prompt.text[slice(*prompt.content)].endswith(f"Query: {question}")
 
     check()
@@ -217,7 +223,7 @@ def test_special_text_in_a_document_is_text(kind, special):
     for place in injected.others:
         first, last = injected.token_range(*place.text)
         assert named.isdisjoint(injected.ids[first:last])
-        assert injected.text[slice(*place.text)] == maker.documents[place.index].text
+        assert injected.text[slice(*place.text)] == maker.request.documents.items[place.index].text
 
 
 @pytest.mark.parametrize("style", ["chatml", "headers", "brackets"])
@@ -297,7 +303,12 @@ def test_behind_a_tools_result_the_question_is_not_asked_again():
         ["It is far."],
     )  # fmt: skip
     prompt = made(maker)
-    assert [d.id for d in maker.documents] == [None, "history[0]", "history[1]", "history[4]"]
+    assert [d.id for d in maker.request.documents] == [
+        None,
+        "history[0]",
+        "history[1]",
+        "history[4]",
+    ]
     assert prompt.text.count(QUESTION) == 1
     assert prompt.text.endswith(f"[TOOL_RESULTS]{RESULT['content']}[/TOOL_RESULTS]")
     assert "[INST] Passages:\n\nIt is far.\n\nQuery: " in prompt.text
@@ -331,11 +342,11 @@ def test_without_passages_the_question_stands_alone():
 def test_only_passages_are_dropped_where_all_is_too_long():
     maker = maker_of(styled("chatml"), passages=["It is far."] * 5, on_overflow="drop")
     whole = made(maker)
-    fitting = maker.fit(maker.readable, len(whole.ids) - 3)
+    fitting = maker.fit(maker.request.readable, len(whole.ids) - 3)
     assert fitting.shown == (0, 1, 2, 3)
     assert len(fitting.others) == len(whole.others) == 3
     with pytest.raises(ContextOverflowError, match="even one passage is too long"):
-        maker.fit(maker.readable, 10)
+        maker.fit(maker.request.readable, 10)
     with pytest.raises(ContextOverflowError, match=r"0 passage\(s\).* pass a shorter history"):
         maker_of(styled("chatml"), on_overflow="drop").fit([], 10)
 
@@ -365,8 +376,8 @@ def test_a_plain_prompt_keeps_any_history(history, question, kinds, system):
     maker = plain_maker(history, question=question, kinds=kinds, system=system)
     prompt = made(maker)
     for place in prompt.others:
-        assert prompt.text[slice(*place.text)] == maker.documents[place.index].text
-    assert prompt.text == made(replace(maker, settings=Settings(system=system))).text
+        assert prompt.text[slice(*place.text)] == maker.request.documents.items[place.index].text
+    assert prompt.text == made(with_settings(maker, system=system)).text
 
 
 # Removal
@@ -390,7 +401,7 @@ def test_removed_text_was_never_there(chat, data):
         plain_maker
     )  # fmt: skip
     prompts = prompts_of(make(history, passages=["It is far. It is wet."], system=system))
-    count = len(prompts.sources)
+    count = prompts.num_sources
     kept = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
     left = prompts.documents(kept)
     texts_left = {left[i].id: left[i].text for i in left}
@@ -404,7 +415,9 @@ def test_removed_text_was_never_there(chat, data):
     )  # fmt: skip
     shown = [0] if 0 in left else []
     rendered = never.make(shown).text
-    whole = replace(prompts.maker, passages=(left.get(0, prompts.maker.passages[0]),))
+    request = prompts.maker.request
+    first = left.get(0, request.passages[0])
+    whole = replace(prompts.maker, request=replace(request, passages=(first,)))
     others = [document for index, document in left.items() if index]
     if chat or texts_left.get("system", system):  # a plain prompt without one has no place for it
         assert whole.make(shown, others=others).text == rendered
@@ -416,10 +429,10 @@ def test_removed_text_was_never_there(chat, data):
 def test_a_message_without_its_sources_stays_as_a_turn(style):
     maker = maker_of(styled(style), talk_of(style), ["It is far."], system=SYSTEM)
     prompts = prompts_of(maker)
-    nothing = [False] * len(prompts.sources)
+    nothing = [False] * prompts.num_sources
     left = prompts.documents(nothing)
     assert {document.text for document in left.values()} == {""}
-    assert list(left) == list(range(1, len(maker.documents)))
+    assert list(left) == list(range(1, len(maker.request.documents)))
     ids, special = prompts.ids(nothing), special_ids(maker.tokenizer)
     assert [i for i in ids if i in special] == [i for i in made(maker).ids if i in special]
     text = maker.tokenizer.decode(ids)
@@ -434,7 +447,7 @@ def test_removal_from_a_conversation_against_a_plain_pass(golden_llama):
     maker = maker_of(tokenizer, passages=["It is far."], system=SYSTEM)
     prompts = prompts_of(maker)
     removed = [i for i, s in enumerate(prompts.sources) if s.text in ("It rains.", "Be brief.")]
-    masks = torch.ones(2, len(prompts.sources))
+    masks = torch.ones(2, prompts.num_sources)
     masks[1, removed] = 0
     prompt = made(maker)
     ids = (*prompt.ids, *answer)
@@ -558,7 +571,7 @@ def test_nothing_passed_in_is_changed():
     history, options = copy.deepcopy(HISTORY), {"tools": [{"name": "weather"}]}
     maker = maker_of(styled("chatml"), history, template_options=options, system=SYSTEM)
     prompts = prompts_of(maker)
-    prompts.ids([False] * len(prompts.sources))
+    prompts.ids([False] * prompts.num_sources)
     assert history == HISTORY
     assert options == {"tools": [{"name": "weather"}]}
 

@@ -13,6 +13,7 @@ from transformers.tokenization_python import PythonBackend
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings
 from at2_rag.prompt.tokens import EncodedPrompt, EncodedText, encode, special_ids
 
@@ -42,7 +43,7 @@ def for_all(tokenizer, check, *strategies):
 
 def prompt_of(tokenizer, passages, question="How long?", **options):
     found = tuple(Passage(text) for text in passages)
-    maker = PromptMaker(tokenizer, question, found, (), Settings(**options))
+    maker = PromptMaker.of(tokenizer, Request(question, found, settings=Settings(**options)))
     return maker.make(range(len(found)))
 
 

@@ -14,6 +14,19 @@ STEP = 2.0**-23
 PASSES = 64
 
 
+def what_was_said(answer):
+    """Return an answer as plain types, without how it was asked for and where it was given."""
+    if answer is None:
+        return None
+    found = answer.to_dict()
+    for name in ("settings", "given_start"):
+        del found[name]
+    if found["thoughts"] is not None:
+        del found["thoughts"]["given_start"]
+    found["draft"] = what_was_said(answer.draft)
+    return found
+
+
 def check_close(got, expected, steps=PASSES, scale=None):
     """Assert that numbers agree up to rounding.
 

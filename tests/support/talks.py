@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from at2_rag.documents.passages import as_passages
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings
 
 ALL = ("passage", "message", "tool", "system")
@@ -104,11 +105,12 @@ def with_template(template):
 
 def maker_of(tokenizer, history=HISTORY, passages=(), question=QUESTION, kinds=ALL, **options):
     settings = Settings(source_kinds=kinds, **options)
-    return PromptMaker(tokenizer, question, as_passages(passages, needed=False), history, settings)
+    found = as_passages(passages, needed=False)
+    return PromptMaker.of(tokenizer, Request(question, found, history, settings))
 
 
 def made(maker):
-    return maker.make(maker.readable)
+    return maker.make(maker.request.readable)
 
 
 def talk_of(style):

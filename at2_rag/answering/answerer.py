@@ -1,0 +1,203 @@
+"""From a question to a cited answer: drafting, keeping what the draft used, answering again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedTokenizerBase
+
+from at2_rag.answer.answer import Answer
+from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.answering.engine import Engine, Shown, Watch
+from at2_rag.answering.reading import Reading
+from at2_rag.documents.conversation import Message
+from at2_rag.documents.passages import Passage, as_passages
+from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.model.generate_options import refuse_misspelt
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
+from at2_rag.prompt.settings import Settings, refuse_unknown
+from at2_rag.prompt.thinking_markers import thinking_markers
+
+if TYPE_CHECKING:
+    from at2_rag.ablation.task import AttributionTask
+    from at2_rag.methods import AttributionMethod
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A model that answers, and what its answers are cited with.
+
+    Attributes:
+        engine: Model and tokenizer.
+        estimator: What attention is weighted by and scored with.
+        settings: Defaults for all questions.
+        method: What scores the sources instead, if not ``None``.
+    """
+
+    engine: Engine
+    estimator: ScoreEstimator
+    settings: Settings
+    method: AttributionMethod | None = None
+
+    def request(
+        self,
+        question: str,
+        passages: Sequence[str | Passage],
+        history: Sequence[Message],
+        options: Mapping[str, Any],
+    ) -> Request:
+        """Return what was asked.
+
+        Args:
+            question: The question.
+            passages: The caller's passages.
+            history: Earlier chat messages.
+            options: Settings, and options of ``model.generate``, by name.
+
+        Raises:
+            InputError: If question, passages or an option cannot be used.
+        """
+        settings, generation = self.settings.override(options)
+        refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
+        if not isinstance(question, str) or not question.strip():
+            raise InputError(f"question is {question!r}; expected text to answer.")
+        tokenizer = self.engine.tokenizer
+        found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
+        request = Request(question, found, tuple(history), settings, generation)
+        if not len(request.documents) and not _thinks(tokenizer, settings):
+            raise InputError(
+                f"There are no passages, and nothing in the conversation is a source by "
+                f"source_kinds={settings.source_kinds}; expected at least one document with text."
+            )
+        return request
+
+    def complete(
+        self, request: Request, prune_to: int | None = None, watch: Watch | None = None
+    ) -> Answer:
+        """Have the model answer, twice if passages are to be pruned.
+
+        Args:
+            request: What was asked.
+            prune_to: Answer first as a draft, keep so many most used passages, answer again.
+            watch: Follows the answer; of a draft it is told the steps only. What it raises ends
+                the generation.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        if prune_to is None:
+            return self._written(Shown.whole(request), watch)
+        check_count("prune_to", prune_to, len(request.passages), "passages")
+        draft = self._written(Shown.whole(request), _blind(watch))
+        again = self._written(Shown(request, _most_used(draft, prune_to)), watch)
+        return replace(again, draft=draft, dropped=draft.dropped)
+
+    def complete_batch(
+        self, requests: Sequence[Request], prune_to: int | None = None
+    ) -> list[Answer]:
+        """Have the model answer several at a time, each twice if passages are to be pruned.
+
+        Args:
+            requests: What was asked; all with the same settings and options of generation.
+            prune_to: As for :meth:`complete`.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        if prune_to is not None:
+            for request in requests:
+                check_count("prune_to", prune_to, len(request.passages), "passages")
+
+        def written(shown: list[Shown]) -> list[Answer]:
+            readings = self.engine.write_batch(shown, self.estimator.weightings)
+            return [self.finish(reading) for reading in readings]
+
+        answers = written([Shown.whole(request) for request in requests])
+        if prune_to is None:
+            return answers
+        again = written(
+            [
+                Shown(request, _most_used(draft, prune_to))
+                for request, draft in zip(requests, answers, strict=True)
+            ]
+        )
+        return [
+            replace(answer, draft=draft, dropped=draft.dropped)
+            for answer, draft in zip(again, answers, strict=True)
+        ]
+
+    def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
+        """Have the model draft an answer, and keep what it used.
+
+        Args:
+            request: What was asked.
+            rule: What to keep.
+
+        Raises:
+            InputError: If there are not so many passages to keep.
+        """
+        rule.check_passages(len(request.passages))
+        draft = self.complete(request)
+        return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
+
+    def read(self, shown: Shown, answer: str, thoughts: str | None) -> Reading:
+        """Have the model read an answer that is given.
+
+        Args:
+            shown: What was asked, without options of generation, and the passages to show.
+            answer: The answer's text; a reasoning model's with markers and thoughts, or without.
+            thoughts: Thoughts that are not in it.
+
+        Raises:
+            InputError: If there are options of generation, or there is no text.
+        """
+        refuse_unknown(shown.request.generation)
+        return self.engine.read(shown, self.estimator.weightings, answer, thoughts)
+
+    def write(self, shown: Shown, watch: Watch | None = None) -> Reading:
+        """Have the model write an answer; as :meth:`Engine.write`, with the estimator's weights."""
+        return self.engine.write(shown, self.estimator.weightings, watch)
+
+    def finish(self, reading: Reading) -> Answer:
+        """Return the answer with its citations."""
+        if self.method is None:
+            return self._scored(reading)
+        from at2_rag.methods import answer_by  # which who answers by attention alone never needs
+
+        return answer_by(self.method, self.explain(reading), reading.request.settings)
+
+    def explain(self, reading: Reading) -> AttributionTask:
+        """Return the answer as something to explain."""
+        from at2_rag.answering.explaining import attribution_task  # loads what ablates
+
+        return attribution_task(self.engine.recorded.model, reading, self._scored(reading))
+
+    def _written(self, shown: Shown, watch: Watch | None) -> Answer:
+        return self.finish(self.write(shown, watch))
+
+    def _scored(self, reading: Reading) -> Answer:
+        return reading.cited_answer(self.engine.recorded.name, self.estimator)
+
+
+def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
+    """Whether something else than the passages may hold sources."""
+    told = set(settings.source_kinds) - {"passage", "thought"}
+    return bool(told) or _thinks(tokenizer, settings)
+
+
+def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
+    """Whether the model's thoughts may be sources."""
+    wanted = "thought" in settings.source_kinds
+    return wanted and thinking_markers(tokenizer, settings.thinking) is not None
+
+
+def _most_used(draft: Answer, count: int) -> list[int]:
+    return PruneRule(top_k=count).choose(dict(draft.ranked_passages))
+
+
+def _blind(watch: Watch | None) -> Watch | None:
+    return None if watch is None else lambda _: watch(None)

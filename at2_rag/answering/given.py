@@ -1,0 +1,70 @@
+"""Texts from a caller, as they are read behind a prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from at2_rag.prompt.thinking_markers import ThoughtFormat
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where texts that a caller gave begin in the text that is read behind a prompt.
+
+    White space that they begin with is not read, so they can begin before it.
+
+    Attributes:
+        answer: Where the answer's first character is.
+        thoughts: Where the first character is of the text that the thoughts stand in.
+    """
+
+    answer: int
+    thoughts: int
+
+
+@dataclass(frozen=True)
+class GivenText:
+    """An answer from a caller, and what was thought before it.
+
+    Attributes:
+        answer: The answer; a reasoning model's with markers and thoughts, or without.
+        thoughts: Thoughts that are not in it, if there are any.
+    """
+
+    answer: str
+    thoughts: str | None
+
+    def behind(self, written: ThoughtFormat | None) -> str:
+        """Return the text as the model would have written it, with its thoughts.
+
+        Args:
+            written: How thoughts are written behind the prompt; ``None`` for a model that does not
+                think.
+        """
+        answer = self.answer.strip()
+        if written is None or self._holds_thoughts(written):
+            return answer
+        return written.written((self.thoughts or "").strip(), answer)
+
+    def given(self, written: ThoughtFormat | None) -> Given:
+        """Return where answer and thoughts lie in what :meth:`behind` returns.
+
+        Args:
+            written: How thoughts are written behind the prompt.
+        """
+        lead = _leading_space(self.answer)
+        if written is None or self._holds_thoughts(written):
+            return Given(-lead, -lead)
+        answer = len(self.behind(written)) - len(self.answer.strip())
+        thoughts = self.thoughts or ""
+        inside = answer - len(written.markers.end) - len(thoughts.strip())
+        return Given(answer - lead, inside - _leading_space(thoughts))
+
+    def _holds_thoughts(self, written: ThoughtFormat) -> bool:
+        """Whether thoughts stand in the answer's text."""
+        return self.thoughts is None and written.end in self.answer
+
+
+def _leading_space(text: str) -> int:
+    """Return how many characters of white space a text begins with."""
+    return len(text) - len(text.lstrip())

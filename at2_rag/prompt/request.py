@@ -1,0 +1,57 @@
+"""What was asked: a question about passages, in a conversation, with settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from at2_rag.documents.conversation import Conversation, Message
+from at2_rag.documents.passages import Passage
+from at2_rag.prompt.settings import Settings
+from at2_rag.sections import Sections
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question about passages, and all that decides how it is answered.
+
+    Attributes:
+        question: The question.
+        passages: The caller's passages, all of them.
+        history: Earlier chat messages; where they end with the result of a tool that was called
+            for the question, with the question among them.
+        settings: Template, system prompt and so on.
+        generation: Options of ``model.generate``, by name.
+    """
+
+    question: str
+    passages: tuple[Passage, ...]
+    history: tuple[Message, ...] = field(default=(), hash=False)
+    settings: Settings = field(default_factory=Settings)
+    generation: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def readable(self) -> list[int]:
+        """Indices of the passages that have text."""
+        return [i for i, passage in enumerate(self.passages) if not passage.is_empty]
+
+    @cached_property
+    def conversation(self) -> Conversation:
+        """What is said around the question.
+
+        Raises:
+            InputError: If a message of the history is malformed.
+        """
+        return Conversation.about(self.question, self.history, self.settings.system)
+
+    @cached_property
+    def documents(self) -> Sections[Passage]:
+        """All that is in the prompt to be cited, in the sections ``passages`` and ``conversation``.
+
+        The latter are the system prompt and the messages that are sources by the settings and have
+        text, in the order of the conversation.
+        """
+        told = self.conversation.documents(self.settings.source_kinds)
+        return Sections.of(passages=self.passages, conversation=told)
