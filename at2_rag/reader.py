@@ -21,7 +21,7 @@ from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 from at2_rag.methods import AttributionMethod
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.recorded_model import RecordedModel
