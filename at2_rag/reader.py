@@ -14,14 +14,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
 from at2_rag.answering.streaming import Event, write_events
-from at2_rag.background import in_async_background, in_background
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
