@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.comparing import check_close
 
 from at2_rag.ablation.masking import random_masks
 from at2_rag.attention.folds import sum_ranges
@@ -73,14 +74,14 @@ def test_both_references_give_the_scores_of_the_library(shape, size):
     assert expected.shape == (size.batch, size.answer, size.tokens)
     assert expected.abs().max() > 1e-3
     for method in ("hidden states", "eager"):
-        torch.testing.assert_close(passes.ready(method)(), expected, rtol=0, atol=1e-6)
+        check_close(passes.ready(method)(), expected)
 
 
 def test_methods_leave_the_model_as_it_was_for_the_next():
     passes = Passes.of(LLAMA, LLAMA.build(), Size(24, 5))
     before = {method: passes.ready(method)() for method in METHODS}
     for method in reversed(METHODS):
-        torch.testing.assert_close(passes.ready(method)(), before[method], rtol=0, atol=1e-6)
+        check_close(passes.ready(method)(), before[method])
 
 
 def test_few_heads_count_where_most_coefficients_are_zero():
@@ -111,13 +112,13 @@ def test_scoring_alone_weighs_by_hand_computed_attention():
     later = torch.arange(12) > torch.arange(9, 12)[:, None]
     weights = logits.masked_fill(later, -torch.inf).softmax(-1)
     expected = torch.einsum("bhrk,lh->brk", weights, estimator.coefficients)
-    torch.testing.assert_close(alone.score(estimator, query, key)[0], expected, rtol=0, atol=1e-6)
+    check_close(alone.score(estimator, query, key)[0], expected)
 
 
 def test_sources_are_equal_pieces_of_the_context():
     tables = torch.rand(1, 3, 12)
     scores = score_sources(random_estimator(2, 4), tables, context=10, sources=3)
-    torch.testing.assert_close(scores, sum_ranges(tables[0], [(0, 3), (3, 6), (6, 10)]))
+    check_close(scores, sum_ranges(tables[0], [(0, 3), (3, 6), (6, 10)]))
 
 
 def test_full_logit_ablations_agree_with_the_library():
@@ -125,7 +126,7 @@ def test_full_logit_ablations_agree_with_the_library():
     task = collection_task(reader, 2)
     masks = random_masks(3, len(task.sources), seed=0)
     expected = task.ablator().ablate(masks).token_log_probabilities.float()
-    torch.testing.assert_close(full_logit_ablations(task, masks), expected, rtol=0, atol=1e-4)
+    check_close(full_logit_ablations(task, masks), expected)
 
 
 def test_exponents_are_those_of_known_powers():

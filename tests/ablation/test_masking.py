@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from support.comparing import check_close
 from support.golden import load_model
 
 from at2_rag import InputError
@@ -23,13 +24,13 @@ def test_effects_agree_with_the_published_implementation(golden):
     for case in cases:
         effects = ablator(golden, case).ablate(torch.tensor(case["ablation_masks"]))
         expected = torch.tensor(case["ablation_token_logit_probs"]).double()
-        torch.testing.assert_close(effects.token_logits, expected, rtol=0, atol=1e-4)
+        check_close(effects.token_logits, expected)
         sentences = zip(
             case["target_sentence_token_ranges"], case["ablation_sentence_logit_probs"], strict=True
         )
         for (start, end), expected in sentences:
             got = effects.logit(start, end).float()
-            torch.testing.assert_close(got, torch.tensor(expected), rtol=1e-6, atol=1e-4)
+            check_close(got, torch.tensor(expected))
 
 
 def test_batches_add_up_to_the_whole(golden_llama):
@@ -37,7 +38,7 @@ def test_batches_add_up_to_the_whole(golden_llama):
     masks = random_masks(7, len(case["sources"]), seed=1)
     whole = ablator(golden_llama, case).ablate(masks).token_logits
     single = ablator(golden_llama, case, byte_limit=1).ablate(masks).token_logits
-    torch.testing.assert_close(whole, single, rtol=0, atol=1e-5)
+    check_close(whole, single)
 
 
 def test_an_ablated_source_has_no_influence(golden_llama):
@@ -50,7 +51,7 @@ def test_an_ablated_source_has_no_influence(golden_llama):
     other[start:end] = [5] * (end - start)
     base = ablator(golden_llama, case).ablate(masks).token_logits
     changed = ablator(golden_llama, {**case, "input_ids": other}).ablate(masks).token_logits
-    torch.testing.assert_close(base, changed, rtol=0, atol=1e-6)
+    check_close(base, changed)
     masks[0, 2] = True
     kept = ablator(golden_llama, {**case, "input_ids": other}).ablate(masks).token_logits
     assert (kept - base).abs().max() > 1e-3
@@ -85,7 +86,7 @@ def test_out_of_memory_halves_the_batch(golden_llama, monkeypatch):
         model, case["input_ids"], case["target_token_range"][0], case["source_token_ranges"],
         byte_limit=4 * 1200 * 96 * 8,
     )  # fmt: skip
-    torch.testing.assert_close(small.ablate(masks).token_logits, expected, rtol=0, atol=1e-5)
+    check_close(small.ablate(masks).token_logits, expected)
     assert max(sizes) > 2
     assert sizes[-1] <= 2
 

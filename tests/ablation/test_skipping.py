@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import WINDOW, WORKING, build
+from support.comparing import check_close
 
 from at2_rag.ablation.masking import Ablator, answer_token_logits, random_masks
 from at2_rag.ablation.skipping import can_skip, pack
@@ -32,7 +33,7 @@ def test_ablations_are_those_of_masks(name):
     masks = torch.cat([random_masks(6, 5, seed=1), torch.zeros(1, 5), torch.ones(1, 5)]).bool()
     expected = masked_by_hand(model, ids, 24, sources, masks)
     got = Ablator(model, ids, 24, sources).ablate(masks).token_logits
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    check_close(got, expected)
 
 
 @pytest.mark.parametrize("name", WORKING)
@@ -54,7 +55,7 @@ def test_masked_tokens_of_the_answer_stay():
     masks = torch.tensor([[True, False], [False, False]])
     expected = masked_by_hand(model, ids, 24, sources, masks)
     got = Ablator(model, ids, 24, sources).ablate(masks).token_logits
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    check_close(got, expected)
 
 
 @given(st.data())

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import WORKING, build
-from support.comparing import check_same
+from support.comparing import check_close, check_same
 from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import ContextOverflowError, InputError, Reader, ScoreEstimator
@@ -66,9 +66,7 @@ def test_padding_changes_no_attention(name):
         [alone] = recorded.generate([prompt], estimator.weightings, options)
         assert (got.ids, got.truncated) == (alone.ids, alone.truncated)
         assert got.attention.keys == alone.attention.keys
-        torch.testing.assert_close(
-            got.attention.tables, alone.attention.tables, rtol=1e-3, atol=1e-5
-        )
+        check_close(got.attention.tables, alone.attention.tables)
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def check_events(events, answer):
             ends = [s.end for s in answer.statements[len(statements) :]]
             assert not ends or len(text) <= ends[0]
     assert text == answer.text
-    assert tuple(statements) == last.statements
+    check_same([s.to_dict() for s in statements], [s.to_dict() for s in last.statements])
 
 
 async def collect(events):

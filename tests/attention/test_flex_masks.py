@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import architectures
 from support.architectures import build
+from support.comparing import check_close
 from support.whole_attention import (
     NEW,
     PADDING,
@@ -103,9 +104,7 @@ def test_a_reader_answers_and_scores_as_with_sdpa(demo_reader):
     expected = demo_reader.answer(QUESTION, PASSAGES)
     assert reader.model.config._attn_implementation.endswith(FLEX)
     assert answer.marked_text == expected.marked_text
-    torch.testing.assert_close(
-        answer.attribution.scores, expected.attribution.scores, rtol=0, atol=TOLERANCE
-    )
+    check_close(answer.attribution.scores, expected.attribution.scores)
 
 
 def test_a_model_that_looks_ahead_is_refused():
@@ -211,9 +210,9 @@ def test_weights_are_those_of_the_kernel(kind, queries, keys):
     logits = (2 * torch.tanh(logits / 2)).masked_fill(~visible, float("-inf"))
     weights = weights_of(call, slice(0, queries - start))
     assert torch.equal(call.mask.table, visible)
-    torch.testing.assert_close(weights, logits.softmax(-1), rtol=0, atol=1e-6)
+    check_close(weights, logits.softmax(-1))
     attended = weights @ value.repeat_interleave(2, dim=1)
-    torch.testing.assert_close(attended, output[:, :, start:], rtol=0, atol=1e-5)
+    check_close(attended, output[:, :, start:])
 
 
 @torch.no_grad()
@@ -223,7 +222,7 @@ def test_without_a_mask_nothing_is_hidden():
     call, output = recorded(query, key, value, None, scaling=0.3, is_causal=True, sliding_window=2)
     weights = weights_of(call.from_row(0), slice(0, 9))
     assert (weights > 0).all()
-    torch.testing.assert_close(weights @ value, output, rtol=0, atol=1e-6)
+    check_close(weights @ value, output)
 
 
 @given(

@@ -6,6 +6,7 @@ import threading
 import pytest
 import torch
 from support.architectures import REFUSED, WINDOW, WORKING, build
+from support.comparing import check_close
 from support.whole_attention import (
     NEW,
     PADDING,
@@ -103,7 +104,7 @@ def test_heads_without_coefficients_are_left_out():
         with capture_of(model).recording(model, each, first_row=10):
             model(tokens, use_cache=False)
     expected = torch.einsum("lhrk,clh->crk", everything.weights[:, 0], coefficients)
-    torch.testing.assert_close(fold.table(0, 10, slice(0, 20)), expected, rtol=0, atol=1e-6)
+    check_close(fold.table(0, 10, slice(0, 20)), expected)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -198,7 +199,7 @@ def test_threads_on_one_model_do_not_hear_each_other():
         with torch.no_grad(), capture_of(model).recording(model, alone, first_row=0):
             model(text, use_cache=False)
         assert (fold.times == 1).all()
-        torch.testing.assert_close(fold.weights, alone.weights, rtol=0, atol=1e-6)
+        check_close(fold.weights, alone.weights)
 
 
 def test_another_task_hears_nothing():
@@ -242,10 +243,8 @@ def test_flash_attention_masks_mean_what_full_masks_mean():
     flash = weights(AttentionCall(query, key, PaddingMask(padding, windowed), 0.3))
     logits = query @ key.repeat_interleave(2, dim=1).transpose(-1, -2) * 0.3
     by_hand = logits.masked_fill(~full, float("-inf"))[:, :, rows].softmax(-1)
-    torch.testing.assert_close(flash, by_hand, rtol=0, atol=1e-6)
-    torch.testing.assert_close(
-        weights(AttentionCall(query, key, BooleanMask(full), 0.3)), by_hand, rtol=0, atol=1e-6
-    )
+    check_close(flash, by_hand)
+    check_close(weights(AttentionCall(query, key, BooleanMask(full), 0.3)), by_hand)
 
 
 def test_recording_survives_another_choice_of_attention_function():

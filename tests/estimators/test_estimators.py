@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from support.comparing import check_close
 from transformers import AutoModelForCausalLM
 
 from at2_rag import (
@@ -133,7 +134,7 @@ def test_copying_coefficients_count_attention_to_the_token_being_generated(golde
     expected = torch.einsum("lhrk,lh->rk", eager_attention, estimator.coefficients)
     expected += torch.einsum("lhrk,lh->rk", eager_attention * same, estimator.copying)
     assert same.any()
-    torch.testing.assert_close(table, expected, rtol=0, atol=1e-5)
+    check_close(table, expected)
 
 
 def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, tmp_path):
@@ -146,6 +147,6 @@ def test_copying_coefficients_are_saved_and_generated_equals_read(golden_llama, 
     [generated] = recorded.generate([prompt], estimator.weightings, {"max_new_tokens": 12})
     read = token_scores(estimator, recorded.read(prompt, generated.ids, estimator.weightings))
     scores = token_scores(estimator, generated.attention)
-    torch.testing.assert_close(scores, read, rtol=0, atol=1e-5)
+    check_close(scores, read)
     with pytest.raises(InputError, match=r"copying has the shape \(2, 4\)"):
         LinearEstimator(torch.ones(3, 4), copying=torch.ones(2, 4))

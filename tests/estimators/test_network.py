@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.comparing import check_close
 
 from at2_rag import AttentionShape, EstimatorMismatchError, InputError, Reader, ScoreEstimator
 from at2_rag.estimators import NetworkEstimator, Regions, SourceNetwork, TokenAttention
@@ -37,9 +38,7 @@ def test_permuted_sources_have_permuted_scores(order, seed):
         tuple(whole.sources[i] for i in order), tuple(owners[i] for i in order), whole.passages, ()
     )
     scores = estimator.scores(seen, whole).sources
-    torch.testing.assert_close(
-        estimator.scores(seen, mixed).sources, scores[:, order], rtol=0, atol=1e-6
-    )
+    check_close(estimator.scores(seen, mixed).sources, scores[:, order])
 
 
 def test_what_is_no_source_changes_no_source():
@@ -47,7 +46,7 @@ def test_what_is_no_source_changes_no_source():
     estimator, seen = network(), attention(5, 20)
     alone = estimator.scores(seen, Regions(regions([0, 0, 1]).sources, (0, 0, 1), (), ()))
     beside = estimator.scores(seen, regions([0, 0, 1], statements=((15, 17), (17, 20))))
-    torch.testing.assert_close(beside.sources, alone.sources, rtol=0, atol=1e-6)
+    check_close(beside.sources, alone.sources)
     assert beside.statements.shape == (5, 2)
 
 
@@ -61,8 +60,8 @@ def test_which_passages_sources_are_of_matters():
 def test_a_passages_score_is_the_share_of_probability_that_its_sources_bear():
     scores = network().scores(attention(5, 20), regions([0, 2, 2]))
     nats = scores.sources.clamp_min(0)
-    torch.testing.assert_close(scores.passages[:, 0], 1 - torch.exp(-nats[:, 0]))
-    torch.testing.assert_close(scores.passages[:, 2], 1 - torch.exp(-nats[:, 1] - nats[:, 2]))
+    check_close(scores.passages[:, 0], 1 - torch.exp(-nats[:, 0]))
+    check_close(scores.passages[:, 2], 1 - torch.exp(-nats[:, 1] - nats[:, 2]))
     assert not scores.passages[:, 1].any()
 
 
@@ -73,7 +72,7 @@ def test_tokens_are_scored_one_by_one():
     for token in range(6):
         row = TokenAttention(seen.tables[:, token : token + 1], seen.keys, seen.answer[token:][:1])
         single = estimator.scores(row, regions([0, 0, 1])).sources
-        torch.testing.assert_close(single[0], whole[token], rtol=0, atol=1e-6)
+        check_close(single[0], whole[token])
 
 
 def test_no_answer_and_no_sources_have_no_scores():
@@ -95,7 +94,7 @@ def test_padding_changes_nothing():
     padded = net(
         pad(plain, (0, 2)), pad(copied, (0, 2)), pad(owners, (0, 2), value=-1), pad(real, (0, 2))
     )
-    torch.testing.assert_close(padded[:, :5], scores, rtol=0, atol=1e-6)
+    check_close(padded[:, :5], scores)
 
 
 def test_saved_equals_loaded(tmp_path):
@@ -104,7 +103,10 @@ def test_saved_equals_loaded(tmp_path):
     loaded = ScoreEstimator.load(tmp_path, SHAPE)
     seen = attention(5, 20)
     assert loaded.kind == "network"
-    assert torch.equal(
+    weights, expected = loaded.network.state_dict(), estimator.network.state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    check_close(
         loaded.scores(seen, regions([0, 1])).sources,
         estimator.scores(seen, regions([0, 1])).sources,
     )
@@ -126,7 +128,5 @@ def test_generated_equals_read(golden_llama):
     answer = reader.answer("Who built the mill?", passages, max_new_tokens=12)
     read = reader.attribute("Who built the mill?", passages, answer.text)
     if read.answer_tokens == answer.answer_tokens:  # the same ids, so the same scores
-        torch.testing.assert_close(
-            read.attribution.scores, answer.attribution.scores, rtol=0, atol=1e-5
-        )
+        check_close(read.attribution.scores, answer.attribution.scores)
     assert answer.estimator == "network"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 from scipy.stats import spearmanr
+from support.comparing import PASSES, STEP, check_close
 from support.made_up_methods import Fixed, linear_task
 
 from at2_rag import InputError
@@ -40,6 +41,13 @@ def tasks(demo_reader):
 
 def numbers(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def size_of(task):
+    """Return the size of what drops are differences of: log-probabilities, in nats."""
+    nothing = torch.zeros(1, len(task.sources))
+    effects = task.ablator().ablate(nothing)
+    return max(abs(float(effects.log_probability(*span))) for span in task.targets)
 
 
 def watch(monkeypatch, kind, tell):
@@ -87,7 +95,10 @@ def test_lds_is_the_definition(tasks):
     scores = numbers(len(task.targets), len(task.sources))
     effects = task.ablator().ablate(data.masks)
     for target, span in enumerate(task.targets):
-        actual = effects.log_probability(*span).exp()
+        # Other batches round differently, and the least difference of two gives them other ranks.
+        found = effects.log_probability(*span)
+        check_close(data.log_probabilities[target], found, scale=size_of(task))
+        actual = data.log_probabilities[target].exp()
         predicted = [float(scores[target][mask].sum()) for mask in data.masks]
         expected = spearmanr(actual, predicted).statistic
         assert float(linear_datamodeling_score(scores, data)[target]) == pytest.approx(
@@ -158,20 +169,20 @@ def test_top_k_drop_is_the_definition(tasks):
     together = top_k_drops(task, scores, (1, 3), EvaluationData.collect(task, 3).whole)
     for column, k in enumerate((1, 3)):
         drops = top_k_drop(task, scores, k)
-        torch.testing.assert_close(together[:, column], drops, rtol=0, atol=1e-4)
+        check_close(together[:, column], drops, scale=size_of(task))
         for target, span in enumerate(task.targets):
             masks = torch.ones(2, len(task.sources))
             masks[1, scores[target].topk(k).indices] = 0
             whole, without = task.ablator().ablate(masks).log_probability(*span).tolist()
-            assert float(drops[target]) == pytest.approx(whole - without, abs=1e-4)
+            check_close(drops[target], whole - without, scale=size_of(task))
 
 
 def test_the_first_source_of_leave_one_out_has_the_largest_top_1_drop(tasks):
     scores = LeaveOneOutMethod().scores(tasks[0])
     drops = top_k_drop(tasks[0], scores, 1)
-    torch.testing.assert_close(drops.float(), scores.amax(dim=1), rtol=0, atol=1e-4)
+    check_close(drops, scores.amax(dim=1), scale=size_of(tasks[0]))
     other = top_k_drop(tasks[0], RandomMethod().scores(tasks[0]), 1)
-    assert (drops >= other - 1e-4).all()
+    assert (drops >= other - PASSES * STEP * size_of(tasks[0])).all()
 
 
 def test_of_equal_scores_the_earlier_source_goes_first():
@@ -240,10 +251,11 @@ def test_a_comparison_holds_the_metrics_of_each_target(tasks, comparison):
     scores = LeaveOneOutMethod().scores(tasks[1])
     found = [m for m in comparison.measurements if (m.method, m.example) == ("leave-one-out", 1)]
     assert [m.lds for m in found] == pytest.approx(
-        linear_datamodeling_score(scores, data).tolist(), abs=0.02
+        linear_datamodeling_score(scores, data).tolist(),
+        abs=0.02,  # ranks of ablations that differ by rounding alone
     )
     drops = top_k_drops(tasks[1], scores, (1, 2), data.whole).flatten().tolist()
-    assert [d for m in found for d in m.drops] == pytest.approx(drops, abs=1e-3)
+    check_close([d for m in found for d in m.drops], drops, scale=size_of(tasks[1]))
 
 
 def test_statements_that_depend_on_no_source_are_counted_apart(comparison):

@@ -4,6 +4,7 @@ import copy
 import json
 
 import torch
+from support.comparing import PASSES, STEP
 
 from at2_rag import Answer
 
@@ -66,7 +67,8 @@ def check_scores(answer, texts):
         by_source = torch.zeros(len(texts))
         for source, score in zip(attribution.sources, attribution.scores.mean(1), strict=True):
             by_source[source.passage_index] += score
-        assert (attribution.by_passage() >= by_source - 1e-5).all()
+        rounding = PASSES * STEP * float(by_source.max())
+        assert (attribution.by_passage() >= by_source - rounding).all()
 
 
 class Unchanged:
