@@ -14,18 +14,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
 from at2_rag.answering.streaming import Event, write_events
-from at2_rag.background import in_async_background, in_background
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
 from at2_rag.prompt.settings import Settings, refuse_unknown
+from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
@@ -148,6 +149,15 @@ class Reader:
     def method(self) -> AttributionMethod | None:
         """What scores the sources instead of the estimator; ``None`` for the estimator."""
         return self._answerer.method
+
+    def thinking_markers(self, **options: Any) -> ThinkingMarkers | None:
+        """Return what the model writes around its thoughts; ``None`` if it does not think.
+
+        Args:
+            options: Any of :class:`Settings`, by name, as for the call that this is about.
+        """
+        settings, _ = self.settings.override(options)
+        return thinking_markers(self.tokenizer, settings.thinking)
 
     def with_options(
         self,

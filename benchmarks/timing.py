@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from at2_rag.attention import hook as interface
 from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.masks import PositionMask
 from at2_rag.attention.recording import capture_of
 from at2_rag.attention.weights import AttentionCall
 from at2_rag.estimators import ScoreEstimator
@@ -187,9 +188,8 @@ class ScoringAlone:
         """
         rows, keys = query.shape[2], key.shape[2]
         fold = LinearFold(estimator.weightings, keys - rows, rows, keys)
-        call = AttentionCall(
-            query, key, None, scaling=self._heads.width**-0.5, first_query=keys - rows, causal=True
-        )
+        scaling = self._heads.width**-0.5
+        call = AttentionCall(query, key, PositionMask(), scaling, first_query=keys - rows)
         with capture_of(self.model).recording(self.model, fold, first_row=keys - rows):
             listener = interface._listener.get()
             assert listener is not None  # recording has just set it

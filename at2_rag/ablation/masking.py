@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.ablation.skipping import can_skip, pack
+from at2_rag.batching import in_batches
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.model_facts import few_logits, input_device, vocabulary_size
 from at2_rag.spans import Span
@@ -89,18 +90,9 @@ class Ablator:
         check_masks(masks, len(self.sources))
         visible = self._token_mask(masks.bool())
         rows = len(self.ids) - self.prompt_length
-        # By length, so that little of a batch is padding; the longest first, since if memory is
-        # short it is so at once.
-        lengths = visible.sum(dim=1)
-        longest = max(lengths.tolist(), default=1)
-        order = lengths.argsort(descending=True, stable=True)
-        effects = in_batches(
-            lambda start, end: self._run(visible[order[start:end]]),
-            len(masks),
-            rows,
-            batch=batch_within(self.byte_limit, self.model, rows, longest),
-        )
-        return AblationEffects(effects.token_logits[order.argsort()])
+        lengths = visible.sum(dim=1).tolist()
+        most = batch_within(self.byte_limit, self.model, rows, max(lengths, default=1))
+        return ablation_effects(lambda batch: self._run(visible[batch]), lengths, rows, most)
 
     def _run(self, visible: Tensor) -> Tensor:
         # The last token predicts nothing that is wanted.
@@ -146,8 +138,8 @@ def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, tokens: int
     Args:
         byte_limit: Bound on their logits, in bytes.
         model: The model.
-        rows: Tokens of each whose logits are wanted.
-        tokens: Of the longest.
+        rows: How many tokens of each have logits that are wanted.
+        tokens: How many tokens the longest text has.
     """
     texts = byte_limit // (4 * vocabulary_size(model) * rows)
     if input_device(model).type == "cpu":
@@ -155,32 +147,22 @@ def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, tokens: int
     return max(1, texts)
 
 
-def in_batches(
-    run: Callable[[int, int], Tensor], count: int, rows: int, batch: int
+def ablation_effects(
+    run: Callable[[list[int]], Tensor], lengths: Sequence[int], rows: int, most: int
 ) -> AblationEffects:
-    """Run ablations in batches, in smaller ones once memory is short.
+    """Run ablations in batches of like length, in smaller ones once memory is short.
 
     Args:
-        run: Returns (end - start, answer tokens) logits of the ablations [start, end).
-        count: How many ablations there are.
-        rows: Tokens of the answer.
-        batch: How many to run at a time at first.
+        run: Returns (batch, answer tokens) logits of a batch of ablations, given their indices.
+        lengths: How many tokens each ablation's pass takes.
+        rows: How many tokens the answer has.
+        most: How many ablations to run at a time at first.
 
     Raises:
         NumericalError: If the model produced NaN.
     """
-    results = [torch.zeros(0, rows, dtype=torch.float64)]
-    done = 0
-    while done < count:
-        try:
-            results.append(run(done, min(done + batch, count)))
-        except torch.OutOfMemoryError:
-            if batch == 1:
-                raise
-            batch = batch // 2
-            continue
-        done += batch
-    logits = torch.cat(results)
+    none = torch.zeros(0, rows, dtype=torch.float64)
+    logits = torch.cat([none, *(row[None] for row in in_batches(lengths, run, most=most))])
     if bool(torch.isnan(logits).any()):
         raise NumericalError("The model's logits became NaN under ablation.")
     return AblationEffects(logits)

@@ -20,11 +20,11 @@ from transformers import PreTrainedModel
 from at2_rag.ablation.masking import (
     DEFAULT_BYTE_LIMIT,
     AblationEffects,
+    ablation_effects,
     answer_token_logits,
     batch_within,
     check_masks,
     check_prompt_length,
-    in_batches,
 )
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sources import Source
@@ -187,17 +187,15 @@ class RemovalAblator:
         check_masks(masks, self.prompts.num_sources)
         kept = [tuple(row) for row in masks.bool().tolist()]
         prompt_of = {row: self.prompts.ids(row) for row in set(kept)}
-        # By length, so that little of a batch is padding; the longest first, since if memory is
-        # short it is so at once.
-        prompts = sorted(set(prompt_of.values()), key=lambda ids: (-len(ids), ids))
+        prompts = sorted(set(prompt_of.values()))
         answer = self.ids[self.prompt_length :]
         rows = len(answer)
-        longest = max(map(len, prompts), default=0) + rows
-        effects = in_batches(
-            lambda start, end: logits_behind(self.model, prompts[start:end], answer),
-            len(prompts),
+        lengths = [len(prompt) + rows for prompt in prompts]
+        effects = ablation_effects(
+            lambda batch: logits_behind(self.model, [prompts[index] for index in batch], answer),
+            lengths,
             rows,
-            batch=batch_within(self.byte_limit, self.model, rows, longest),
+            batch_within(self.byte_limit, self.model, rows, max(lengths, default=rows)),
         )
         place = {ids: index for index, ids in enumerate(prompts)}
         return AblationEffects(effects.token_logits[[place[prompt_of[row]] for row in kept]])

@@ -12,7 +12,7 @@ from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.reading import Reading
-from at2_rag.documents.conversation import Message
+from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
@@ -67,7 +67,7 @@ class Answerer:
             raise InputError(f"question is {question!r}; expected text to answer.")
         tokenizer = self.engine.tokenizer
         found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
-        request = Request(question, found, tuple(history), settings, generation)
+        request = Request(question, found, checked_history(history), settings, generation)
         if not len(request.documents) and not _thinks(tokenizer, settings):
             raise InputError(
                 f"There are no passages, and nothing in the conversation is a source by "

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.background import Line
 from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.engine import Unfinished
 from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
 from at2_rag.answering.thoughts_in_tokens import ThoughtFollower
-from at2_rag.background import Line
 from at2_rag.estimators import TokenScores
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.thinking_markers import WrittenPlaces

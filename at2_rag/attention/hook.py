@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from at2_rag.attention.masks import Mask, PositionMask, mask_of
 from at2_rag.attention.weights import AttentionCall
 from at2_rag.errors import UnsupportedModelError
 
@@ -66,10 +66,8 @@ def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | No
         if (listener := _listener.get()) is not None:
             first_query = listener.seen.get(id(module), 0)
             listener.seen[id(module)] = first_query + query.shape[2]
-            call = _as_call(module, query, key, attention_mask, first_query, kwargs)
-            if "flex" in wrapped:
-                # Flex attention knows of nothing that its mask does not hide.
-                call = replace(call, causal=False, sliding_window=None)
+            mask = _as_mask(module, attention_mask, _positions(wrapped, module, kwargs))
+            call = _as_call(module, query, key, mask, first_query, kwargs)
             listener.hear(module, call, {"value": value, **kwargs})
         function = ALL_ATTENTION_FUNCTIONS.get(wrapped) or eager_function(module)
         assert function is not None  # checked when the model's capture was made
@@ -81,34 +79,42 @@ def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | No
     return attention
 
 
+def _positions(wrapped: str, module: nn.Module, kwargs: dict[str, Any]) -> PositionMask:
+    if "flex" in wrapped:
+        return PositionMask(causal=False)  # it knows of nothing that its mask does not hide
+    causal = kwargs.get("is_causal")
+    causal = getattr(module, "is_causal", True) if causal is None else bool(causal)
+    return PositionMask(causal, kwargs.get("sliding_window"))
+
+
+def _as_mask(module: nn.Module, handed: Any, positions: PositionMask) -> Mask:
+    if handed is not None and not isinstance(handed, Tensor | BlockMask):
+        raise UnsupportedModelError(
+            f"{type(module).__name__} was handed a {type(handed).__name__} as its mask; expected a "
+            'tensor or a BlockMask. Load the model with attn_implementation="sdpa" or "eager".'
+        )
+    return mask_of(handed, positions)
+
+
 def _as_call(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
-    mask: Any,
+    mask: Mask,
     first_query: int,
     kwargs: dict[str, Any],
 ) -> AttentionCall:
-    if mask is not None and not isinstance(mask, Tensor | BlockMask):
-        raise UnsupportedModelError(
-            f"{type(module).__name__} was handed a {type(mask).__name__} as its mask; expected a "
-            'tensor or a BlockMask. Load the model with attn_implementation="sdpa" or "eager".'
-        )
     scaling = kwargs.get("scaling")
     sinks = kwargs.get("s_aux")
-    causal = kwargs.get("is_causal")
     return AttentionCall(
         query.detach(),
         key.detach(),
-        mask if isinstance(mask, Tensor) else None,
+        mask,
         scaling=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
         first_query=first_query,
-        causal=getattr(module, "is_causal", True) if causal is None else bool(causal),
         softcap=kwargs.get("softcap"),
         sinks=getattr(module, "sinks", None) if sinks is None else sinks,
-        sliding_window=kwargs.get("sliding_window"),
         position_bias=kwargs.get("position_bias"),
-        block_mask=mask if isinstance(mask, BlockMask) else None,
     )
 
 

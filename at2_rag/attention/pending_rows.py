@@ -33,13 +33,8 @@ class PendingRows:
         self._calls: list[AttentionCall] = []
 
     def goes_with(self, call: AttentionCall) -> bool:
-        """Return whether a call's mask is of the same kind as of those that wait."""
-        if not self._calls:
-            return True
-        mine, its = self._calls[-1].mask, call.mask
-        if mine is None or its is None:
-            return mine is its
-        return mine.dim() == its.dim() and mine.dtype == its.dtype
+        """Return whether a call's mask can be put together with those of the calls that wait."""
+        return not self._calls or self._calls[-1].mask.goes_with(call.mask)
 
     def add(self, call: AttentionCall) -> None:
         """Have a call's queries wait; of earlier calls, only queries and masks are held."""
@@ -57,26 +52,11 @@ class PendingRows:
         merged = replace(
             last,
             query=query,
-            mask=_stacked([call.mask for call in self._calls], last.key.shape[2]),
+            mask=last.mask.stacked([call.mask for call in self._calls], last.key.shape[2]),
             first_query=end - query.shape[2],
-            causal=True,  # each saw the keys that there were
         )
         self._calls, self.count = [], 0
         return merged
-
-
-def _stacked(masks: list[Tensor | None], keys: int) -> Tensor | None:
-    """Return the masks of consecutive queries as one; later keys are out of sight."""
-    last = masks[-1]
-    if last is None or last.dim() != 4:
-        return last  # masks over keys: the latest has them all
-    padded = []
-    for mask in masks:
-        assert mask is not None  # of the same kind
-        hidden = False if mask.dtype == torch.bool else torch.finfo(mask.dtype).min
-        part = mask[..., :keys]
-        padded.append(torch.nn.functional.pad(part, (0, keys - part.shape[-1]), value=hidden))
-    return torch.cat(padded, dim=2)
 
 
 class _Keys:

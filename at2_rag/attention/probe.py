@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from at2_rag.attention.hook import SUPPORTED, eager_function, install, listening
-from at2_rag.attention.weights import AttentionCall, attention_weights, finite
+from at2_rag.attention.weights import AttentionCall, attention_weights
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.model_facts import input_device, vocabulary_size
 
@@ -115,9 +115,9 @@ class _Probe:
                 f"function to check its weights against. {SUPPORTED}"
             )
         value = arguments.pop("value").float()
-        _, weights = eager(
-            module, call.query.float(), call.key.float(), value, _additive(call), **arguments
-        )
+        query, key = call.query.float(), call.key.float()
+        mask = call.mask.additive(query.shape[2], key.shape[2], query.device)
+        _, weights = eager(module, query, key, value, mask, **arguments)
         return weights.float()
 
     def _refusal(self, got: str, expected: object) -> UnsupportedModelError:
@@ -125,19 +125,6 @@ class _Probe:
             f"The attention weights of {self._name} cannot be had exactly: {got}, expected "
             f"{expected} against its own eager attention. {SUPPORTED}"
         )
-
-
-def _additive(call: AttentionCall) -> Tensor:
-    """Return the mask as eager functions take it: (B or 1, 1, Q, K), added to the logits."""
-    queries, keys = call.query.shape[2], call.key.shape[2]
-    mask = call.mask
-    if mask is not None and mask.dim() == 4 and mask.dtype != torch.bool:
-        return finite(mask[..., :keys])
-    if mask is None or mask.dim() != 4:
-        mask = torch.ones(1, 1, queries, keys, dtype=torch.bool, device=call.query.device)
-        mask = mask.tril(keys - queries) if call.causal else mask
-    zeros = torch.zeros(mask.shape, device=call.query.device)
-    return zeros.masked_fill(~mask, torch.finfo(torch.float32).min)
 
 
 def _logits(model: PreTrainedModel) -> Tensor:

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
-from typing import overload
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask
 
-from at2_rag.attention.flex_masks import rows_from
+from at2_rag.attention.masks import Mask, Part
 
 #: Working memory for one chunk of attention weights, in bytes.
 DEFAULT_BYTE_LIMIT = 32 * 2**20
@@ -32,30 +30,22 @@ class AttentionCall:
     Attributes:
         query: (B, H, Q, D).
         key: (B, G, K, D), from the cache where there is one.
-        mask: As the model made it: ``None``; booleans (true where visible) or additive floats
-            of shape (B, 1 or H, Q, at least K); or (B, keys), false or zero at padding.
+        mask: Which keys are out of which query's sight.
         scaling: Factor on the products of queries and keys.
         first_query: Absolute position of the first query.
-        causal: Whether later keys are out of sight where the mask does not say.
         softcap: Logits are squashed to this magnitude by a hyperbolic tangent.
         sinks: (H,) logits that take part in the softmax and receive no token's weight.
-        sliding_window: Keys this many positions back, or more, are out of sight.
         position_bias: (1 or B, H, Q, K), added to the logits.
-        block_mask: Flex attention's mask, a function of positions that has no tensor yet;
-            :meth:`from_row` makes it the ``mask``.
     """
 
     query: Tensor
     key: Tensor
-    mask: Tensor | None
+    mask: Mask
     scaling: float
     first_query: int = 0
-    causal: bool = True
     softcap: float | None = None
     sinks: Tensor | None = None
-    sliding_window: int | None = None
     position_bias: Tensor | None = None
-    block_mask: BlockMask | None = None
 
     @property
     def first_key(self) -> int:
@@ -63,33 +53,22 @@ class AttentionCall:
         return self.first_query + self.query.shape[2] - self.key.shape[2]
 
     def from_row(self, start: int) -> AttentionCall:
-        """Return the same without the first ``start`` queries, which are not held on to.
-
-        A block mask becomes a tensor, of the queries that stay alone.
-        """
-        block = self.block_mask
-        if start == 0 and block is None:
+        """Return the same without the first ``start`` queries, which are not held on to."""
+        mask, bias = self.mask.from_row(start), self.position_bias
+        if start == 0 and mask is self.mask:
             return self
-        mask = _rest(self.mask, start) if block is None else rows_from(block, start)
         return replace(
             self,
             query=_rest(self.query, start),
             mask=mask,
             first_query=self.first_query + start,
-            position_bias=_rest(self.position_bias, start),
-            block_mask=None,
+            position_bias=None if bias is None else _rest(bias, start),
         )
 
 
-@overload
-def _rest(rows: Tensor, start: int) -> Tensor: ...
-@overload
-def _rest(rows: Tensor | None, start: int) -> Tensor | None: ...
-def _rest(rows: Tensor | None, start: int) -> Tensor | None:
-    """Return a copy of (B, H, Q, any) from row ``start`` on; of another shape, the very same."""
-    if start == 0 or rows is None or rows.dim() != 4:
-        return rows
-    return rows[:, :, start:].clone()
+def _rest(rows: Tensor, start: int) -> Tensor:
+    """Return a copy of (B, H, Q, any) from row ``start`` on; the very same where that is all."""
+    return rows if start == 0 else rows[:, :, start:].clone()
 
 
 class Scratch:
@@ -147,15 +126,13 @@ def attention_weights(
     Computed in float32 whatever the model's type.
 
     Args:
-        call: What the layer was handed, :meth:`~AttentionCall.from_row` of it where it has a
-            block mask.
+        call: What the layer was handed.
         rows: Which queries of this call are wanted.
         byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
             key-value head and one row are always done.
         heads: Which heads are wanted; ``None`` for all.
         scratch: Memory that all chunks use; ``None`` for memory of each chunk's own.
     """
-    assert call.block_mask is None  # or what it hides would be seen
     batch, _, _, width = call.query.shape
     _, groups, keys, _ = call.key.shape
     per_group = call.query.shape[1] // groups
@@ -203,47 +180,9 @@ def _chunk(
         logits.div_(call.softcap).tanh_().mul_(call.softcap)
     if call.position_bias is not None:
         logits.add_(call.position_bias[:, heads, rows, :keys])
-    _mask(logits, call, heads, rows)
+    call.mask.hide(logits, Part(heads, rows, call.first_query, call.first_key))
     if call.sinks is None:
         weights = scratch.take("weights", logits.shape, key.device)
         return torch.softmax(logits, dim=-1, out=weights)
     sinks = call.sinks[heads].float().view(1, -1, 1, 1).expand(batch, -1, length, 1)
     return torch.softmax(torch.cat([logits, sinks], dim=-1), dim=-1)[..., :-1]
-
-
-def _mask(logits: Tensor, call: AttentionCall, heads: slice | list[int], rows: slice) -> None:
-    """Put logits (B, heads, rows, K) of what is out of sight to the least, in place."""
-    mask, keys = call.mask, logits.shape[-1]
-    least = torch.finfo(logits.dtype).min
-    if mask is not None and mask.dim() == 4:
-        part = mask[:, heads if mask.shape[1] > 1 else slice(None), rows, :keys]
-        if part.dtype == torch.bool:
-            logits.masked_fill_(~part, least)
-        else:
-            logits.add_(finite(part))
-        return
-    if mask is not None:
-        visible = _in_sight(call, rows, slice(0, keys)) & mask[:, None, None, -keys:].bool()
-        logits.masked_fill_(~visible, least)
-        return
-    # Whatever came before the first of these rows is in sight of all of them, without a window.
-    begin = call.first_query + rows.start + 1 - call.first_key
-    doubtful = slice(0 if call.sliding_window is not None else min(begin, keys), keys)
-    if doubtful.start < keys:
-        logits[..., doubtful].masked_fill_(~_in_sight(call, rows, doubtful), least)
-
-
-def finite(mask: Tensor) -> Tensor:
-    """Return an additive mask in float32, so that a row with nothing visible is no NaN."""
-    return mask.float().clamp(min=torch.finfo(torch.float32).min)
-
-
-def _in_sight(call: AttentionCall, rows: slice, keys: slice) -> Tensor:
-    """Return (1, 1, rows, keys), true where a key is neither later nor out of the window."""
-    device = call.query.device
-    query = torch.arange(rows.start, rows.stop, device=device)[:, None] + call.first_query
-    key = torch.arange(keys.start, keys.stop, device=device)[None] + call.first_key
-    visible = (key <= query) | (not call.causal)
-    if call.sliding_window is not None:
-        visible &= key > query - call.sliding_window
-    return visible[None, None]

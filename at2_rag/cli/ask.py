@@ -10,7 +10,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show, show_json, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
 from at2_rag.errors import InputError
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage

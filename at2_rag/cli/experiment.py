@@ -13,7 +13,7 @@ from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.errors import InputError
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
     from at2_rag_experiments import Experiment, Report

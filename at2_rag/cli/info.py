@@ -12,7 +12,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import report_error, show, show_json, spinner
 from at2_rag.cli.loading import DEMO, check_name, load_reader, reworded, silence_transformers
 from at2_rag.errors import UnsupportedModelError
-from at2_rag.estimators.known import hub_id, published_estimator
+from at2_rag.known_estimators import hub_id, published_estimator
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

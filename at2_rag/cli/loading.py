@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
-from huggingface_hub import snapshot_download
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from at2_rag.attention.folds import sum_ranges
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
-from at2_rag.errors import EstimatorMismatchError
-from at2_rag.estimators.calibration import Calibration
+from at2_rag.estimators.files import EstimatorRecord
+from at2_rag.estimators.kept import Kept
 from at2_rag.spans import Span
-
-if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,24 +88,11 @@ def same_token(keys: Sequence[int], answer: Sequence[int]) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ScoreEstimator(ABC):
+class ScoreEstimator(Kept):
     """Turns attention weights into scores.
 
     Made by :meth:`load`, :meth:`from_hub`, :meth:`uniform` or :func:`at2_rag.training.fit`.
-
-    Attributes:
-        metadata: JSON-like notes on where it comes from.
-        calibrations: From which score on a citation is real, by the unit of sources; empty if
-            nobody has measured it, as with average attention.
     """
-
-    metadata: dict[str, Any] = field(default_factory=dict)
-    calibrations: tuple[Calibration, ...] = ()
-
-    @property
-    @abstractmethod
-    def kind(self) -> str:
-        """``"uniform"``, ``"linear"``, ``"copying"`` or ``"network"``."""
 
     @property
     @abstractmethod
@@ -145,10 +127,6 @@ class ScoreEstimator(ABC):
             owners: (sources,): index of the passage that each source is a piece of.
         """
 
-    @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """Return everything learned, by name, for :meth:`save`."""
-
     def scores(self, attention: TokenAttention, regions: Regions) -> TokenScores:
         """Score sources, passages and earlier statements for every token of an answer.
 
@@ -175,87 +153,18 @@ class ScoreEstimator(ABC):
         """
         return rated
 
-    def calibration(self, unit: str) -> Calibration | None:
-        """Return the thresholds for a unit of sources, if somebody has measured them."""
-        return next((found for found in self.calibrations if found.unit == unit), None)
-
-    def calibrated(self, calibration: Calibration) -> Self:
-        """Return the same with one more calibration, in the place of an older one for its unit."""
-        others = [found for found in self.calibrations if found.unit != calibration.unit]
-        return replace(self, calibrations=(*others, calibration))
-
-    def check_fits(self, shape: AttentionShape) -> None:
-        """Raise ``EstimatorMismatchError`` unless made for a model of this shape."""
-        own = self.shape
-        if own != shape:
-            raise EstimatorMismatchError(
-                f"The score estimator is for {own.layers} layers of {own.heads} heads, and the "
-                f"model has "
-                f"{shape.layers} layers of {shape.heads} heads. Use an estimator trained for this "
-                "model, or estimator=None for average attention."
-            )
-
-    def save(self, path: str | Path) -> None:
-        """Write a folder with safetensors and JSON."""
-        from at2_rag.estimators.files import save_folder
-
-        save_folder(self, Path(path))
-
-    def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
-        """Publish on the Hugging Face Hub, with a model card.
-
-        Args:
-            repo_id: Such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an owner, yours.
-            options: Of :func:`at2_rag.estimators.publish.push_to_hub` (``base_model``, ``license``,
-                ``private``, ``token``, ``commit_message``, …).
-
-        Raises:
-            HfHubHTTPError: If the hub refuses, from ``huggingface_hub``.
-        """
-        from at2_rag.estimators.publish import push_to_hub
-
-        return push_to_hub(self, repo_id, **options)
-
-    @staticmethod
-    def uniform(model: PreTrainedModel) -> ScoreEstimator:
+    @classmethod
+    def uniform(cls, model: PreTrainedModel) -> Self:
         """Return average attention over all layers and heads, the paper's baseline.
 
         Raises:
             UnsupportedModelError: If the model's attention weights cannot be had exactly.
         """
-        from at2_rag.estimators.linear import LinearEstimator
+        return cls.uniform_of(inspect_attention(model))
 
-        return LinearEstimator.uniform_of(inspect_attention(model))
-
-    @staticmethod
-    def load(path: str | Path, shape: AttentionShape | None = None) -> ScoreEstimator:
-        """Load from a folder that :meth:`save` wrote, or from a published ``.pt`` file.
-
-        Args:
-            path: The folder, or a ``score_estimator.pt``, or a folder with one in it.
-            shape: Layers and heads of the model, from :func:`at2_rag.inspect_attention`.
-
-        Raises:
-            FileFormatError: If there is no estimator at ``path``, or it cannot be read.
-            EstimatorMismatchError: If it does not fit ``shape``.
-        """
-        from at2_rag.estimators.files import load_path
-
-        return load_path(Path(path), shape)
-
-    @staticmethod
-    def from_hub(
-        repo_id: str, shape: AttentionShape | None = None, **download: Any
-    ) -> ScoreEstimator:
-        """Load from a repository of the Hugging Face Hub, or its local cache.
-
-        Args:
-            repo_id: Such as ``"madrylab/at2-phi-4-mini-instruct"``.
-            shape: As for :meth:`load`.
-            download: Passed to ``huggingface_hub.snapshot_download`` (``revision``,
-                ``cache_dir``, ``local_files_only``, …).
-        """
-        from at2_rag.estimators.files import FILES
-
-        folder = snapshot_download(repo_id, allow_patterns=list(FILES), **download)
-        return ScoreEstimator.load(folder, shape)
+    @classmethod
+    def uniform_of(cls, shape: AttentionShape) -> Self:
+        """Return average attention for models of a shape."""
+        share = 1.0 / (shape.layers * shape.heads)
+        average = torch.full((shape.layers, shape.heads), share)
+        return cls.from_record(EstimatorRecord("uniform", {"coefficients": average}))

@@ -16,19 +16,16 @@ from huggingface_hub import (
     hf_hub_download,
     hf_hub_url,
     is_offline_mode,
+    snapshot_download,
     try_to_load_from_cache,
 )
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
 from at2_rag.errors import At2Error
+from at2_rag.estimators.files import FILES, LAYOUTS
 
 _T = TypeVar("_T")
 
-#: Files that make up an estimator: ours, and those published with the paper.
-LAYOUTS = (
-    ("score_estimator.safetensors", "score_estimator.json"),
-    ("score_estimator.pt",),
-)
 _CACHED_MODEL = "models--"
 
 
@@ -96,6 +93,16 @@ def cached_repositories(access: HubAccess, name: str) -> Iterator[str]:
         repo_id = folder.name.removeprefix(_CACHED_MODEL).replace("--", "/")
         if repo_id.casefold().endswith(f"/{name.casefold()}"):
             yield repo_id
+
+
+def download_estimator(repo_id: str, **options: Any) -> Path:
+    """Download an estimator into the hub's cache, however long it takes, and return its folder.
+
+    Args:
+        repo_id: The estimator's repository.
+        options: Passed to ``huggingface_hub.snapshot_download``.
+    """
+    return Path(snapshot_download(repo_id, allow_patterns=list(FILES), **options))
 
 
 def fetch_estimator(repo_id: str, access: HubAccess) -> Path:

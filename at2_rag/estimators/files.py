@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,99 +15,98 @@ from torch import Tensor
 
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import EstimatorMismatchError, FileFormatError, InputError
-from at2_rag.estimators.base import ScoreEstimator
 from at2_rag.estimators.calibration import Calibration
-from at2_rag.estimators.linear import LinearEstimator
-from at2_rag.estimators.network import NetworkEstimator, SourceNetwork
 
 _WEIGHTS_FILE = "score_estimator.safetensors"
-_CONFIG_FILE = "score_estimator.json"
+CONFIG_FILE = "score_estimator.json"
 _PUBLISHED_FILE = "score_estimator.pt"
 
+#: Files that make up an estimator: ours, and those published with the paper.
+LAYOUTS = (
+    (_WEIGHTS_FILE, CONFIG_FILE),
+    (_PUBLISHED_FILE,),
+)
 #: What an estimator's folder or repository may hold.
-FILES = (_WEIGHTS_FILE, _CONFIG_FILE, _PUBLISHED_FILE)
+FILES = tuple(chain(*LAYOUTS))
 
 
-def save_folder(estimator: ScoreEstimator, path: Path) -> None:
-    """Write an estimator's folder."""
-    path.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.contiguous() for name, value in estimator.tensors().items()}
-    save_file(tensors, path / _WEIGHTS_FILE)
-    config = {
-        "kind": estimator.kind,
-        "calibrations": [calibration.to_dict() for calibration in estimator.calibrations],
-        "metadata": estimator.metadata,
-    }
-    (path / _CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+@dataclass(frozen=True, eq=False)
+class EstimatorRecord:
+    """Everything about a score estimator that its files hold.
+
+    Attributes:
+        kind: What the tensors are and how scores are made of them, such as ``"linear"``.
+        tensors: Everything learned, by name.
+        metadata: JSON-like notes on where it comes from.
+        calibrations: From which score on a citation is real, by the unit of sources.
+    """
+
+    kind: str
+    tensors: dict[str, Tensor]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    calibrations: tuple[Calibration, ...] = ()
 
 
-def save_whole(estimator: ScoreEstimator, path: Path) -> None:
-    """Write an estimator's folder, which is then there whole or not at all.
+def write_record(record: EstimatorRecord, path: Path) -> None:
+    """Write an estimator's folder.
 
     Args:
-        estimator: The estimator.
-        path: A folder that is not there yet.
+        record: What to write.
+        path: The folder. Where it is not there yet, it then is whole or not at all.
     """
+    if path.exists():
+        _write_files(record, path)
+        return
     part = path.with_name(f"{path.name}.part")
-    save_folder(estimator, part)
+    _write_files(record, part)
     part.rename(path)
 
 
-def load_path(path: Path, shape: AttentionShape | None) -> ScoreEstimator:
-    """Load an estimator, as :meth:`ScoreEstimator.load` does."""
+def _write_files(record: EstimatorRecord, path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.contiguous() for name, value in record.tensors.items()}
+    save_file(tensors, path / _WEIGHTS_FILE)
+    config = {
+        "kind": record.kind,
+        "calibrations": [calibration.to_dict() for calibration in record.calibrations],
+        "metadata": record.metadata,
+    }
+    (path / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path, shape: AttentionShape | None) -> EstimatorRecord:
+    """Read an estimator's folder, or a published file.
+
+    Args:
+        path: The folder, or a ``score_estimator.pt``, or a folder with one in it.
+        shape: Layers and heads of the model; needed for published files that do not say them.
+
+    Raises:
+        FileFormatError: If there is no estimator at ``path``, or it cannot be read.
+        InputError: If the shape is needed and not given.
+        EstimatorMismatchError: If a published file has too many coefficients or too few.
+    """
     if path.is_dir() and not (path / _WEIGHTS_FILE).exists():
         path = path / _PUBLISHED_FILE
     if not path.exists():
         raise FileFormatError(
             f"No score estimator at {path}; expected a folder with {_WEIGHTS_FILE} and "
-            f"{_CONFIG_FILE}, or a {_PUBLISHED_FILE}."
+            f"{CONFIG_FILE}, or a {_PUBLISHED_FILE}."
         )
-    estimator = _load_folder(path) if path.is_dir() else _load_published(path, shape)
-    if shape is not None:
-        estimator.check_fits(shape)
-    return estimator
+    return _read_folder(path) if path.is_dir() else _read_published(path, shape)
 
 
-def _load_folder(path: Path) -> ScoreEstimator:
+def _read_folder(path: Path) -> EstimatorRecord:
     try:
         tensors = load_file(path / _WEIGHTS_FILE)
-        config = json.loads((path / _CONFIG_FILE).read_text(encoding="utf-8"))
+        config = json.loads((path / CONFIG_FILE).read_text(encoding="utf-8"))
         calibrations = tuple(Calibration.from_dict(item) for item in config["calibrations"])
-        return _assembled(config["kind"], tensors, config["metadata"], calibrations)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        return EstimatorRecord(config["kind"], tensors, config["metadata"], calibrations)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"The score estimator in {path} cannot be read: {error}") from error
 
 
-def _assembled(
-    kind: str,
-    tensors: dict[str, Tensor],
-    metadata: dict[str, Any],
-    calibrations: tuple[Calibration, ...],
-) -> ScoreEstimator:
-    if kind == "network":
-        return NetworkEstimator(_network(tensors), metadata=metadata, calibrations=calibrations)
-    if kind not in ("uniform", "linear", "copying"):
-        raise ValueError(f"its kind is {kind!r}, which this version does not know")
-    return LinearEstimator(
-        tensors["coefficients"],
-        tensors.get("copying"),
-        kind == "uniform",
-        metadata=metadata,
-        calibrations=calibrations,
-    )
-
-
-def _network(tensors: dict[str, Tensor]) -> SourceNetwork:
-    """Return a network of the size that its weights are of."""
-    mixtures, layers, heads = tensors["mixing"].shape
-    rounds = sum(name.endswith("own.weight") for name in tensors)
-    width = tensors["inputs.weight"].shape[0]
-    network = SourceNetwork(AttentionShape(layers, heads), mixtures, width, rounds)
-    network.load_state_dict(tensors)
-    return network
-
-
-def _load_published(path: Path, shape: AttentionShape | None) -> ScoreEstimator:
+def _read_published(path: Path, shape: AttentionShape | None) -> EstimatorRecord:
     try:
         # weights_only never runs code from the file, whatever it holds.
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -131,4 +132,4 @@ def _load_published(path: Path, shape: AttentionShape | None) -> ScoreEstimator:
         )
     # Layer-major, as the published implementation flattens its features.
     coefficients = row.float().view(shape.layers, shape.heads)
-    return LinearEstimator(coefficients, metadata={"source": path.name})
+    return EstimatorRecord("linear", {"coefficients": coefficients}, {"source": path.name})

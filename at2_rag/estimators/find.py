@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transformers import PreTrainedModel
 
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.errors import At2Error
-from at2_rag.estimators import ScoreEstimator
+from at2_rag.estimators.base import ScoreEstimator
 from at2_rag.estimators.download import (
-    LAYOUTS,
     HubAccess,
     cached_estimator,
     cached_repositories,
     fetch_estimator,
 )
-from at2_rag.estimators.known import THOUGHT_ESTIMATORS, hub_id, namesake, published_estimator
+from at2_rag.estimators.files import CONFIG_FILE, LAYOUTS
+from at2_rag.known_estimators import (
+    THOUGHT_ESTIMATORS,
+    base_model_of,
+    hub_id,
+    namesake,
+    published_estimator,
+)
+from at2_rag.notices import AverageAttentionWarning
 
 #: Where an estimator lies beside a model: in a folder of this name, in the model's own.
 ESTIMATOR_FOLDER = "at2_estimator"
@@ -77,8 +82,6 @@ def auto_estimator(
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    from at2_rag import AverageAttentionWarning  # at home where this is used
-
     found = resolve_estimator(model, access)
     if found.problem is not None:
         message = f"{found.advice} Pass ScoreEstimator.uniform(model) to accept average attention."
@@ -158,19 +161,11 @@ def _own_in_cache(model_id: str, access: HubAccess) -> tuple[Path, str] | None:
 def _learned_on(folder: Path) -> str | None:
     """Return the hub id, in lower case, of the model an estimator says it was learned on."""
     try:
-        config = json.loads((folder / LAYOUTS[0][1]).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         name = base_model_of(config["metadata"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if name is None else name.casefold()
-
-
-def base_model_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return the hub id of the model that metadata say the coefficients were learned on."""
-    collected = metadata.get("collected")
-    model = collected.get("model") if isinstance(collected, Mapping) else None
-    name = model.get("name") if isinstance(model, Mapping) else None
-    return hub_id(name) if isinstance(name, str) else None
 
 
 def _unknown_model(loaded_by: str) -> str:

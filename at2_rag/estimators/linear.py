@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
 from at2_rag.estimators.base import ScoreEstimator
+from at2_rag.estimators.files import EstimatorRecord
 
 
 @dataclass(frozen=True, eq=False)
-class LinearEstimator(ScoreEstimator):
+class LinearEstimator(ScoreEstimator, kinds=("uniform", "linear", "copying")):
     """A coefficient for each attention head.
 
     With ``copying`` coefficients, attention counts once more where it goes to a token that is the
@@ -42,10 +43,15 @@ class LinearEstimator(ScoreEstimator):
                 )
 
     @classmethod
-    def uniform_of(cls, shape: AttentionShape) -> LinearEstimator:
-        """Return average attention for models of a shape."""
-        share = 1.0 / (shape.layers * shape.heads)
-        return cls(torch.full((shape.layers, shape.heads), share), uniform_heads=True)
+    def assembled(cls, record: EstimatorRecord) -> Self:
+        """Return what a record holds."""
+        return cls(
+            record.tensors["coefficients"],
+            record.tensors.get("copying"),
+            record.kind == "uniform",
+            metadata=record.metadata,
+            calibrations=record.calibrations,
+        )
 
     @property
     def kind(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
 from at2_rag.estimators.base import ScoreEstimator
+from at2_rag.estimators.files import EstimatorRecord
 
 #: Attention below this is nothing; the root of 0 has no slope.
 _LEAST = 1e-8
@@ -57,6 +60,24 @@ class SourceNetwork(nn.Module):
         self.rounds = nn.ModuleList(_Round(width) for _ in range(rounds))
         self.score = nn.Linear(width, 1)
         self.weight = nn.Linear(2 * width, 1)
+
+    @classmethod
+    def of_weights(cls, weights: Mapping[str, Tensor]) -> SourceNetwork:
+        """Return a network with these weights, of the size that they are of.
+
+        Args:
+            weights: What ``state_dict`` of such a network returned.
+
+        Raises:
+            KeyError: If one is missing.
+            RuntimeError: If they do not belong together.
+        """
+        mixtures, layers, heads = weights["mixing"].shape
+        rounds = sum(name.endswith("own.weight") for name in weights)
+        width = weights["inputs.weight"].shape[0]
+        network = cls(AttentionShape(layers, heads), mixtures, width, rounds)
+        network.load_state_dict(weights)
+        return network
 
     @property
     def weightings(self) -> Tensor:
@@ -109,7 +130,7 @@ def _pooled(hidden: Tensor, real: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkEstimator(ScoreEstimator):
+class NetworkEstimator(ScoreEstimator, kinds=("network",)):
     """Scores by a :class:`SourceNetwork`; they can be negative, for sources that speak against.
 
     Goes beyond the paper. Scores are what leaving a source out is expected to cost each token,
@@ -126,6 +147,12 @@ class NetworkEstimator(ScoreEstimator):
         self.network.requires_grad_(False).eval().float().cpu()
         if not all(bool(torch.isfinite(value).all()) for value in self.tensors().values()):
             raise InputError("The network's weights hold NaN or infinity; expected finite numbers.")
+
+    @classmethod
+    def assembled(cls, record: EstimatorRecord) -> Self:
+        """Return what a record holds."""
+        network = SourceNetwork.of_weights(record.tensors)
+        return cls(network, metadata=record.metadata, calibrations=record.calibrations)
 
     @property
     def kind(self) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import CommitInfo, HfApi, ModelCardData
 
-from at2_rag.estimators.find import base_model_of
-from at2_rag.estimators.known import hub_id
-
-if TYPE_CHECKING:
-    from at2_rag.estimators import Calibration, Reliability, ScoreEstimator
+from at2_rag import __version__
+from at2_rag.attention.probe import AttentionShape
+from at2_rag.estimators.calibration import Calibration, Reliability
+from at2_rag.estimators.files import EstimatorRecord, write_record
+from at2_rag.known_estimators import base_model_of, hub_id
 
 _PAPER = "https://arxiv.org/abs/2504.13752"
 _KINDS = {
@@ -47,7 +47,8 @@ _COLLECTED = {
 
 
 def push_to_hub(
-    estimator: ScoreEstimator,
+    record: EstimatorRecord,
+    shape: AttentionShape,
     repo_id: str,
     *,
     base_model: str | None = None,
@@ -65,12 +66,13 @@ def push_to_hub(
     folder, the folder's path is not uploaded.
 
     Args:
-        estimator: What to publish.
+        record: What to publish.
+        shape: Layers and heads that it is for.
         repo_id: Such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an owner, yours.
         base_model: Hub id of the model that the coefficients are for; by default the one that
             they say they were learned on.
-        license: Of the coefficients, as the hub abbreviates it (``"mit"``, ``"apache-2.0"``, …);
-            by default none is named.
+        license: The coefficients' license, as the hub abbreviates it (``"mit"``,
+            ``"apache-2.0"``, …); by default none is named.
         private: Whether a new repository can be seen by its owner only.
         token: As for ``huggingface_hub``; by default the one that was logged in with.
         commit_message: First line of the commit.
@@ -81,14 +83,13 @@ def push_to_hub(
     Raises:
         HfHubHTTPError: If the hub refuses, from ``huggingface_hub``.
     """
-    from at2_rag import __version__
-
     api = HfApi(token=token, library_name="at2-rag", library_version=__version__)
-    base_model = base_model or base_model_of(estimator.metadata)
+    base_model = base_model or base_model_of(record.metadata)
     full_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
     with TemporaryDirectory() as folder:
-        replace(estimator, metadata=_without_paths(estimator.metadata, base_model)).save(folder)
-        text = card or make_card(estimator, full_id, base_model=base_model, license=license)
+        public = replace(record, metadata=_without_paths(record.metadata, base_model))
+        write_record(public, Path(folder))
+        text = card or make_card(record, shape, full_id, base_model=base_model, license=license)
         (Path(folder) / "README.md").write_text(text, encoding="utf-8")
         return api.upload_folder(
             repo_id=full_id,
@@ -100,7 +101,8 @@ def push_to_hub(
 
 
 def make_card(
-    estimator: ScoreEstimator,
+    record: EstimatorRecord,
+    shape: AttentionShape,
     repo_id: str,
     *,
     base_model: str | None = None,
@@ -111,41 +113,41 @@ def make_card(
     What the metadata do not say, the card does not either.
 
     Args:
-        estimator: What the card is about.
+        record: What the card is about.
+        shape: Layers and heads that it is for.
         repo_id: Where it can be loaded from.
         base_model: As for :func:`push_to_hub`.
         license: As for :func:`push_to_hub`.
     """
-    base_model = base_model or base_model_of(estimator.metadata)
+    base_model = base_model or base_model_of(record.metadata)
     # The hub refuses an unknown base model, and a folder is none.
     header = ModelCardData(
         base_model=base_model,
         library_name="at2-rag",
         license=license,
-        tags=["attribution", "citations", "rag", "attention", f"at2-{estimator.kind}"],
+        tags=["attribution", "citations", "rag", "attention", f"at2-{record.kind}"],
     )
     sections = (
-        _introduction(estimator, base_model),
+        _introduction(record, shape, base_model),
         _usage(repo_id, base_model),
-        _fit(estimator.metadata),
-        _quality(estimator.metadata),
-        _calibration(estimator.calibrations),
+        _fit(record.metadata),
+        _quality(record.metadata),
+        _calibration(record.calibrations),
     )
     body = "\n\n".join(section for section in sections if section)
     return f"---\n{header.to_yaml().strip()}\n---\n\n{body}\n"
 
 
-def _introduction(estimator: ScoreEstimator, base_model: str | None) -> str:
-    _, layers, heads = estimator.weightings.shape
+def _introduction(record: EstimatorRecord, shape: AttentionShape, base_model: str | None) -> str:
     of = f" for `{base_model}`" if base_model else ""
-    kind = _KINDS.get(estimator.kind, f"It is of the kind `{estimator.kind}`.")
+    kind = _KINDS.get(record.kind, f"It is of the kind `{record.kind}`.")
     return (
         f"# Score estimator{of}\n\n"
         "Tells which retrieved sentences made a language model say each sentence of its answer, "
         "from the attention that it computed while answering. The method is AT2, [Learning to "
         f"Attribute with Attention]({_PAPER}). {kind}\n\n"
-        f"- kind: `{estimator.kind}`\n"
-        f"- shape: {layers} layers × {heads} heads\n\n"
+        f"- kind: `{record.kind}`\n"
+        f"- shape: {shape.layers} layers × {shape.heads} heads\n\n"
         "It fits this model only: heads of another one mean something else, even where there are "
         "as many."
     )

@@ -18,7 +18,7 @@ from at2_rag.errors import UnsupportedModelError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
-from at2_rag.estimators.known import AUTO
+from at2_rag.known_estimators import AUTO
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (

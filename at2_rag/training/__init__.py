@@ -18,7 +18,7 @@ from at2_rag.training.ray_cluster import RayWorkers
 from at2_rag.training.ray_engine import collect_with_ray
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
-from at2_rag.training.storage import DiskFullError
+from at2_rag.training.store import DiskFullError
 
 __all__ = [
     "AblationData",

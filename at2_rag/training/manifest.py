@@ -13,6 +13,7 @@ import safetensors
 import torch
 import transformers
 
+from at2_rag import __version__
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.reader import Reader
 
@@ -64,8 +65,6 @@ def make_manifest(
 
 def reader_manifest(reader: Reader) -> dict[str, Any]:
     """Return what a reader's answers depend on, as plain JSON types."""
-    from at2_rag import __version__
-
     settings = asdict(reader.settings)
     manifest = {
         "model": _model(reader),

@@ -15,11 +15,11 @@ from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import At2Error, InputError
 from at2_rag.reader import Reader
 from at2_rag.training.collector import CollectOptions, share
+from at2_rag.training.local_store import LocalStore
 from at2_rag.training.outcomes import CollectReport, Outcome
 from at2_rag.training.ray_actor import Attempts, CollectingActor
 from at2_rag.training.ray_cluster import Pool, RayWorkers, connected, import_ray
 from at2_rag.training.shards import ShardFolder
-from at2_rag.training.storage import LocalStore
 
 #: Most blocks of the dataset; up to here, a block is one example.
 _MOST_BLOCKS = 10_000

@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
+from at2_rag.training.choose_store import store_at
 from at2_rag.training.manifest import differences
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
-from at2_rag.training.storage import Store, store_at
+from at2_rag.training.store import Store
 
 _MANIFEST = "manifest.json"
 _PREFIX = "example-"
@@ -81,7 +82,7 @@ class ShardFolder:
                     "an empty folder."
                 )
             text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-            self._write(_MANIFEST, text.encode())
+            self.store.create(_MANIFEST, text.encode())
         found = differences(self.manifest(), manifest)
         if found:
             raise InputError(
@@ -160,10 +161,10 @@ class ShardFolder:
             InputError: If the folder cannot be written to.
         """
         if isinstance(record, TrainingRecord):
-            self._write(_name(index, _RECORD), record.to_bytes())
+            self.store.write(_name(index, _RECORD), record.to_bytes())
         else:
             text = json.dumps(asdict(record), indent=2) + "\n"
-            self._write(_name(index, _SKIP), text.encode())
+            self.store.write(_name(index, _SKIP), text.encode())
 
     def read(self, on_corrupt: OnCorrupt) -> Iterator[tuple[str, TrainingRecord | SkipRecord]]:
         """Yield (file name, record) of every example, damaged files left out or refused.
@@ -191,14 +192,6 @@ class ShardFolder:
             return self.store.read(name, end)
         except FileNotFoundError:
             return None
-
-    def _write(self, name: str, data: bytes) -> None:
-        try:
-            self.store.write(name, data)
-        except InputError:
-            # Another process may have written the same in this moment, and been first.
-            if self._read(name, 1) is None:
-                raise
 
     def _fingerprint(self, index: int) -> tuple[str, str] | None:
         """Return id and fingerprint of what is stored at a place, without reading it all."""

@@ -29,9 +29,9 @@ from at2_rag import (
     ScoreEstimator,
     Statement,
 )
+from at2_rag.answering.background import NobodyListens, in_async_background, in_background
 from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
-from at2_rag.background import NobodyListens, in_async_background, in_background
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.estimators.calibration import Calibration, Reliability
 from at2_rag.estimators.network import SourceNetwork

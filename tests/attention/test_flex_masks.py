@@ -34,6 +34,7 @@ from transformers.models.gemma4.modeling_gemma4 import Gemma4TextModel
 from at2_rag import Reader, UnsupportedModelError, inspect_attention
 from at2_rag.attention.flex_masks import rows_from
 from at2_rag.attention.hook import listening
+from at2_rag.attention.masks import FlexMask
 from at2_rag.attention.recording import capture_of
 from at2_rag.attention.weights import AttentionCall, attention_weights
 
@@ -208,7 +209,7 @@ def test_weights_are_those_of_the_kernel(kind, queries, keys):
     logits = query[:, :, start:] @ key.repeat_interleave(2, dim=1).mT * 0.7
     logits = (2 * torch.tanh(logits / 2)).masked_fill(~visible, float("-inf"))
     weights = weights_of(call, slice(0, queries - start))
-    assert torch.equal(call.mask, visible)
+    assert torch.equal(call.mask.table, visible)
     check_close(weights, logits.softmax(-1))
     attended = weights @ value.repeat_interleave(2, dim=1)
     check_close(attended, output[:, :, start:])
@@ -250,7 +251,7 @@ def test_heads_may_have_masks_of_their_own():
 
     query, key = torch.randn(2, 1, 3, 12, 4, generator=torch.Generator().manual_seed(0))
     block_mask = create_block_mask(reach, 1, 3, 12, 12, device="cpu")
-    call = AttentionCall(query, key, None, 1.0, block_mask=block_mask).from_row(7)
+    call = AttentionCall(query, key, FlexMask(block_mask), 1.0).from_row(7)
     weights = weights_of(call, slice(0, 5))
     for head, rows in enumerate(weights[0]):
         assert [int((row > 0).sum()) for row in rows] == [head + 1] * 5

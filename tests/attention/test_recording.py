@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from at2_rag import UnsupportedModelError, inspect_attention
 from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.masks import BooleanMask, PaddingMask, PositionMask
 from at2_rag.attention.pending_rows import layers_in_cache
 from at2_rag.attention.recording import RecordingLost, capture_of
 from at2_rag.model_facts import few_logits
@@ -166,7 +167,7 @@ def test_no_chunk_is_larger_than_the_limit():
     from at2_rag.attention.weights import AttentionCall, attention_weights
 
     query, key = torch.randn(1, 8, 64, 16), torch.randn(1, 4, 300, 16)
-    call = AttentionCall(query, key, None, 0.25, first_query=236)
+    call = AttentionCall(query, key, PositionMask(), 0.25, first_query=236)
     limit = 300 * 4 * 2 * 10
     sizes = [c.weights.numel() * 4 for c in attention_weights(call, slice(0, 64), limit)]
     assert max(sizes) <= limit
@@ -238,11 +239,12 @@ def test_flash_attention_masks_mean_what_full_masks_mean():
     def weights(call):
         return torch.cat([c.weights for c in attention_weights(call, rows)], dim=1)
 
-    flash = weights(AttentionCall(query, key, padding, 0.3, sliding_window=WINDOW))
+    windowed = PositionMask(window=WINDOW)
+    flash = weights(AttentionCall(query, key, PaddingMask(padding, windowed), 0.3))
     logits = query @ key.repeat_interleave(2, dim=1).transpose(-1, -2) * 0.3
     by_hand = logits.masked_fill(~full, float("-inf"))[:, :, rows].softmax(-1)
     check_close(flash, by_hand)
-    check_close(weights(AttentionCall(query, key, full, 0.3)), by_hand)
+    check_close(weights(AttentionCall(query, key, BooleanMask(full), 0.3)), by_hand)
 
 
 def test_recording_survives_another_choice_of_attention_function():

@@ -26,10 +26,10 @@ from typer.testing import CliRunner
 
 from at2_rag import AverageAttentionWarning, LinearEstimator, ScoreEstimator, UnsupportedModelError
 from at2_rag.cli.app import app
-from at2_rag.estimators.download import LAYOUTS, HubAccess
-from at2_rag.estimators.files import FILES
+from at2_rag.estimators.download import HubAccess
+from at2_rag.estimators.files import FILES, LAYOUTS
 from at2_rag.estimators.find import ThoughtEstimatorWarning, auto_estimator, resolve_estimator
-from at2_rag.estimators.known import (
+from at2_rag.known_estimators import (
     PUBLISHED_ESTIMATORS,
     THOUGHT_ESTIMATORS,
     hub_id,

@@ -16,7 +16,7 @@ from support.places import DEMO_MODEL, REPOSITORY
 
 from at2_rag import Answer, AttentionShape, LinearEstimator, NetworkEstimator, ScoreEstimator
 from at2_rag.estimators import Calibration, Reliability, SourceNetwork
-from at2_rag.estimators.publish import make_card, push_to_hub
+from at2_rag.estimators.publish import make_card
 from at2_rag.model.loading import load_demo_estimator
 from at2_rag.training import collect, fit, load_collected, world_examples
 
@@ -39,6 +39,10 @@ def uniform():
 
 def network():
     return NetworkEstimator(SourceNetwork(AttentionShape(2, 3), mixtures=2, width=4))
+
+
+def card_of(estimator, repo_id, **options):
+    return make_card(estimator.record, estimator.shape, repo_id, **options)
 
 
 def quality(lds, pearson=0.3):
@@ -183,7 +187,7 @@ def test_what_is_sent_is_the_estimator_and_its_card(hub, tmp_path, large):
     assert bool(hub.stored) == bool(large)
     sent.save(tmp_path)
     expected = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    card = make_card(sent, REPO, license="mit")
+    card = card_of(sent, REPO, license="mit")
     assert hub.files == {**expected, "README.md": card.encode()}
     for name, content in hub.files.items():
         (tmp_path / name).write_bytes(content)
@@ -193,22 +197,22 @@ def test_what_is_sent_is_the_estimator_and_its_card(hub, tmp_path, large):
 
 
 def test_private_branch_and_own_name(hub):
-    push_to_hub(copying(), "at2-tiny", private=True, token="t", revision="trial", card="# Mine\n")
+    copying().push_to_hub("at2-tiny", private=True, token="t", revision="trial", card="# Mine\n")
     assert is_private(hub.created[0])
     assert hub.commits[0][0] == "/api/models/me/at2-tiny/commit/trial"
     assert hub.files["README.md"] == b"# Mine\n"
-    push_to_hub(copying(), "at2-tiny", token="t")
+    copying().push_to_hub("at2-tiny", token="t")
     assert b'estimator="me/at2-tiny"' in hub.files["README.md"]
 
 
 def test_no_path_of_this_machine_is_published(hub):
     sent = estimator(collected={"model": {"name": HOME, "layers": 2}, "seed": 1})
-    push_to_hub(sent, REPO, token="t")
+    sent.push_to_hub(REPO, token="t")
     assert b"somebody" not in b"".join(hub.files.values())
     config = json.loads(hub.files["score_estimator.json"])
     assert config["metadata"]["collected"] == {"model": {"name": "Tiny-1B", "layers": 2}, "seed": 1}
     assert "base_model" not in parts(hub.files["README.md"].decode())[0]
-    push_to_hub(sent, REPO, token="t", base_model="someone/Tiny-1B")
+    sent.push_to_hub(REPO, token="t", base_model="someone/Tiny-1B")
     config = json.loads(hub.files["score_estimator.json"])
     assert config["metadata"]["collected"]["model"]["name"] == "someone/Tiny-1B"
     assert sent.metadata["collected"]["model"]["name"] == HOME
@@ -218,7 +222,7 @@ def test_no_path_of_this_machine_is_published(hub):
 def test_a_hub_that_refuses_is_an_error(hub, refuses):
     hub.refuses = refuses
     with pytest.raises(HfHubHTTPError, match="403"):
-        push_to_hub(estimator(), REPO, token="t")
+        estimator().push_to_hub(REPO, token="t")
     assert not hub.files
 
 
@@ -233,7 +237,7 @@ def test_a_hub_that_refuses_is_an_error(hub, refuses):
 )
 def test_the_card_tells_kind_and_shape(made, words):
     made = made()
-    header, text = parts(make_card(made, REPO, base_model="someone/Tiny-1B", license="mit"))
+    header, text = parts(card_of(made, REPO, base_model="someone/Tiny-1B", license="mit"))
     assert header["library_name"] == "at2-rag"
     assert header["base_model"] == "someone/Tiny-1B"
     assert header["license"] == "mit"
@@ -244,12 +248,12 @@ def test_the_card_tells_kind_and_shape(made, words):
 
 
 def test_what_is_not_known_is_not_said():
-    header, text = parts(make_card(estimator(), REPO))
+    header, text = parts(card_of(estimator(), REPO))
     assert not {"base_model", "license"} & header.keys()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["How to use it"]
     assert "None" not in text
     strange = {"fit": 3, "metrics": {"fitted": None}, "collected": []}
-    assert parts(make_card(estimator(**strange), REPO))[1] == text
+    assert parts(card_of(estimator(**strange), REPO))[1] == text
 
 
 def test_the_card_tells_the_figures():
@@ -264,7 +268,7 @@ def test_the_card_tells_the_figures():
     }
     made = {"num_ablations": 32, "source_unit": "token", "seed": 0, "versions": {"torch": "2.13"}}
     options = {"method": "ridge", "steps": None, "non_negative": True, "bias": None, "seed": 7}
-    text = make_card(estimator(metrics=metrics, fit=options, collected=made), REPO)
+    text = card_of(estimator(metrics=metrics, fit=options, collected=made), REPO)
     assert "On 20 held-out examples." in text
     assert "| all | this estimator | 0.500 ± 0.010 | 0.300 |" in text
     assert "| all | average attention | 0.250 ± 0.010 | - |" in text
@@ -282,9 +286,9 @@ def test_the_card_tells_the_figures():
         assert f"- {line}\n" in f"{text}\n"
     assert "steps" not in text
     assert "flatters" not in text
-    chosen = make_card(estimator(metrics=metrics | {"ridge": 0.1}), REPO)
+    chosen = card_of(estimator(metrics=metrics | {"ridge": 0.1}), REPO)
     assert "The ridge's strength was chosen on the same ones, which flatters it a little." in chosen
-    flattered = make_card(estimator(metrics=metrics | {"held_out_is_training": True}), REPO)
+    flattered = card_of(estimator(metrics=metrics | {"held_out_is_training": True}), REPO)
     assert "On the examples that it was fitted to, so the figures are too good." in flattered
     assert "held-out examples" not in flattered
 
@@ -297,20 +301,20 @@ def test_the_card_tells_the_calibration():
         supported=Reliability(0.012345678, None, None, 0),
         earlier=None,
     )
-    text = make_card(estimator().calibrated(made), REPO)
+    text = card_of(estimator().calibrated(made), REPO)
     assert "| sentence | one source | 0.01235 | 0.90 | 0.51 | 321 |\n" in text
     assert "| sentence | all sources together | 0.01235 | - | - | 0 |\n" in text
     assert "by 0.5 nats or more" in text
     assert "an earlier statement" not in text
     earlier = replace(made, unit="passage", earlier=Reliability(1.0, 0.25, 1.0, 8))
-    text = make_card(estimator().calibrated(made).calibrated(earlier), REPO)
+    text = card_of(estimator().calibrated(made).calibrated(earlier), REPO)
     assert "| passage | an earlier statement of the answer | 1 | 0.25 | 1.00 | 8 |\n" in text
     assert text.count("| one source |") == 2
 
 
 def test_the_cards_code_runs(capsys):
     demo = DEMO_MODEL
-    text = make_card(
+    text = card_of(
         load_demo_estimator(), str(demo / "estimators" / "network"), base_model=str(demo)
     )
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -326,7 +330,7 @@ def test_the_card_of_a_real_fit(demo_reader, tmp_path):
     collect(demo_reader, world_examples(3, 6, num_passages=(2, 2)), tmp_path, num_ablations=8)
     collected = load_collected(tmp_path)
     result = fit(collected.records, method="ridge", held_out=0.4, provenance=collected.manifest)
-    text = make_card(result.estimator, REPO)
+    text = card_of(result.estimator, REPO)
     fitted, average = result.metrics.fitted, result.metrics.average
     assert f"On {result.metrics.held_out_examples} held-out examples." in text
     assert f"| this estimator | {fitted.lds:.3f} ± {fitted.lds_error:.3f} | " in text
@@ -338,6 +342,6 @@ def test_the_card_of_a_real_fit(demo_reader, tmp_path):
 
 
 def test_the_card_of_the_demo_readers_estimator():
-    header, text = parts(make_card(load_demo_estimator(), REPO))
+    header, text = parts(card_of(load_demo_estimator(), REPO))
     assert "at2-network" in header["tags"]
     assert "- shape: 4 layers × 8 heads\n" in text

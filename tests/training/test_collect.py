@@ -32,7 +32,6 @@ from at2_rag.training import (
     collect,
     load_collected,
     read_examples,
-    storage,
     world_examples,
 )
 from at2_rag.training.collector import example_masks
@@ -102,14 +101,14 @@ def test_shards_in_one_folder_or_several_are_the_whole(golden_reader, whole, tmp
 
 def test_two_shards_may_begin_at_the_same_moment(golden_reader, whole, tmp_path, monkeypatch):
     """The other one makes its manifest while this one's is still under its hidden name."""
-    write, others = storage._write, [(1, 2)]
+    link, others = os.link, [(1, 2)]
 
-    def overtaken(path, data):
-        write(path, data)
+    def overtaken(source, target):
         if others:
             run(golden_reader, tmp_path, shard=others.pop())
+        link(source, target)
 
-    monkeypatch.setattr(storage, "_write", overtaken)
+    monkeypatch.setattr(os, "link", overtaken)
     assert run(golden_reader, tmp_path, shard=(0, 2)).stored == 3
     assert contents(tmp_path) == contents(whole)
 
@@ -117,14 +116,14 @@ def test_two_shards_may_begin_at_the_same_moment(golden_reader, whole, tmp_path,
 def test_another_run_that_begins_at_the_same_moment_is_refused(
     golden_reader, tmp_path, monkeypatch
 ):
-    write, others = storage._write, [7]
+    link, others = os.link, [7]
 
-    def overtaken(path, data):
-        write(path, data)
+    def overtaken(source, target):
         if others:
             run(golden_reader, tmp_path, seed=others.pop(), max_examples=1)
+        link(source, target)
 
-    monkeypatch.setattr(storage, "_write", overtaken)
+    monkeypatch.setattr(os, "link", overtaken)
     with pytest.raises(InputError, match="seed is 0, there 7"):
         run(golden_reader, tmp_path)
 
@@ -190,41 +189,52 @@ def test_a_killed_process_loses_the_example_in_hand_only(golden_reader, whole, t
         assert (tmp_path / name).read_bytes() == data
 
 
-def _die_before_renaming(reader, out, name):
-    def replace_or_die(source, target):
+def _die_at(how, name, after):
+    """Have a process die before or after a file's bytes get its name."""
+    name_it = getattr(os, how)
+
+    def die(source, target):
+        if after or target.name != name:
+            name_it(source, target)
         if target.name == name:
             os.kill(os.getpid(), signal.SIGKILL)
-        os.rename(source, target)
 
-    os.replace = replace_or_die
+    setattr(os, how, die)
+
+
+def _die_before_naming(reader, out, name):
+    for how in ("link", "replace"):
+        _die_at(how, name, after=False)
     run(reader, out)
+
+
+def _die_after_naming(reader, out, name):
+    for how in ("link", "replace"):
+        _die_at(how, name, after=True)
+    run(reader, out)
+
+
+def _is_written(folder, name, descriptor):
+    """Whether a descriptor is of the hidden file that a name's bytes go to."""
+    hidden = [path.stat() for path in folder.glob(f".{name}.*.tmp")]
+    return any(os.path.samestat(os.fstat(descriptor), found) for found in hidden)
 
 
 def _die_half_written(reader, out, name):
-    write = storage._write
+    to_disk = os.fsync
 
-    def write_or_die(path, data):
-        if name in path.name:
-            path.write_bytes(data[: len(data) // 2])
+    def write_half_and_die(descriptor):
+        if _is_written(out, name, descriptor):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
-        write(path, data)
+        to_disk(descriptor)
 
-    storage._write = write_or_die
-    run(reader, out)
-
-
-def _die_after_renaming(reader, out, name):
-    def replace_and_die(source, target):
-        os.rename(source, target)
-        if target.name == name:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    os.replace = replace_and_die
+    os.fsync = write_half_and_die
     run(reader, out)
 
 
 @pytest.mark.parametrize(
-    ("die", "left"), [(_die_half_written, 2), (_die_before_renaming, 2), (_die_after_renaming, 3)]
+    ("die", "left"), [(_die_half_written, 2), (_die_before_naming, 2), (_die_after_naming, 3)]
 )
 @pytest.mark.parametrize("name", ["example-000002.safetensors", "manifest.json"])
 def test_killed_at_the_worst_moments(golden_reader, whole, tmp_path, die, left, name):
@@ -238,6 +248,9 @@ def test_killed_at_the_worst_moments(golden_reader, whole, tmp_path, die, left, 
     assert len(whole_files) == (left + 1 if begun else left - 2)
     report = run(golden_reader, tmp_path)
     assert report.resumed == (left if begun else 0)
+    for path in tmp_path.glob(".*"):  # what was killed, as it is two days later
+        os.utime(path, times=(time.time() - 2 * 24 * 3600,) * 2)
+    assert run(golden_reader, tmp_path).resumed == 5
     assert contents(tmp_path) == contents(whole)
 
 
@@ -248,15 +261,15 @@ def test_killed_at_the_worst_moments(golden_reader, whole, tmp_path, die, left, 
 def test_a_full_disk_says_so_and_keeps_nothing_half_written(
     golden_reader, whole, tmp_path, monkeypatch, number
 ):
-    write = storage._write
+    to_disk = os.fsync
 
-    def until_full(path, data):
-        if "000002" in path.name:
-            path.write_bytes(data[:100])
+    def until_full(descriptor):
+        if _is_written(tmp_path, "example-000002.safetensors", descriptor):
+            os.ftruncate(descriptor, 100)
             raise OSError(number, os.strerror(number))
-        write(path, data)
+        to_disk(descriptor)
 
-    monkeypatch.setattr(storage, "_write", until_full)
+    monkeypatch.setattr(os, "fsync", until_full)
     with pytest.raises(DiskFullError, match=r"disk is full: .*example-000002.*run the same again"):
         run(golden_reader, tmp_path)
     stored = contents(whole)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.estimators.files import save_whole
 from at2_rag.training import (
     Collected,
     FitResult,
@@ -182,7 +181,7 @@ def learn_all(plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone)
             kind, origin = wanted[name]
             unit = KINDS[kind].unit
             found = KINDS[kind].learn(collected[origin, unit].records, plan, unit)
-            save_whole(found.estimator, places[name])
+            found.estimator.save(places[name])
     return Learned({name: ScoreEstimator.load(place) for name, place in places.items()})
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.estimators.files import save_whole
 from at2_rag.training import Outcome, TrainingExample, collect, load_collected
 
 from at2_rag_experiments.base import OnDone
@@ -61,7 +60,7 @@ def fit_all(
         records = load_collected(folder / "collected").records
         for name, place in places.items():
             if not place.exists():
-                save_whole(refit(name, records, plan.seed, plan.options), place)
+                refit(name, records, plan.seed, plan.options).save(place)
     return {name: ScoreEstimator.load(place) for name, place in places.items()}
 
 

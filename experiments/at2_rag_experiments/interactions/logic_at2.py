@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.estimators.files import save_whole
 from at2_rag.reader import Reader
 from at2_rag.training import (
     FitResult,
@@ -103,5 +102,5 @@ def logic_examples(switches: int, count: int, seed: int) -> list[TrainingExample
 def _kept(path: Path, fitted: Callable[[], FitResult]) -> ScoreEstimator:
     """Load an estimator, fitted and saved first if it is not there."""
     if not path.exists():
-        save_whole(fitted().estimator, path)
+        fitted().estimator.save(path)
     return ScoreEstimator.load(path)

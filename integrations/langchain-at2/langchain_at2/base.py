@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Self
 
-from at2_rag import Answer, InputError, Reader, Settings
-from at2_rag.ablation.verification import Verification
+from at2_rag import Answer, InputError, Reader, Verification
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, model_validator
-
-from langchain_at2.inputs import Request
 
 
 class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
@@ -104,9 +101,5 @@ class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
         own = {"max_citations": self.max_citations}
         return {**self.reader_options, **{k: v for k, v in own.items() if v is not None}}
 
-    def _verification(self, request: Request, answer: Answer) -> Verification | None:
-        if not self.verify or not answer.text:
-            return None
-        names = Settings.__dataclass_fields__
-        settings = {key: value for key, value in self._own_options.items() if key in names}
-        return self.reader.verify(answer, history=request.history, **settings)
+    def _verification(self, answer: Answer) -> Verification | None:
+        return self.reader.verify(answer) if self.verify and answer.text else None

@@ -6,9 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, cast
 
-from at2_rag import Answer, Statement
-from at2_rag.ablation.verification import Verification
-from at2_rag.answering.streaming import Event, Thinking
+from at2_rag import Answer, Event, Statement, Thinking, Verification
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor
@@ -158,7 +156,7 @@ class AT2CitedAnswer(ReaderRunnable):
             )
             with closing(cast("Any", events)):
                 for event in events:
-                    proof = self._proof(request, event)
+                    proof = self._proof(event)
                     yield from _write(writer, event, proof)
 
     async def _achunks(self, inputs: AsyncIterator[dict[str, Any]]) -> AsyncIterator[AIMessage]:
@@ -172,18 +170,18 @@ class AT2CitedAnswer(ReaderRunnable):
                 async for event in events:
                     proof = None
                     if self.verify and isinstance(event, Answer):
-                        proof = await run_in_executor(None, self._proof, request, event)
+                        proof = await run_in_executor(None, self._proof, event)
                     for chunk in _write(writer, event, proof):
                         yield chunk
 
-    def _proof(self, request: Request, event: Event) -> Verification | None:
-        return self._verification(request, event) if isinstance(event, Answer) else None
+    def _proof(self, event: Event) -> Verification | None:
+        return self._verification(event) if isinstance(event, Answer) else None
 
     def _message(self, request: Request, answer: Answer) -> AIMessage:
         return answer_to_message(
             answer,
             inline_markers=self.inline_markers,
-            verification=self._verification(request, answer),
+            verification=self._verification(answer),
             passages=request.passages,
         )
 

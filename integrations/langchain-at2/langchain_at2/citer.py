@@ -13,7 +13,7 @@ from langchain_at2.blocks import cite_blocks, shifted, standard_blocks, text_of
 from langchain_at2.inputs import CiteInput, read_request
 from langchain_at2.messages import STANDARD_CONTENT
 from langchain_at2.metadata import describe_answer
-from langchain_at2.thoughts import GivenThoughts
+from langchain_at2.thoughts import given_thoughts, with_thoughts_placed
 
 
 class AT2Citer(ReaderRunnable):
@@ -38,26 +38,24 @@ class AT2Citer(ReaderRunnable):
         message = _as_message(value)
         blocks = standard_blocks(message)
         text = text_of(blocks)
-        thoughts = GivenThoughts.of(blocks, self.reader, self._own_options)
+        thoughts = given_thoughts(blocks, self.reader, self._own_options)
         answer = self.reader.attribute(
             request.question,
             request.readable_passages,
             text,
-            thoughts=thoughts.text,
+            thoughts=thoughts,
             history=request.history,
             **self._own_options,
         )
-        placed = thoughts.placed(answer, text)
-        # The reader cites the text without white space, and without thoughts that stand in it.
-        lead = len(text.rstrip()) - len(answer.text)
+        placed = with_thoughts_placed(answer)
         cited = cite_blocks(
             blocks,
-            shifted(placed.statements, lead),
+            shifted(placed.statements, answer.given_start or 0),
             request.passages,
             identifier=block_id(request.question, request.passages),
             inline_markers=self.inline_markers,
         )
-        proof = self._verification(request, answer)
+        proof = self._verification(answer)
         about = describe_answer(placed, cited.statements, request.passages, proof)
         model = _model_of(message)
         about["answered_by"] = model

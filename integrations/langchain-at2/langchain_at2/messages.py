@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from at2_rag import Answer, Passage, Statement
-from at2_rag.ablation.verification import Verification
+from at2_rag import Answer, Passage, Statement, Verification
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.messages.content import (
     Citation,

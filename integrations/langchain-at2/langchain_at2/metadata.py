@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from at2_rag import Answer, Citation, Passage, Statement, Thoughts
-from at2_rag.ablation.verification import Verification
+from at2_rag import Answer, Citation, Passage, Statement, Thoughts, Verification
 from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 
 from langchain_at2.annotations import document_index, source_of

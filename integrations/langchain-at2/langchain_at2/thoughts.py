@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from at2_rag import Answer, Citation, Reader, Statement, ThinkingMarkers
-from at2_rag.prompt.thinking_markers import thinking_markers
+from at2_rag import Answer, Citation, Reader, Statement
 
 from langchain_at2.blocks import shifted
 
@@ -15,65 +14,47 @@ from langchain_at2.blocks import shifted
 _BETWEEN = "\n\n"
 
 
-@dataclass(frozen=True)
-class GivenThoughts:
-    """What was thought before a text, where the reader's model can read it.
+def given_thoughts(
+    blocks: Sequence[Mapping[str, Any]], reader: Reader, options: dict[str, Any]
+) -> str | None:
+    """Return what reasoning blocks say, if the reader's model can read it as thoughts of its own.
 
-    Attributes:
-        text: Of the reasoning blocks; ``None`` if there are none, or if they are not for this
-            model.
-        markers: What the model writes around thoughts; ``None`` if it does not think.
+    Args:
+        blocks: The content blocks of a message.
+        reader: What is to read them.
+        options: Options of the reader for this call.
     """
+    markers, text = reader.thinking_markers(**options), reasoning_of(blocks)
+    # What has the sign for the end of thoughts in it would be taken for thoughts and response.
+    if markers is None or not text.strip() or markers.end.strip() in text:
+        return None
+    return text
 
-    text: str | None
-    markers: ThinkingMarkers | None
 
-    @classmethod
-    def of(
-        cls, blocks: Sequence[Mapping[str, Any]], reader: Reader, options: dict[str, Any]
-    ) -> GivenThoughts:
-        """Return the thoughts of a message.
+def with_thoughts_placed(answer: Answer) -> Answer:
+    """Return an answer whose thoughts count the characters of the text that they were given in.
 
-        Args:
-            blocks: Its content blocks.
-            reader: What is to read them.
-            options: Of the reader, for this call.
-        """
-        settings, _ = reader.settings.override(options)
-        markers = thinking_markers(reader.tokenizer, settings.thinking)
-        text = reasoning_of(blocks)
-        # What has the sign for the end of thoughts in it would be taken for thoughts and response.
-        if markers is None or not text.strip() or markers.end.strip() in text:
-            return cls(None, markers)
-        return cls(text, markers)
+    A reader counts from the first character that is no white space.
 
-    def placed(self, answer: Answer, text: str) -> Answer:
-        """Return an answer whose thoughts count the characters of what was given.
-
-        A reader counts from the first character that is no white space. Thoughts that stand in the
-        text, within their markers, count that text.
-
-        Args:
-            answer: The reader's.
-            text: The message's.
-        """
-        if answer.thoughts is None or self.markers is None:
-            return answer
-        inside = text.partition(self.markers.end.strip())[0] if self.text is None else self.text
-        by = len(inside.rstrip()) - len(answer.thoughts.text)
-        thoughts = replace(
-            answer.thoughts,
-            statements=tuple(shifted(_with_sources_moved(answer.thoughts.statements, by), by)),
-        )
-        statements = tuple(_with_sources_moved(answer.statements, by))
-        return replace(answer, statements=statements, thoughts=thoughts)
+    Args:
+        answer: The reader's answer to what was given.
+    """
+    if answer.thoughts is None or answer.thoughts.given_start is None:
+        return answer
+    by = answer.thoughts.given_start
+    thoughts = replace(
+        answer.thoughts,
+        statements=tuple(shifted(_with_sources_moved(answer.thoughts.statements, by), by)),
+    )
+    statements = tuple(_with_sources_moved(answer.statements, by))
+    return replace(answer, statements=statements, thoughts=thoughts)
 
 
 def reasoning_of(blocks: Sequence[Mapping[str, Any]]) -> str:
     """Return the text of all reasoning blocks, with an empty line between.
 
     Args:
-        blocks: Of a message.
+        blocks: The content blocks of a message.
     """
     texts = [block.get("reasoning") for block in blocks if block.get("type") == "reasoning"]
     return _BETWEEN.join(text for text in texts if isinstance(text, str) and text)

@@ -23,8 +23,8 @@ def prompts_read(monkeypatch):
     read = []
     make = PromptMaker.make
 
-    def spy(self, shown, answer=""):
-        prompt = make(self, shown, answer)
+    def spy(self, *arguments):
+        prompt = make(self, *arguments)
         read.append(prompt.text)
         return prompt
 

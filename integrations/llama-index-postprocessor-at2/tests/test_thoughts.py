@@ -15,7 +15,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.at2 import AT2Postprocessor, AT2Synthesizer
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
 
-from at2_rag.answering.streaming import Thinking
+from at2_rag import Thinking
 
 
 @pytest.fixture(scope="module")

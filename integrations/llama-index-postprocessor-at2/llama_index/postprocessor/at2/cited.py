@@ -15,8 +15,7 @@ from llama_index.postprocessor.at2.records import (
     statement_record,
 )
 
-from at2_rag import Answer, Citation, Statement
-from at2_rag.answering.streaming import Event, Thinking
+from at2_rag import Answer, Citation, Event, Statement, Thinking
 
 
 def events_of(answer: Answer) -> Iterator[Event]:

@@ -8,8 +8,7 @@ from llama_index.core.base.llms.types import CitationBlock, TextBlock
 from llama_index.core.schema import BaseNode
 from llama_index.postprocessor.at2.nodes import document_span, title_of, url_of
 
-from at2_rag import Citation, Statement
-from at2_rag.documents.passages import SourceKind
+from at2_rag import Citation, SourceKind, Statement
 
 
 class CitationRecord(TypedDict):

@@ -9,7 +9,7 @@ from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
 from at2_rag.errors import InputError
-from at2_rag.training.storage import unreadable, unwritable
+from at2_rag.training.store import unreadable, unwritable
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class RemoteStore:
     SFTP, a crash may leave a part of one; its checksum gives it away when it is read.
 
     Attributes:
-        where: The URL.
-        files: The file system.
-        folder: Of the run in it, without the protocol.
+        where: The URL of the run.
+        files: The file system, as fsspec made it.
+        folder: Where in it the run lies, without the protocol.
     """
 
     where: str
@@ -51,7 +51,7 @@ class RemoteStore:
         """Do nothing: object stores have no folders, and a bucket is not made by mistake."""
 
     def names(self) -> list[str]:
-        """Return the names of all files; see :class:`~at2_rag.training.storage.Store`."""
+        """Return the names of all files; see :class:`~at2_rag.training.store.Store`."""
         # Other machines write here too, and a listing of before does not know what they wrote.
         self.files.invalidate_cache()
         try:
@@ -63,7 +63,7 @@ class RemoteStore:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
 
     def read(self, name: str, end: int | None = None) -> bytes:
-        """Return a file's bytes; see :class:`~at2_rag.training.storage.Store`."""
+        """Return a file's bytes; see :class:`~at2_rag.training.store.Store`."""
         try:
             return bytes(self.files.cat_file(f"{self.folder}/{name}", end=end))
         except FileNotFoundError:
@@ -72,11 +72,20 @@ class RemoteStore:
             raise unreadable(self.place(name), error) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Put a file as one object; see :class:`~at2_rag.training.storage.Store`."""
+        """Put a file as one object; see :class:`~at2_rag.training.store.Store`."""
         try:
             self.files.pipe_file(f"{self.folder}/{name}", data)
         except Exception as error:  # of many libraries, which share no base class
             raise unwritable(self.place(name), len(data), error) from error
+
+    def create(self, name: str, data: bytes) -> None:
+        """Put a file as one object, unless there is one of that name.
+
+        Of several processes in the same moment, the last one's stays: not every object store can
+        refuse the second.
+        """
+        if name not in self.names():
+            self.write(name, data)
 
 
 def _out_of_reach(url: str, error: Exception) -> InputError:

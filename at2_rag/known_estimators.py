@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 #: Stands for whichever score estimator can be found for a model.
 AUTO = "auto"
@@ -53,6 +55,14 @@ def hub_id(name: str) -> str | None:
             # An id cannot hold "--" itself.
             return match[1].replace("--", "/")
     return None if is_folder or not _is_id(name) else name
+
+
+def base_model_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the hub id of the model that metadata say the coefficients were learned on."""
+    collected = metadata.get("collected")
+    model = collected.get("model") if isinstance(collected, Mapping) else None
+    name = model.get("name") if isinstance(model, Mapping) else None
+    return hub_id(name) if isinstance(name, str) else None
 
 
 def namesake(folder: str) -> str | None:

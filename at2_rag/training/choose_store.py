@@ -1,0 +1,36 @@
+"""Where a run is kept: a folder, or a place that fsspec reaches, such as an object store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from at2_rag.errors import InputError
+from at2_rag.training.local_store import LocalStore
+from at2_rag.training.remote_store import RemoteStore
+from at2_rag.training.store import Store
+
+_LOCAL = ("file", "local")
+
+
+def store_at(where: str | Path) -> Store:
+    """Return the store at a path or a URL.
+
+    Args:
+        where: A folder, ``file:///…``, or a URL that fsspec knows, such as ``s3://bucket/run``.
+
+    Raises:
+        InputError: If nothing can be kept there, such as with a package that is not installed.
+    """
+    if isinstance(where, Path) or "://" not in where:
+        return LocalStore(Path(where))
+    parts = urlsplit(where)
+    if parts.scheme not in _LOCAL:
+        return RemoteStore.at(where)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise InputError(
+            f"{where!r} is no path of this machine; expected three slashes, as in "
+            f"{parts.scheme}:///folder."
+        )
+    return LocalStore(Path(url2pathname(parts.path)))
