@@ -70,7 +70,7 @@ def test_input_ids_are_those_of_prompt_and_answer_as_one_text(golden):
     for case in golden.cases:
         passages = as_passages(case["passages"])
         maker = PromptMaker.of(golden.tokenizer, Request(case["query"], passages))
-        prompt = maker.make(range(len(passages)), lambda _: case["answer"])
+        prompt = maker.make(range(len(passages)), lambda _, answer=case["answer"]: answer)
         assert prompt.text[: prompt.prompt_length] == case["input_text"]
         assert list(prompt.ids) == case["input_ids"]
 
