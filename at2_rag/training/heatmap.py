@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 from at2_rag.estimators import ScoreEstimator
 
 
@@ -32,9 +32,7 @@ def plot_coefficients(
         # Not pyplot, which keeps figures of its own and wants to know of a screen.
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(
-            'plot_coefficients needs matplotlib; install it with: pip install "at2-rag[plot]"'
-        ) from error
+        raise missing_extra("plot_coefficients", "matplotlib", "plot") from error
     weights = estimator.head_weights
     layers, heads = weights.shape
     figure = Figure(figsize=(2 + 0.2 * heads, 1.5 + 0.2 * layers), layout="constrained")

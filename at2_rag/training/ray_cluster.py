@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 
 #: CPUs that a cluster started here has beside those of the actors, for Ray's own tasks: without
 #: any, they and the actors would wait for each other. They are bookkeeping, not real ones.
@@ -120,9 +120,7 @@ def import_ray() -> Any:
         import_module("ray.data")
         return import_module("ray")
     except ImportError as error:
-        raise ImportError(
-            f'The ray engine needs Ray Data; install it with: pip install "at2-rag[ray]" ({error})'
-        ) from error
+        raise missing_extra("The ray engine", "Ray Data", "ray", f" ({error})") from error
 
 
 @contextmanager
