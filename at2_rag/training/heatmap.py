@@ -20,9 +20,9 @@ def plot_coefficients(
     and negative coefficients of one size look alike.
 
     Args:
-        estimator: The coefficients.
-        path: The picture; its suffix says which format (``.png``, ``.svg``, ``.pdf``).
-        title: Above the picture.
+        estimator: The estimator whose coefficients are drawn.
+        path: Where the picture goes; its suffix says which format (``.png``, ``.svg``, ``.pdf``).
+        title: What stands above the picture.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -51,8 +51,8 @@ def draw_coefficients(axes: Any, weights: Tensor, largest: float) -> Any:
     """Draw a heat map into axes of matplotlib, and return its image, for a colour bar.
 
     Args:
-        axes: To draw into.
-        weights: (layers, heads).
+        axes: The axes to draw into, of matplotlib.
+        weights: (layers, heads): the coefficients to draw.
         largest: The size of a coefficient that gets the strongest colour; maps that share it can
             be compared.
     """
