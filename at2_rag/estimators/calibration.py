@@ -35,7 +35,7 @@ class Calibration:
     """Thresholds for one kind of source.
 
     Attributes:
-        unit: What a source is: a token, a sentence or a passage.
+        unit: What a source is, such as a sentence.
         effect: Fall of a statement's log-probability from which on an ablation counts, in nats.
         citations: How well scores tell whether leaving out a source alone has that effect on a
             statement.
