@@ -39,5 +39,23 @@ class FileFormatError(InputError):
     """A file that cannot be read as passages, a model or an estimator."""
 
 
+class MissingExtraError(At2Error, ImportError):
+    """A package that only some of this library needs, and that is not installed."""
+
+
 class MissingResourceError(At2Error, LookupError):
     """Data that is not installed, such as sentence parameters for a language."""
+
+
+def missing_extra(what: str, package: str, extra: str, more: str = "") -> MissingExtraError:
+    """Return the error of a package that is not installed.
+
+    Args:
+        what: What needs it, as a sentence begins.
+        package: The package's name, or several.
+        extra: The extra of at2-rag that it comes with.
+        more: What else there is to say, such as another way.
+    """
+    return MissingExtraError(
+        f'{what} needs {package}; install with: pip install "at2-rag[{extra}]"{more}'
+    )

@@ -19,7 +19,8 @@ def warn_of_average_attention(stacklevel: int) -> None:
     """Warn that no estimator was given.
 
     Args:
-        stacklevel: Of the warning, from where this is called: 1 is there.
+        stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
+            is called.
     """
     warnings.warn(
         "No score estimator was given: scores are average attention, which ranks sources but has "
@@ -38,7 +39,8 @@ def warn_of_plain_prompts(
     Args:
         model: The model.
         tokenizer: Its tokenizer.
-        stacklevel: Of the warning, from where this is called: 1 is there.
+        stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
+            is called.
     """
     if tokenizer.chat_template is not None:
         return

@@ -328,7 +328,9 @@ class Reader:
             NumericalError: If the model produced NaN.
         """
         request = self._answerer.request(question, passages, history, options)
-        return self._answerer.finish(self._answerer.read(Shown.whole(request), answer, thoughts))
+        return self._answerer.finish(
+            self._answerer.given_reading(Shown.whole(request), answer, thoughts)
+        )
 
     def task(
         self,
@@ -347,8 +349,8 @@ class Reader:
         """
         shown = Shown.whole(self._answerer.request(question, passages, history, options))
         if answer is None:
-            return self._answerer.explain(self._answerer.write(shown))
-        return self._answerer.explain(self._answerer.read(shown, answer, thoughts))
+            return self._answerer.explain(self._answerer.new_reading(shown))
+        return self._answerer.explain(self._answerer.given_reading(shown, answer, thoughts))
 
     def verify(self, answer: Answer, *, by: AblationKind = "attention") -> Verification:
         """Really leave out what each statement cites, and measure how much less likely it gets.
@@ -371,7 +373,7 @@ class Reader:
         request = self._answerer.request(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
-        reading = self._answerer.read(Shown(request, answer.kept), answer.text, thoughts)
+        reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)
         return verify(self._answerer.explain(reading), answer.statements, by)
 
     def prune(

@@ -13,9 +13,9 @@ TOLERANCE = 1e-5
 
 def token_table(golden, case):
     estimator = ScoreEstimator.load(golden.folder / "score_estimator.pt")
-    recorded = RecordedModel(golden.model, capture_of(golden.model), estimator)
-    start, end = case["target_token_range"]
-    return recorded.read(case["input_ids"][:start], case["input_ids"][start:end]).tables[0]
+    ids, (start, end) = case["input_ids"], case["target_token_range"]
+    recorded = RecordedModel(golden.model)
+    return recorded.read(ids[:start], ids[start:end], estimator.weightings).tables[0]
 
 
 def test_scores_from_the_given_ranges_agree(golden):
@@ -65,12 +65,12 @@ def test_the_reader_agrees_from_text_to_scores(golden):
 def test_input_ids_are_those_of_prompt_and_answer_as_one_text(golden):
     from at2_rag.documents.passages import as_passages
     from at2_rag.prompt.maker import PromptMaker
-    from at2_rag.prompt.settings import Settings
+    from at2_rag.prompt.request import Request
 
     for case in golden.cases:
         passages = as_passages(case["passages"])
-        maker = PromptMaker(golden.tokenizer, case["query"], passages, (), Settings())
-        prompt = maker.make(range(len(passages)), case["answer"])
+        maker = PromptMaker.of(golden.tokenizer, Request(case["query"], passages))
+        prompt = maker.make(range(len(passages)), lambda _, answer=case["answer"]: answer)
         assert prompt.text[: prompt.prompt_length] == case["input_text"]
         assert list(prompt.ids) == case["input_ids"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.documents.sources import Source
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 from at2_rag.spans import Span, touching
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ class Attribution:
         try:
             import pandas
         except ImportError as error:
-            raise ImportError(
-                'to_pandas needs pandas; install it with: pip install "at2-rag[pandas]"'
-            ) from error
+            raise missing_extra("to_pandas", "pandas", "pandas") from error
         rows = [(s.passage_index, s.start, s.end, s.text) for s in self.sources]
         frame = pandas.DataFrame(rows, columns=["passage_index", "start", "end", "text"])
         return frame.assign(score=self._mean(self.scores, span).tolist())

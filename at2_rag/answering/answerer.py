@@ -113,7 +113,7 @@ class Answerer:
                 check_count("prune_to", prune_to, len(request.passages), "passages")
 
         def written(shown: list[Shown]) -> list[Answer]:
-            readings = self.engine.write_batch(shown, self.estimator.weightings)
+            readings = self.engine.generate_readings(shown, self.estimator.weightings)
             return [self.finish(reading) for reading in readings]
 
         answers = written([Shown.whole(request) for request in requests])
@@ -144,7 +144,7 @@ class Answerer:
         draft = self.complete(request)
         return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
 
-    def read(self, shown: Shown, answer: str, thoughts: str | None) -> Reading:
+    def given_reading(self, shown: Shown, answer: str, thoughts: str | None) -> Reading:
         """Have the model read an answer that is given.
 
         Args:
@@ -156,11 +156,16 @@ class Answerer:
             InputError: If there are options of generation, or there is no text.
         """
         refuse_unknown(shown.request.generation)
-        return self.engine.read(shown, self.estimator.weightings, answer, thoughts)
+        return self.engine.read_given(shown, self.estimator.weightings, answer, thoughts)
 
-    def write(self, shown: Shown, watch: Watch | None = None) -> Reading:
-        """Have the model write an answer; as :meth:`Engine.write`, with the estimator's weights."""
-        return self.engine.write(shown, self.estimator.weightings, watch)
+    def new_reading(self, shown: Shown, watch: Watch | None = None) -> Reading:
+        """Have the model write an answer.
+
+        Args:
+            shown: What was asked, and the passages to show.
+            watch: Called after each step with the answer so far; what it raises ends the generation.
+        """
+        return self.engine.generate_reading(shown, self.estimator.weightings, watch)
 
     def finish(self, reading: Reading) -> Answer:
         """Return the answer with its citations."""
@@ -177,7 +182,7 @@ class Answerer:
         return attribution_task(self.engine.recorded.model, reading, self._scored(reading))
 
     def _written(self, shown: Shown, watch: Watch | None) -> Answer:
-        return self.finish(self.write(shown, watch))
+        return self.finish(self.new_reading(shown, watch))
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.cited_answer(self.engine.recorded.name, self.estimator)

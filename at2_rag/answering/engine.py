@@ -86,7 +86,9 @@ class Engine:
     recorded: RecordedModel
     tokenizer: PreTrainedTokenizerBase
 
-    def write(self, shown: Shown, weightings: Tensor, watch: Watch | None = None) -> Reading:
+    def generate_reading(
+        self, shown: Shown, weightings: Tensor, watch: Watch | None = None
+    ) -> Reading:
         """Have the model write an answer.
 
         Args:
@@ -111,7 +113,7 @@ class Engine:
         [generated] = self.recorded.generate([prompt.ids], weightings, options, followed)
         return _generated_reading(maker, prompt, generated)
 
-    def write_batch(self, asked: Sequence[Shown], weightings: Tensor) -> list[Reading]:
+    def generate_readings(self, asked: Sequence[Shown], weightings: Tensor) -> list[Reading]:
         """Have the model write several answers at a time.
 
         Args:
@@ -141,7 +143,7 @@ class Engine:
             for maker, prompt, found in zip(makers, prompts, generated, strict=True)
         ]
 
-    def read(
+    def read_given(
         self, shown: Shown, weightings: Tensor, answer: str, thoughts: str | None = None
     ) -> Reading:
         """Have the model read an answer in one pass.

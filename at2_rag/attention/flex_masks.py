@@ -21,7 +21,7 @@ def rows_from(mask: BlockMask, start: int) -> Tensor:
     The tensor is shared by whoever asks for the same; do not change it.
 
     Args:
-        mask: As the model made it. It knows itself which position its first query has.
+        mask: The mask as the model made it. It knows itself which position its first query has.
         start: The first wanted query of the call, counted from the call's first.
     """
     known = _made.get(mask)

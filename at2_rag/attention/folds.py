@@ -36,10 +36,10 @@ class LinearFold:
     coefficients are all 0 are not asked for.
 
     Args:
-        coefficients: (weightings, layers, heads).
+        coefficients: (weightings, layers, heads): what the attention of each head counts for.
         first_row: Absolute position of the first recorded query.
-        rows: Queries to make room for at first; the table grows beyond.
-        keys: Keys to make room for at first.
+        rows: How many queries to make room for at first; the table grows beyond.
+        keys: How many keys to make room for at first; the table grows beyond.
     """
 
     def __init__(self, coefficients: Tensor, first_row: int, rows: int, keys: int) -> None:
@@ -70,9 +70,9 @@ class LinearFold:
         """Return (weightings, rows, keys): weighted attention of each query, on the CPU.
 
         Args:
-            text: Which of the batch.
-            rows: How many of its queries, from the first recorded one on.
-            keys: Which keys.
+            text: Which text of the batch is meant, counted from 0.
+            rows: How many of the text's queries are wanted, from the first recorded one on.
+            keys: Absolute positions of the keys that are wanted.
         """
         if self._table is None:
             return torch.zeros(len(self._original), rows, keys.stop - keys.start)
@@ -102,7 +102,7 @@ class SeveralFolds:
     """Feeds several folds from one pass.
 
     Args:
-        folds: The folds.
+        folds: What takes in every chunk of weights, one after the other.
     """
 
     def __init__(self, *folds: LinearFold | HeadFold) -> None:
@@ -123,8 +123,8 @@ class HeadFold:
     These are the features that coefficients are learned from (section 3.2): ``Attn(X, Y, s)``.
 
     Args:
-        layers: Attention layers of the model.
-        heads: Heads in each.
+        layers: How many attention layers the model has.
+        heads: How many heads each layer has.
         sources: Token range of each source.
         targets: Range of answer tokens of each target, counted from the answer's first.
         first_row: Absolute position of the query that predicts the answer's first token.

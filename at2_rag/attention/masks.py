@@ -27,10 +27,10 @@ class Part:
     """The heads and rows of a call that some logits are of; its keys are all there.
 
     Attributes:
-        heads: Which query heads.
-        rows: Which queries, counted from the call's first.
+        heads: The query heads that the logits are of.
+        rows: The queries that the logits are of, counted from the call's first.
         first_query: Absolute position of the call's first query.
-        first_key: Absolute position of its first key.
+        first_key: Absolute position of the call's first key.
     """
 
     heads: slice | list[int]
@@ -47,8 +47,8 @@ class Mask(ABC):
         """Put logits of what is out of sight to the least, in place.
 
         Args:
-            logits: (B, heads, R, K), float32.
-            part: What of the call they are of.
+            logits: (B, heads, R, K), float32; changed in place.
+            part: Which heads and rows of the call the logits are of.
         """
 
     @abstractmethod
@@ -59,8 +59,8 @@ class Mask(ABC):
 
         Args:
             queries: How many queries the call has.
-            keys: How many keys.
-            device: Where they are.
+            keys: How many keys the call has.
+            device: The device that queries and keys are on.
         """
 
     def from_row(self, start: int) -> Mask:
@@ -129,7 +129,7 @@ class PaddingMask(Mask):
 
     Attributes:
         tokens: (B, at least K), false or zero at padding; the last K are the call's keys.
-        positions: What positions say.
+        positions: What positions say is out of sight.
     """
 
     tokens: Tensor

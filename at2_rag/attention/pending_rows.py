@@ -25,7 +25,7 @@ class PendingRows:
     """The latest queries of one layer, in the order of their positions.
 
     Attributes:
-        count: How many.
+        count: How many queries wait.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def layers_in_cache(model: PreTrainedModel, layers: dict[int, int]) -> frozenset
     is cached.
 
     Args:
-        model: The model.
+        model: The model whose layers are asked about.
         layers: Index of each attention layer by the identity of its module.
     """
     listener = _Keys()

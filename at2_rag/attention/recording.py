@@ -41,7 +41,7 @@ class AttentionCapture:
     """Records one model's attention; made once per model by :func:`capture_of`.
 
     Attributes:
-        shape: Layers that have attention, and heads in each.
+        shape: How many layers have attention, and how many heads each.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -65,7 +65,7 @@ class AttentionCapture:
 
         Args:
             model: The model that this capture was made for.
-            fold: Takes the weights.
+            fold: What takes in the weights as they come.
             first_row: Absolute position of the first query that is wanted.
             byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
             stepwise: Whether it is a generation with a cache, whose steps may wait for one another.
@@ -86,9 +86,9 @@ class Recording:
 
     Args:
         layers: Index of each attention layer by the identity of its module.
-        fold: Takes the weights.
+        fold: What takes in the weights as they come.
         first_row: Absolute position of the first query that is wanted.
-        byte_limit: Working memory.
+        byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
         waiting: Layers whose steps may wait for one another.
     """
 

@@ -28,8 +28,8 @@ class AttentionCall:
     """What one attention layer was handed in one forward pass, position encoding applied.
 
     Attributes:
-        query: (B, H, Q, D).
-        key: (B, G, K, D), from the cache where there is one.
+        query: (B, H, Q, D): the queries that the layer computed.
+        key: (B, G, K, D): the keys, those from the cache included where there is one.
         mask: Which keys are out of which query's sight.
         scaling: Factor on the products of queries and keys.
         first_query: Absolute position of the first query.
@@ -85,9 +85,9 @@ class Scratch:
         """Return uninitialised float32 memory; what was taken before by this name is overwritten.
 
         Args:
-            name: Of its use.
-            shape: Of the tensor.
-            device: Where it is.
+            name: What the memory is for; each use has its own.
+            shape: The shape that the tensor shall have.
+            device: The device that the tensor shall be on.
         """
         size = prod(shape)
         held = self._held.get((name, device))
@@ -103,7 +103,7 @@ class WeightChunk:
     Attributes:
         weights: (B, heads, rows, K), float32; overwritten by the next chunk where there is a
             :class:`Scratch`.
-        heads: Which heads.
+        heads: The heads that the weights are of.
         first_row: Absolute position of the first query.
         first_key: Absolute position of the first key.
     """
@@ -126,7 +126,7 @@ def attention_weights(
     Computed in float32 whatever the model's type.
 
     Args:
-        call: What the layer was handed.
+        call: What the attention layer was handed.
         rows: Which queries of this call are wanted.
         byte_limit: Bound on the size of a chunk's keys and of its weights, each, in bytes; one
             key-value head and one row are always done.

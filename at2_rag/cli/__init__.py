@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+from at2_rag.errors import missing_extra
+
 _NEEDED = ("typer", "rich", "bm25s")
 
 
@@ -12,10 +14,8 @@ def main() -> None:
     """Run the command line and exit with its code."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        sys.stderr.write(
-            f"error: the command line needs {', '.join(missing)}, not installed here; "
-            'run: pip install "at2-rag[cli]"\n'
-        )
+        error = missing_extra("The command line", ", ".join(missing), "cli")
+        sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
     from at2_rag.cli.app import app
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from at2_rag.datasets.rows import Row
 from at2_rag.documents.files.source import BYTE_ORDER_MARK, SourceFile
-from at2_rag.errors import FileFormatError, InputError, MissingResourceError
+from at2_rag.errors import FileFormatError, InputError, MissingResourceError, missing_extra
 
 Parsed = TypeVar("Parsed")
 
@@ -161,7 +161,7 @@ def _import_datasets() -> Any:
     try:
         return import_module("datasets")
     except ImportError as error:
-        raise ImportError(
-            "Loading from the hub needs the datasets library; install it with: "
-            "pip install \"at2-rag[datasets]\", or pass rows in a file: path='rows.jsonl'."
+        way = ", or pass rows in a file: path='rows.jsonl'."
+        raise missing_extra(
+            "Loading from the hub", "the datasets library", "datasets", way
         ) from error

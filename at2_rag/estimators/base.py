@@ -71,8 +71,8 @@ class TokenScores:
     """Scores for each token of an answer.
 
     Attributes:
-        sources: (answer tokens, sources).
-        passages: (answer tokens, passages).
+        sources: (answer tokens, sources): how much a token leans on each source.
+        passages: (answer tokens, passages): how much a token leans on each whole passage.
         statements: (answer tokens, statements): how much a token leans on each statement of the
             answer, itself included.
     """
@@ -122,8 +122,9 @@ class ScoreEstimator(Kept):
         Args:
             plain: (weightings, answer tokens, regions): weighted attention to each region; the
                 sources come first, and only they are what a source is compared with.
-            copied: The same to those tokens of a region that equal the one being generated; of no
-                weighting where the estimator does not compare tokens.
+            copied: (weightings, answer tokens, regions): weighted attention to those tokens of a
+                region that equal the one being generated; (0, answer tokens, regions) where the
+                estimator does not compare tokens.
             owners: (sources,): index of the passage that each source is a piece of.
         """
 
@@ -131,8 +132,8 @@ class ScoreEstimator(Kept):
         """Score sources, passages and earlier statements for every token of an answer.
 
         Args:
-            attention: Folded with this estimator's :attr:`weightings`.
-            regions: Where everything lies.
+            attention: What a pass left behind, folded with this estimator's :attr:`weightings`.
+            regions: Where sources, passages and statements lie in the text.
         """
         counts = len(regions.sources), len(regions.passages), len(regions.statements)
         ranges = (*regions.sources, *regions.passages, *regions.statements)
@@ -147,8 +148,9 @@ class ScoreEstimator(Kept):
         """Return (answer tokens, passages): scores of whole passages.
 
         Args:
-            rated: (answer tokens, passages): as regions by themselves, titles and all.
-            sources: (answer tokens, sources).
+            rated: (answer tokens, passages): scores of whole passages, titles and all, as regions
+                like any other.
+            sources: (answer tokens, sources): how much a token leans on each source.
             owners: (sources,): index of the passage that each source is a piece of.
         """
         return rated

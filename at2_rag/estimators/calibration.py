@@ -19,9 +19,9 @@ class Reliability:
     Attributes:
         threshold: A score from which on the answer is yes: the total over the statement's tokens,
             which is the score times their number.
-        precision: Share of those called yes that are; ``None`` if nothing was.
-        recall: Share of those that are that were called yes; ``None`` if there were none.
-        count: How many were judged.
+        precision: Which share of those called yes really are; ``None`` if nothing was called so.
+        recall: Which share of those that really are was called yes; ``None`` if there were none.
+        count: How many cases were judged.
     """
 
     threshold: float
@@ -35,12 +35,14 @@ class Calibration:
     """Thresholds for one kind of source.
 
     Attributes:
-        unit: What a source is.
+        unit: What a source is, such as a sentence.
         effect: Fall of a statement's log-probability from which on an ablation counts, in nats.
-        citations: Whether leaving out a source alone has that effect on a statement.
-        supported: Whether leaving out all sources has, by the highest score of any.
-        earlier: Whether leaving out an earlier statement of the answer has; ``None`` if no answer
-            had a second statement.
+        citations: How well scores tell whether leaving out a source alone has that effect on a
+            statement.
+        supported: How well the highest score of any source tells whether leaving out all of them
+            has it.
+        earlier: How well scores tell whether leaving out an earlier statement of the answer has it;
+            ``None`` if no answer had a second statement.
     """
 
     unit: SourceUnit

@@ -39,8 +39,9 @@ class HubAccess:
 
     Attributes:
         cache_dir: The hub's cache; ``None`` for the one of ``HF_HUB_CACHE``.
-        token: As for ``huggingface_hub``.
-        local_files_only: Ask the cache alone, as with ``HF_HUB_OFFLINE=1``.
+        token: The hub's token, or whether to use the one that was logged in with, as for
+            ``huggingface_hub``.
+        local_files_only: Whether to ask the cache alone, as with ``HF_HUB_OFFLINE=1``.
         answer_seconds: How long the hub may take to say whether it has an estimator.
         download_seconds: How long its few kilobytes may take to come, once the hub has answered.
     """

@@ -52,7 +52,7 @@ def write_record(record: EstimatorRecord, path: Path) -> None:
 
     Args:
         record: What to write.
-        path: The folder. Where it is not there yet, it then is whole or not at all.
+        path: The folder to write. Where it is not there yet, it is there whole or not at all.
     """
     if path.exists():
         _write_files(record, path)
@@ -78,7 +78,8 @@ def read_record(path: Path, shape: AttentionShape | None) -> EstimatorRecord:
     """Read an estimator's folder, or a published file.
 
     Args:
-        path: The folder, or a ``score_estimator.pt``, or a folder with one in it.
+        path: A folder that :func:`write_record` wrote, or a ``score_estimator.pt``, or a folder
+            with one in it.
         shape: Layers and heads of the model; needed for published files that do not say them.
 
     Raises:

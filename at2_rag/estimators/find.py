@@ -41,10 +41,10 @@ class Resolution:
     """What was found for a model.
 
     Attributes:
-        estimator: Learned coefficients, or average attention.
+        estimator: The estimator to use: learned coefficients, or average attention.
         model: Hub id or folder of the model.
         origin: Folder or hub id that the coefficients are from; ``None`` for average attention.
-        problem: Why it is average attention; ``None`` where coefficients were found.
+        problem: Why the estimator is average attention; ``None`` where coefficients were found.
     """
 
     estimator: ScoreEstimator
@@ -77,7 +77,7 @@ def auto_estimator(
     Args:
         model: The model, as transformers loaded it.
         access: How the hub may be used.
-        stacklevel: Of the warning.
+        stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
@@ -95,7 +95,7 @@ def resolve_estimator(model: PreTrainedModel, access: HubAccess | None = None) -
     """Return what :func:`auto_estimator` returns and how it came to be, without a warning.
 
     Args:
-        model: The model.
+        model: The model, as transformers loaded it.
         access: How the hub may be used.
 
     Raises:

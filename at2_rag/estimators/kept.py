@@ -96,7 +96,8 @@ class Kept(ABC):
         """Load from a folder that :meth:`save` wrote, or from a published ``.pt`` file.
 
         Args:
-            path: The folder, or a ``score_estimator.pt``, or a folder with one in it.
+            path: A folder that :meth:`save` wrote, or a ``score_estimator.pt``, or a folder with
+                one in it.
             shape: Layers and heads of the model, from :func:`at2_rag.inspect_attention`.
 
         Raises:
@@ -119,7 +120,7 @@ class Kept(ABC):
         """Load from a repository of the Hugging Face Hub, or its local cache.
 
         Args:
-            repo_id: Such as ``"madrylab/at2-phi-4-mini-instruct"``.
+            repo_id: The repository's name, such as ``"madrylab/at2-phi-4-mini-instruct"``.
             shape: As for :meth:`load`.
             download: Passed to ``huggingface_hub.snapshot_download`` (``revision``,
                 ``cache_dir``, ``local_files_only``, …).
@@ -130,9 +131,10 @@ class Kept(ABC):
         """Publish on the Hugging Face Hub, with a model card.
 
         Args:
-            repo_id: Such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an owner, yours.
-            options: Of :func:`at2_rag.estimators.publish.push_to_hub` (``base_model``, ``license``,
-                ``private``, ``token``, ``commit_message``, …).
+            repo_id: The repository's name, such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without
+                an owner, yours.
+            options: What :func:`at2_rag.estimators.publish.push_to_hub` takes besides
+                (``base_model``, ``license``, ``private``, ``token``, ``commit_message``, …).
 
         Raises:
             HfHubHTTPError: If the hub refuses, from ``huggingface_hub``.

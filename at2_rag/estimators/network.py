@@ -44,8 +44,8 @@ class SourceNetwork(nn.Module):
 
     Args:
         shape: Layers and heads of the model.
-        mixtures: Weightings of the heads, none below 0.
-        width: Of the hidden layers.
+        mixtures: How many weightings of the heads there are, none below 0.
+        width: How many numbers a hidden layer has for each source.
         rounds: How often sources look at one another.
     """
 
@@ -89,7 +89,8 @@ class SourceNetwork(nn.Module):
 
         Args:
             plain: (…, mixtures, tokens, regions): mixed attention.
-            copied: The same to tokens that equal the one being generated.
+            copied: (…, mixtures, tokens, regions): mixed attention to tokens that equal the one
+                being generated.
             owners: (…, regions): the passage of each region; -1 for regions that are no source.
             real: (…, regions), 1.0 for sources: what others are compared with; 0.0 for padding
                 and for regions that are no source.

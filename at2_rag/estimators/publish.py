@@ -67,14 +67,16 @@ def push_to_hub(
 
     Args:
         record: What to publish.
-        shape: Layers and heads that it is for.
-        repo_id: Such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an owner, yours.
+        shape: Layers and heads of the model that the estimator is for.
+        repo_id: The repository's name, such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an
+            owner, yours.
         base_model: Hub id of the model that the coefficients are for; by default the one that
             they say they were learned on.
         license: The coefficients' license, as the hub abbreviates it (``"mit"``,
             ``"apache-2.0"``, …); by default none is named.
         private: Whether a new repository can be seen by its owner only.
-        token: As for ``huggingface_hub``; by default the one that was logged in with.
+        token: The hub's token, as for ``huggingface_hub``; by default the one that was logged in
+            with.
         commit_message: First line of the commit.
         revision: Branch to upload to; by default the main one.
         create_pr: Whether to propose the upload instead.
@@ -114,8 +116,8 @@ def make_card(
 
     Args:
         record: What the card is about.
-        shape: Layers and heads that it is for.
-        repo_id: Where it can be loaded from.
+        shape: Layers and heads of the model that the estimator is for.
+        repo_id: The repository that the estimator can be loaded from.
         base_model: As for :func:`push_to_hub`.
         license: As for :func:`push_to_hub`.
     """

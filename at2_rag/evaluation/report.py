@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 from at2_rag.evaluation.results import Comparison, Estimate
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def comparison_table(comparison: Comparison) -> Table:
     try:
         from rich.table import Table
     except ImportError as error:
-        raise ImportError(
-            'A table needs rich; install it with: pip install "at2-rag[cli]"'
-        ) from error
+        raise missing_extra("A table", "rich", "cli") from error
     table = Table(caption=_caption(comparison), caption_justify="left")
     table.add_column("method")
     drops = [f"top-{k} drop\n(nats)" for k in comparison.ks]
@@ -129,9 +127,7 @@ def require_plotting(path: str | Path) -> Any:
         # Figures of their own, without pyplot, need no display and leave no state behind.
         return import_module("matplotlib.figure")
     except ImportError as error:
-        raise ImportError(
-            'A plot needs matplotlib; install it with: pip install "at2-rag[plot]"'
-        ) from error
+        raise missing_extra("A plot", "matplotlib", "plot") from error
 
 
 def write_json(comparison: Comparison, path: str | Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from at2_rag.ablation.masking import random_masks
 from at2_rag.ablation.task import AttributionTask
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 from at2_rag.methods.base import task_seed
 
 #: Coordinate descent converges in far fewer steps with sentences, and needs them with tokens.
@@ -109,7 +109,5 @@ def _linear_model() -> Any:
     try:
         return import_module("sklearn.linear_model")
     except ImportError as error:
-        raise ImportError(
-            "Example-specific surrogate modelling needs scikit-learn; install it with: "
-            'pip install "at2-rag[training]"'
-        ) from error
+        what = "Example-specific surrogate modelling"
+        raise missing_extra(what, "scikit-learn", "training") from error

@@ -38,8 +38,8 @@ def load_model(
     """Load a causal language model and its tokenizer.
 
     Args:
-        name: Hub id or folder.
-        options: Of ``AutoModelForCausalLM.from_pretrained``.
+        name: Hub id or folder of the model.
+        options: What ``AutoModelForCausalLM.from_pretrained`` takes besides.
 
     Raises:
         OSError: If there is no such model, from transformers.
@@ -86,12 +86,12 @@ def load_estimator(
     """Load a score estimator for ``model`` from a folder, a file or the hub.
 
     Args:
-        where: Folder, file or hub id; ``"auto"`` for whichever can be found for the model, and
-            average attention where none can, with a warning. A folder of that name is
-            ``Path("auto")``.
-        model: The model that it is for.
+        where: The estimator's folder, file or hub id; ``"auto"`` for whichever can be found for
+            the model, and average attention where none can, with a warning. A folder of that name
+            is ``Path("auto")``.
+        model: The model that the estimator is for.
         access: How the hub may be used.
-        stacklevel: Of the warning.
+        stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
         FileFormatError: If it cannot be read.

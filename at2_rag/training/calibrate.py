@@ -27,9 +27,9 @@ class _Judged:
     """Scores that a threshold is to divide.
 
     Attributes:
-        scores: (n,): totals over the statement's tokens.
+        scores: (n,): total scores over the statement's tokens.
         real: (n,): whether the ablation had the effect.
-        example: (n,): which example each is of.
+        example: (n,): number of the example that each case is of.
     """
 
     scores: Tensor
@@ -56,12 +56,12 @@ def calibrate(
     citations F0.5, where precision counts more.
 
     Args:
-        estimator: What scores.
-        records: With ``detail``, of examples that the estimator was not fitted to.
-        unit: What their sources are.
+        estimator: The estimator whose scores are judged.
+        records: Records with ``detail``, of examples that the estimator was not fitted to.
+        unit: What the records' sources are.
         effect: Fall of a statement's log-probability that makes a citation real, in nats; by
             default half as likely.
-        seed: Of the folds.
+        seed: Seed of the folds.
 
     Raises:
         InputError: If there are no records with detail, or no ablation had the effect.

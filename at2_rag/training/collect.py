@@ -38,14 +38,16 @@ def collect(
 
     Args:
         reader: The reader whose model is explained; its estimator plays no part.
-        examples: In a fixed order; with unique ids.
-        out: The folder, new or of the same run; or a URL that fsspec knows, such as
-            ``s3://bucket/run``.
-        num_ablations: Random ablations of each example, each source kept with probability ½.
-        source_unit: What is ablated; the paper trains on tokens, which transfers to sentences.
-        seed: Of the ablations.
-        shard: (index from 0, count): do every count-th example, from the index-th on.
-        max_examples: Go through the first so many only.
+        examples: The examples, in a fixed order and with unique ids.
+        out: Where the records go: a folder, new or of the same run, or a URL that fsspec knows,
+            such as ``s3://bucket/run``.
+        num_ablations: How many random ablations each example has, each source kept with probability
+            ½.
+        source_unit: What a source is, and so what is ablated; the paper trains on tokens, which
+            transfers to sentences.
+        seed: Seed of the ablations.
+        shard: (index from 0, count), to do every count-th example, from the index-th on.
+        max_examples: How many examples to go through at most, from the first on.
         progress: Called after every example of this shard.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether to collect what copying coefficients are learned from as well.

@@ -28,12 +28,13 @@ class CollectOptions:
     """What is collected of each example.
 
     Attributes:
-        num_ablations: Random ablations, each source kept with probability ½.
-        source_unit: What is ablated.
-        seed: Of the ablations.
+        num_ablations: How many random ablations each example has, each source kept with probability
+            ½.
+        source_unit: What a source is, and so what is ablated.
+        seed: Seed of the ablations.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
-        copying: Whether features of copying coefficients are among it.
-        detail: Whether attention and effects by source are; includes ``copying``.
+        copying: Whether the features of copying coefficients are collected.
+        detail: Whether attention and effects by source are collected; includes ``copying``.
     """
 
     num_ablations: int = 32
@@ -62,7 +63,7 @@ class Collector:
 
     Attributes:
         reader: The reader whose model is explained.
-        capture: Of its model.
+        capture: The capture of the reader's model.
         folder: Where the records go.
         options: What is collected.
     """
@@ -194,9 +195,9 @@ def share(
     """Yield a shard's examples with their places in the run.
 
     Args:
-        examples: Of the whole run.
-        shard: (index from 0, count): every count-th example, from the index-th on.
-        most: Go through the first so many only.
+        examples: The examples of the whole run.
+        shard: (index from 0, count), for every count-th example, from the index-th on.
+        most: How many examples to go through at most, from the first on.
 
     Raises:
         InputError: If there is no such shard, or two examples have the same id.

@@ -18,14 +18,14 @@ class ModelSize:
     """What the cost of a decoder with gated feed-forward layers depends on.
 
     Attributes:
-        name: What to call it.
-        layers: Layers.
-        heads: Attention heads of a layer.
-        key_heads: Key-value heads of a layer.
-        head_width: Numbers of a head.
-        width: Numbers of a hidden state.
-        inner_width: Numbers within a feed-forward layer.
-        vocabulary: Tokens there are.
+        name: What to call a model of this size.
+        layers: How many layers the model has.
+        heads: How many attention heads a layer has.
+        key_heads: How many key-value heads a layer has.
+        head_width: How many numbers a head's query or key has.
+        width: How many numbers a hidden state has.
+        inner_width: How many numbers there are within a feed-forward layer.
+        vocabulary: How many tokens the model knows.
         tied: Whether the embeddings are the output matrix too.
     """
 
@@ -57,8 +57,8 @@ class ModelSize:
         tokens of which one may look at the other, twice: for weights and for values.
 
         Args:
-            tokens: Of the text.
-            rows: Tokens whose logits are computed.
+            tokens: How many tokens the text has.
+            rows: How many tokens have their logits computed.
         """
         matrices = 2 * tokens * self.body + 2 * rows * self.width * self.vocabulary
         return matrices + 4 * self.layers * self.heads * self.head_width * tokens**2 / 2
@@ -78,14 +78,15 @@ class Workload:
     """What is collected; examples and ablations are the paper's, lengths are not in it.
 
     Attributes:
-        examples: How many.
-        ablations: Of each.
-        around: Tokens of the prompt that belong to no source: instructions and question.
-        passages: Tokens of the sources together.
-        answer: Tokens of the answer.
-        statements: Of the answer.
-        sources: How many; as many as they have tokens where tokens are the sources.
-        kept: Probability of a source to be kept by an ablation.
+        examples: How many examples are collected.
+        ablations: How many random ablations each example has.
+        around: How many tokens of the prompt belong to no source: instructions and question.
+        passages: How many tokens the sources have together.
+        answer: How many tokens the answer has.
+        statements: How many statements the answer has.
+        sources: How many sources there are; as many as they have tokens where tokens are the
+            sources.
+        kept: With which probability an ablation keeps a source.
         leaves_out: Whether ablated tokens are left out of a pass, or masked in it.
         copying: Whether copying features are collected.
     """
@@ -143,9 +144,10 @@ class Rates:
     """How fast one actor is.
 
     Attributes:
-        flops: Operations per second that it gets done in forward passes.
-        decoded: Tokens per second that it generates.
-        devices: That it takes. A model that is spread over several runs on one after the other.
+        flops: How many operations per second an actor gets done in forward passes.
+        decoded: How many tokens per second an actor generates.
+        devices: How many devices an actor takes. A model that is spread over several runs on one
+            after the other.
 
     Raises:
         InputError: If one of them is not positive.
@@ -167,11 +169,11 @@ class Rates:
         """Return the rates of an actor that a benchmark measured.
 
         Args:
-            size: Of the model.
-            tokens: Of one text.
-            seconds: That its forward pass took, with one row of logits.
-            decoded: Tokens generated per second.
-            devices: That the model was on.
+            size: The size of the model.
+            tokens: How many tokens the measured text has.
+            seconds: How long the text's forward pass took, with one row of logits.
+            decoded: How many tokens were generated per second.
+            devices: How many devices the model was on.
         """
         return cls(size.pass_flops(tokens, 1) / seconds, decoded, devices)
 
@@ -180,9 +182,9 @@ def device_hours(size: ModelSize, workload: Workload, rates: Rates) -> float:
     """Return the hours of one device that a collection takes, however many share them.
 
     Args:
-        size: Of the model.
+        size: The size of the model.
         workload: What is collected.
-        rates: Of one actor.
+        rates: What one actor gets done in a second.
     """
     seconds = workload.flops(size) / rates.flops + workload.decoded_tokens() / rates.decoded
     return seconds * rates.devices / 3600

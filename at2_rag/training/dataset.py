@@ -24,9 +24,9 @@ class Quality:
 
     Attributes:
         pearson: Correlation of predictions with logits.
-        pearson_error: Its standard error.
+        pearson_error: Standard error of ``pearson``.
         lds: Linear datamodeling score (definition 2.3).
-        lds_error: Its standard error.
+        lds_error: Standard error of ``lds``.
     """
 
     pearson: float | None
@@ -40,8 +40,8 @@ class Statements:
     """The statements of some examples.
 
     Attributes:
-        features: (statements, ablations, layers · heads), float32.
-        outputs: (statements, ablations), float32, in logits.
+        features: (statements, ablations, layers · heads), float32: what predicts the outputs.
+        outputs: (statements, ablations), float32: log p / (1 - p) of each statement, in logits.
         kept_balance: (statements, ablations): sources kept less sources dropped.
         spread: (statements,): range of the log-probability over the ablations, in nats.
         example: (statements,): number of the example that each is of, ascending.
@@ -102,8 +102,9 @@ class Statements:
         """Measure predictions on the statements that ablations move.
 
         Args:
-            predictions: (statements, ablations): such as ``features @ coefficients``.
-            min_spread: Leave out statements that move less, in nats.
+            predictions: (statements, ablations): what is predicted, such as ``features @
+                coefficients``.
+            min_spread: Least range of a statement's log-probability that it counts from, in nats.
         """
         chosen = self.moved & (self.spread >= min_spread)
         moved, predictions = self.where(chosen), predictions[chosen]
@@ -124,7 +125,7 @@ def grouped(example: Tensor) -> tuple[Tensor, Tensor]:
     """Number the examples that there are, and count their statements.
 
     Args:
-        example: (statements,), ascending.
+        example: (statements,): number of the example that each is of, ascending.
 
     Returns:
         (statements,): numbers from 0 without gaps; and (examples,): how often each occurs.

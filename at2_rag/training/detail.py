@@ -26,10 +26,10 @@ class SourceDetail:
         owners: Index of the passage that each source is a piece of.
         targets: Range of answer tokens of each target.
         whole: (targets,): log-probability with nothing left out, in nats.
-        none: (targets,): with all sources left out.
-        alone: (targets, sources): with each source alone left out.
-        earlier: (targets, targets): with each statement of the answer left out; only what is
-            said of later statements means anything.
+        none: (targets,): log-probability with all sources left out, in nats.
+        alone: (targets, sources): log-probability with each source alone left out, in nats.
+        earlier: (targets, targets): log-probability with each statement of the answer left out, in
+            nats; only what is said of later statements means anything.
     """
 
     attention: Tensor
@@ -50,7 +50,7 @@ class SourceDetail:
         """Return (weightings, answer tokens, regions) twice, as :meth:`ScoreEstimator.rate` takes.
 
         Args:
-            weightings: (weightings, layers, heads).
+            weightings: (weightings, layers, heads): what each head counts for.
         """
         plain, copied = torch.einsum("ch,phrs->pcrs", weightings.flatten(1), self.attention)
         return plain, copied
@@ -67,7 +67,7 @@ def detail_folds(
 
     Args:
         task: What to explain.
-        shape: Of its model.
+        shape: Layers and heads of the task's model.
         copied: (answer tokens, keys), 1.0 where a key's token is the one being generated.
     """
     first, count = task.prompt_length, len(task.ids) - task.prompt_length
@@ -89,7 +89,7 @@ def source_detail(
 
     Args:
         task: What to explain.
-        folds: From :func:`detail_folds`, after the pass.
+        folds: What :func:`detail_folds` returned, after the pass.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
 
     Raises:

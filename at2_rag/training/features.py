@@ -26,7 +26,7 @@ class AblationData:
             or dropped) times attention, layer-major; twice as wide with copying. Unitless.
         outputs: (targets, ablations), float32: log p / (1 - p) of each whole target, in logits.
         log_probabilities: (targets, ablations), float32: log p of each target, in nats.
-        detail: The same by source, and what leaving each out alone does; ``None`` if not wanted.
+        detail: Attention by source, and what leaving each out alone does; ``None`` if not wanted.
     """
 
     features: Tensor
@@ -46,8 +46,10 @@ def head_features(
 
     Args:
         task: What to explain.
-        capture: Of the task's model, from :func:`at2_rag.attention.recording.capture_of`.
-        counted: (answer tokens, keys), as for :class:`~at2_rag.attention.folds.HeadFold`.
+        capture: The capture of the task's model, from
+            :func:`at2_rag.attention.recording.capture_of`.
+        counted: (answer tokens, keys), what attention is multiplied by, as for
+            :class:`~at2_rag.attention.folds.HeadFold`.
 
     Returns:
         (layers, heads, targets, sources), float32, on the CPU.
@@ -87,7 +89,7 @@ def signed_features(attention: Tensor, masks: Tensor) -> Tensor:
     target, which no correlation sees.
 
     Args:
-        attention: (layers, heads, targets, sources), from :func:`head_features`.
+        attention: (layers, heads, targets, sources): what :func:`head_features` returned.
         masks: (ablations, sources), true (or 1) where a source is kept.
 
     Returns:
@@ -119,7 +121,7 @@ def ablation_data(
     Args:
         task: What to explain.
         masks: (ablations, sources), true (or 1) where a source is kept.
-        capture: Of the task's model.
+        capture: The capture of the task's model.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether to append the features of copying coefficients, as many again.
         detail: Whether to keep attention by source and to leave out each source alone as well.

@@ -29,7 +29,7 @@ class FitResult:
 
     Attributes:
         estimator: The estimator; options, metrics and provenance are in its ``metadata``.
-        metrics: How well it does.
+        metrics: How well the estimator does.
     """
 
     estimator: ScoreEstimator
@@ -71,22 +71,23 @@ def fit(
     """Learn how much each attention head counts.
 
     Args:
-        records: From :func:`~at2_rag.training.load_collected`.
+        records: What was collected, from :func:`~at2_rag.training.load_collected`.
         method: ``"pearson"`` for the paper's descent on minus the Pearson correlation, or
             ``"ridge"`` for a closed form of much the same, many times faster.
-        steps: Of Adam.
-        learning_rate: At first; a cosine brings it to 0.
-        batch_size: Examples of a step, with one random statement each; drawn with replacement
-            where there are fewer.
-        non_negative: Keep coefficients from becoming negative.
-        bias: Learn also what any source counts for, whatever its attention. It raises all
-            sources of an answer alike, so it is no part of the scores, only of the metadata.
-        normalize: Divide by the sum of absolute coefficients, so that scores are of one size.
-        min_spread: Learn only from statements whose log-probability the ablations move over at
-            least this range, in nats; the paper learns from all.
-        held_out: Share of the examples to measure on and not to learn from. With 0, or a single
-            example, all are measured on, which says little, and a warning says so.
-        seed: Of the split and the batches.
+        steps: How many steps of Adam are taken.
+        learning_rate: Learning rate of the first step; a cosine brings it to 0.
+        batch_size: How many examples a step takes, with one random statement each; drawn with
+            replacement where there are fewer.
+        non_negative: Whether to keep coefficients from becoming negative.
+        bias: Whether to learn also what any source counts for, whatever its attention. It raises
+            all sources of an answer alike, so it is no part of the scores, only of the metadata.
+        normalize: Whether to divide by the sum of absolute coefficients, so that scores are of one
+            size.
+        min_spread: Least range that the ablations move a statement's log-probability over, in nats,
+            for the statement to be learned from; the paper learns from all.
+        held_out: Which share of the examples to measure on and not to learn from. With 0, or a
+            single example, all are measured on, which says little, and a warning says so.
+        seed: Seed of the split and the batches.
         ridge_strengths: Strengths of the ridge, of which the best on held-out examples is taken.
         provenance: What the records come from, for the metadata.
         source_unit: What the records' sources are. With it, and records with detail, the estimator
@@ -145,10 +146,10 @@ def fit_network(
     """Train a network over sources; see :class:`~at2_rag.estimators.SourceNetwork`.
 
     Args:
-        records: With detail, from :func:`~at2_rag.training.load_collected`.
-        options: Sizes and training.
+        records: What was collected with detail, from :func:`~at2_rag.training.load_collected`.
+        options: How large the network is, and how it is trained.
         held_out: As for :func:`fit`.
-        seed: Of the split, the first weights and the batches.
+        seed: Seed of the split, the first weights and the batches.
         provenance: What the records come from, for the metadata.
         source_unit: As for :func:`fit`.
         progress: Called with the number of steps done, after each.

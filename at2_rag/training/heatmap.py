@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 from at2_rag.estimators import ScoreEstimator
 
 
@@ -20,9 +20,9 @@ def plot_coefficients(
     and negative coefficients of one size look alike.
 
     Args:
-        estimator: The coefficients.
-        path: The picture; its suffix says which format (``.png``, ``.svg``, ``.pdf``).
-        title: Above the picture.
+        estimator: The estimator whose coefficients are drawn.
+        path: Where the picture goes; its suffix says which format (``.png``, ``.svg``, ``.pdf``).
+        title: What stands above the picture.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -32,9 +32,7 @@ def plot_coefficients(
         # Not pyplot, which keeps figures of its own and wants to know of a screen.
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(
-            'plot_coefficients needs matplotlib; install it with: pip install "at2-rag[plot]"'
-        ) from error
+        raise missing_extra("plot_coefficients", "matplotlib", "plot") from error
     weights = estimator.head_weights
     layers, heads = weights.shape
     figure = Figure(figsize=(2 + 0.2 * heads, 1.5 + 0.2 * layers), layout="constrained")
@@ -53,8 +51,8 @@ def draw_coefficients(axes: Any, weights: Tensor, largest: float) -> Any:
     """Draw a heat map into axes of matplotlib, and return its image, for a colour bar.
 
     Args:
-        axes: To draw into.
-        weights: (layers, heads).
+        axes: The axes to draw into, of matplotlib.
+        weights: (layers, heads): the coefficients to draw.
         largest: The size of a coefficient that gets the strongest colour; maps that share it can
             be compared.
     """

@@ -26,7 +26,7 @@ class LocalStore:
     """A folder of this machine, or one that it shares with others.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder's path.
     """
 
     folder: Path

@@ -46,11 +46,11 @@ def make_manifest(
 
     Args:
         reader: The reader whose model is explained.
-        num_ablations: Ablations of each example.
+        num_ablations: How many random ablations each example has.
         source_unit: What a source is.
-        seed: Of the ablations.
-        copying: Whether the features of copying coefficients are among them.
-        detail: Whether attention and effects by source are.
+        seed: Seed of the ablations.
+        copying: Whether the features of copying coefficients are collected.
+        detail: Whether attention and effects by source are collected.
     """
     return {
         "format": FORMAT,

@@ -24,13 +24,14 @@ class FitMetrics:
     """What is known of a fitted estimator.
 
     Attributes:
-        training_examples: Examples that it was fitted to.
-        held_out_examples: Examples that it was measured on.
+        training_examples: How many examples the estimator was fitted to.
+        held_out_examples: How many examples it was measured on.
         held_out_is_training: Whether these are the same, for want of others.
-        statements: Statements of all examples.
-        unmoved_statements: Those of them that no ablation moved: left out of the measurements.
-        dependent_statements: Those of them that ablations made twice as likely or more.
-        fitted: How well it does on held-out examples.
+        statements: How many statements all examples have.
+        unmoved_statements: How many statements no ablation moved; they are left out of the
+            measurements.
+        dependent_statements: How many statements ablations made twice as likely or more.
+        fitted: How well the estimator does on held-out examples.
         average: How well average attention does there.
         fitted_dependent: As ``fitted``, on dependent statements alone.
         average_dependent: As ``average``, on dependent statements alone.
@@ -61,11 +62,12 @@ def measure(
     """Measure what was fitted, beside average attention, and warn if it is no better.
 
     Args:
-        training: What was learned from.
-        measured: What is measured on.
-        predictions: (statements, ablations): of what is measured.
+        training: The statements that were learned from.
+        measured: The statements that are measured on.
+        predictions: (statements, ablations): what was predicted for the statements that are
+            measured on.
         same: Whether these are the same, for want of others.
-        ridge: Strength of the ridge.
+        ridge: Strength of the ridge; ``None`` without one.
     """
     every = (training,) if same else (training, measured)
     average = measured.features[..., : training.shape.layers * training.shape.heads].mean(-1)

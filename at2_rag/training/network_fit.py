@@ -24,13 +24,13 @@ class NetworkOptions:
     """Of a network and its training.
 
     Attributes:
-        mixtures: Weightings of attention heads.
-        width: Of the hidden layers.
+        mixtures: How many weightings of the attention heads there are.
+        width: How many numbers a hidden layer has for each source.
         rounds: How often sources look at one another.
-        steps: Of AdamW.
-        learning_rate: At first; a cosine brings it to 0.
-        weight_decay: Of AdamW.
-        batch_size: Statements in a step.
+        steps: How many steps of AdamW are taken.
+        learning_rate: Learning rate of the first step; a cosine brings it to 0.
+        weight_decay: Weight decay of AdamW.
+        batch_size: How many statements a step takes.
         effect_weight: What predicting the effect of leaving out single sources counts for, beside
             predicting the order of random ablations.
     """
@@ -55,12 +55,14 @@ class _Statement:
     """One statement to learn from.
 
     Attributes:
-        attention: (2, heads, tokens, regions): the sources, then the statements of the answer.
-        owners: (regions,): passage of each source; -1 for statements.
+        attention: (2, heads, tokens, regions): attention to the sources, then to the statements of
+            the answer.
+        owners: (regions,): index of the passage of each source; -1 for statements.
         masks: (ablations, regions), 1.0 where a source was kept; 0.0 for statements.
-        order: (ablations,): ranks of the log-probabilities.
-        effects: (regions,): fall when each alone is left out, in nats.
-        known: (regions,), 1.0 where that means something.
+        order: (ablations,): ranks of the statement's log-probabilities.
+        effects: (regions,): by how much the statement's log-probability falls when each alone is
+            left out, in nats.
+        known: (regions,), 1.0 where ``effects`` means something.
         depends: Whether the ablations say anything about sources.
     """
 
@@ -88,9 +90,9 @@ def train_network(
     where effects are small.
 
     Args:
-        records: To learn from, with detail.
-        options: Sizes and training.
-        seed: Of the first weights and the batches.
+        records: The records to learn from, with detail.
+        options: How large the network is, and how it is trained.
+        seed: Seed of the first weights and the batches.
         progress: Called with the number of steps done, after each.
 
     Raises:
@@ -131,8 +133,8 @@ def predictions_of(estimator: ScoreEstimator, records: Sequence[TrainingRecord])
     """Return (statements, ablations): sums of the scores of the sources that each ablation kept.
 
     Args:
-        estimator: What scores.
-        records: With detail.
+        estimator: The estimator whose scores are compared.
+        records: The records to compare on, with detail.
     """
     found = []
     for record in records:

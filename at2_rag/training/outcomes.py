@@ -30,10 +30,10 @@ class CollectReport:
 
     Attributes:
         folder: Path or URL of the records.
-        stored: Examples that were collected.
-        resumed: Examples that had been done before.
-        skipped: Examples that there is nothing to learn from, by reason.
-        seconds: How long it took.
+        stored: How many examples were collected.
+        resumed: How many examples had been done before.
+        skipped: How many examples there is nothing to learn from, by reason.
+        seconds: How long the collection took.
     """
 
     folder: str

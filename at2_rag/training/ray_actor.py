@@ -36,12 +36,12 @@ class CollectingActor:
     Ray would wrap or retry it.
 
     Args:
-        load_reader: Loads the reader, here.
+        load_reader: Loads the reader, in the actor's process.
         out: Path or URL of the folder.
         options: What is collected.
-        threads: To compute with on the CPU.
+        threads: How many threads compute on the CPU.
         begin: Counts an example as begun, and returns how often it was.
-        attempts: How often it may be.
+        attempts: How often an example may be begun.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class CollectingActor:
         """Collect one example.
 
         Args:
-            row: ``index``, its place in the run; ``example``, pickled; ``before``, whether it was
-                there when the run began.
+            row: What is told of an example: ``index``, its place in the run; ``example``, pickled;
+                ``before``, whether it was there when the run began.
 
         Returns:
             ``result``: an ``Outcome`` or an exception, pickled.

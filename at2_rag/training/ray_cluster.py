@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, missing_extra
 
 #: CPUs that a cluster started here has beside those of the actors, for Ray's own tasks: without
 #: any, they and the actors would wait for each other. They are bookkeeping, not real ones.
@@ -36,13 +36,13 @@ class RayWorkers:
     """The actors that collect, each with a model of its own, and where they run.
 
     Attributes:
-        actors: How many; ``None`` for as many as the cluster's GPUs, or else its CPUs, suffice
-            for.
-        gpus: GPUs of each actor; ``None`` for 1 where there are GPUs, and 0 elsewhere. Half a
-            one lets two actors share it; several are for a model that is spread over them.
-        cpus: CPUs of each actor, and threads that it computes with on them.
-        address: Of a running cluster, such as ``"auto"`` for the one on this machine, or
-            ``"ray://host:10001"``; ``None`` for the one in the environment variable
+        actors: How many actors there are; ``None`` for as many as the cluster's GPUs, or else its
+            CPUs, suffice for.
+        gpus: How many GPUs each actor has; ``None`` for 1 where there are GPUs, and 0 elsewhere.
+            Half a one lets two actors share it; several are for a model that is spread over them.
+        cpus: How many CPUs each actor has, and threads that it computes with on them.
+        address: The address of a running cluster, such as ``"auto"`` for the one on this machine,
+            or ``"ray://host:10001"``; ``None`` for the one in the environment variable
             ``RAY_ADDRESS``, and without it for one of this machine alone, which is started and
             stopped.
         attempts: How often an example is begun, at most, when its actor dies over it.
@@ -76,9 +76,9 @@ class Pool:
     """How many actors there are, and what each takes.
 
     Attributes:
-        actors: How many.
-        gpus: GPUs of each.
-        cpus: CPUs of each.
+        actors: How many actors there are.
+        gpus: How many GPUs each actor has.
+        cpus: How many CPUs each actor has.
     """
 
     actors: int
@@ -90,9 +90,9 @@ def plan(workers: RayWorkers, cpus: float, gpus: float) -> Pool:
     """Return the actors for a machine or a cluster.
 
     Args:
-        workers: What was asked for.
-        cpus: That there are.
-        gpus: That there are.
+        workers: The actors that were asked for.
+        cpus: How many CPUs the cluster has.
+        gpus: How many GPUs the cluster has.
 
     Raises:
         InputError: If not one actor fits.
@@ -120,9 +120,7 @@ def import_ray() -> Any:
         import_module("ray.data")
         return import_module("ray")
     except ImportError as error:
-        raise ImportError(
-            f'The ray engine needs Ray Data; install it with: pip install "at2-rag[ray]" ({error})'
-        ) from error
+        raise missing_extra("The ray engine", "Ray Data", "ray", f" ({error})") from error
 
 
 @contextmanager

@@ -53,16 +53,17 @@ def collect_with_ray(
         load_reader: Called once by each actor, to load the reader there, such as
             ``Reader.demo`` or ``partial(Reader.from_pretrained, "org/model", dtype="bfloat16")``.
             It should put the model onto the GPU; an actor sees its own ones only.
-        examples: In a fixed order; with unique ids.
-        out: A folder that all machines share, or a URL that fsspec knows, such as
-            ``s3://bucket/run``.
+        examples: The examples, in a fixed order and with unique ids.
+        out: Where the records go: a folder that all machines share, or a URL that fsspec knows,
+            such as ``s3://bucket/run``.
         workers: How many actors, what each takes, and where; by default all of the cluster in
             ``RAY_ADDRESS``, or of this machine.
-        num_ablations: As for ``collect``, and so are all others.
-        source_unit: What is ablated.
-        seed: Of the ablations.
-        shard: (index from 0, count): do every count-th example, from the index-th on.
-        max_examples: Go through the first so many only.
+        num_ablations: How many random ablations each example has, each source kept with probability
+            ½.
+        source_unit: What a source is, and so what is ablated.
+        seed: Seed of the ablations.
+        shard: (index from 0, count), to do every count-th example, from the index-th on.
+        max_examples: How many examples to go through at most, from the first on.
         progress: Called here after every example, in the order in which they are done.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether to collect what copying coefficients are learned from as well.

@@ -40,8 +40,8 @@ class SkipRecord:
 
     Attributes:
         id: The example's id.
-        fingerprint: Of the example.
-        reason: Why.
+        fingerprint: The example's fingerprint.
+        reason: Why there is nothing to learn from the example.
         detail: What exactly was found.
     """
 
@@ -57,13 +57,13 @@ class TrainingRecord:
 
     Attributes:
         id: The example's id.
-        fingerprint: Of the example.
+        fingerprint: The example's fingerprint.
         answer: The answer that was explained.
         shape: Layers and heads of the model.
         masks: (ablations, sources), true where a source was kept.
         features: (targets, ablations, layers · heads), float32: signed attention, layer-major.
         outputs: (targets, ablations), float32: log p / (1 - p) of each statement, in logits.
-        log_probabilities: (targets, ablations), float32, in nats.
+        log_probabilities: (targets, ablations), float32: log p of each statement, in nats.
         detail: Attention and effects by source; ``None`` where they were not collected.
     """
 

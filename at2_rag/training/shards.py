@@ -44,7 +44,7 @@ class ShardFolder:
     """One folder of a run.
 
     Attributes:
-        store: Where it is kept.
+        store: Where the folder's files are kept.
     """
 
     store: Store
@@ -245,7 +245,7 @@ class Collected:
 
     Attributes:
         manifest: What the records depend on; see ``manifest.json``.
-        records: In the order of the run's examples.
+        records: What was collected, in the order of the run's examples.
         skipped: How many examples there is nothing to learn from, by reason.
     """
 
@@ -258,7 +258,7 @@ def load_collected(*folders: str | Path, on_corrupt: OnCorrupt = "error") -> Col
     """Load the folders of one run.
 
     Args:
-        folders: One, or one per shard; paths, or URLs that fsspec knows.
+        folders: The run's folder, or one per shard; paths, or URLs that fsspec knows.
         on_corrupt: ``"skip"`` to leave damaged files out with a ``CorruptRecordWarning``.
 
     Raises:

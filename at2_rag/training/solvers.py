@@ -25,10 +25,10 @@ class DescentOptions:
     """Of the paper's fit (appendix A.5).
 
     Attributes:
-        steps: Of Adam.
-        learning_rate: At first; a cosine brings it to 0.
-        batch_size: Examples in a step, with one statement each.
-        seed: Of the batches.
+        steps: How many steps of Adam are taken.
+        learning_rate: Learning rate of the first step; a cosine brings it to 0.
+        batch_size: How many examples a step takes, with one statement each.
+        seed: Seed of the batches.
     """
 
     steps: int = 1000
@@ -43,10 +43,11 @@ def descend(
     """Minimise minus the mean Pearson correlation, from uniform coefficients on (appendix A.5).
 
     Args:
-        statements: To learn from.
-        options: As in the paper by default.
-        non_negative: Set negative coefficients to 0 after each step.
-        bias: Learn beside them what any source counts for, whatever its attention.
+        statements: The statements to learn from.
+        options: How the descent is done; as in the paper by default.
+        non_negative: Whether to set negative coefficients to 0 after each step.
+        bias: Whether to learn beside the coefficients what any source counts for, whatever its
+            attention.
 
     Returns:
         (layers · heads,) coefficients, and the bias, 0 without one.
@@ -105,8 +106,8 @@ class Ridge:
     counts as one, however many statements it has, as it does in the paper's batches.
 
     Args:
-        statements: To learn from.
-        bias: Learn beside the coefficients what any source counts for.
+        statements: The statements to learn from.
+        bias: Whether to learn beside the coefficients what any source counts for.
     """
 
     def __init__(self, statements: Statements, *, bias: bool) -> None:
@@ -139,8 +140,8 @@ class Ridge:
         """Return (layers · heads,) coefficients, and the bias, 0 without one.
 
         Args:
-            strength: Of the penalty, as a share of the mean diagonal.
-            non_negative: Find the best coefficients among those of 0 and above.
+            strength: Strength of the penalty, as a share of the mean diagonal.
+            non_negative: Whether to find the best coefficients among those of 0 and above.
         """
         diagonal = self._gram.diagonal()
         penalty = torch.full_like(diagonal, strength * float(diagonal[: self._heads].mean()))
@@ -162,9 +163,9 @@ def _projected(matrix: Tensor, moment: Tensor, heads: int) -> Tensor:
     """Minimise ½ xᵀ matrix x - momentᵀ x, heads not below 0, by accelerated projected descent.
 
     Args:
-        matrix: (n, n), positive definite.
-        moment: (n,).
-        heads: How many entries, from the first, must not be negative.
+        matrix: (n, n), positive definite: the products of the features with one another.
+        moment: (n,): the products of the features with the outputs.
+        heads: How many coefficients, from the first on, must not be negative.
     """
     step = 1.0 / float(torch.linalg.eigvalsh(matrix)[-1])
     solution = torch.zeros_like(moment)

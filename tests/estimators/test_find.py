@@ -460,13 +460,11 @@ def test_a_model_that_cannot_be_recorded_is_still_refused():
 def test_python_exits_while_the_hub_hangs(tmp_path):
     """What was left behind must not be waited for."""
     code = (
-        "import time, sys, atexit\n"
         "from at2_rag.estimators.download import FetchError, HubAccess, fetch_estimator\n"
         "try:\n"
         f"    fetch_estimator({QWEN_REPO!r}, HubAccess(None, None, False, 1.0, 1.0))\n"
         "except FetchError as error:\n"
         "    print(error)\n"
-        "print(time.time(), flush=True)\n"
     )
     for trouble in ("hang", "hang at the file"):
         with running(Hub(PUBLISHED_FILE.parent, trouble)) as hub:
@@ -477,12 +475,9 @@ def test_python_exits_while_the_hub_hangs(tmp_path):
                 cwd=REPOSITORY,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=25,  # the hub hangs for 30
             )
-            ended = time.time()
-        message, at = done.stdout.splitlines()
-        assert "took longer than 1 seconds" in message
-        assert ended - float(at) < 4
+        assert "took longer than 1 seconds" in done.stdout
         assert done.returncode == 0
 
 
