@@ -163,7 +163,7 @@ class Answerer:
 
         Args:
             shown: What was asked, and the passages to show.
-            watch: Called after each step with the answer so far; what it raises ends the generation.
+            watch: Called after each step with the answer so far; what it raises ends it.
         """
         return self.engine.generate_reading(shown, self.estimator.weightings, watch)
 
