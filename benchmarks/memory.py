@@ -43,7 +43,7 @@ def _alone(bench: Bench, heads: Heads) -> Measurement:
     if reason := bench.budget.refusal(seconds):
         return Measurement("memory of scoring alone", "heads", point, skipped=reason)
     began = time.perf_counter()
-    peak = _peak(bench, {"heads": list(heads), "size": list(size[:2])})
+    peak = fresh_peak(bench, {"heads": list(heads), "size": list(size[:2])})
     values = {
         "extra MB": peak / 1e6,
         "all weights at 2 bytes, MB": 2 * scores / 1e6,
@@ -64,13 +64,13 @@ def _passes(bench: Bench, shape: Shape, size: Size) -> Iterator[Measurement]:
             why = reason or "there is no plain pass to compare with"
             yield Measurement("memory", shape.name, point, skipped=why)
             continue
-        peak = _peak(bench, {"shape": asdict(shape), "size": list(size), "method": method})
+        peak = fresh_peak(bench, {"shape": asdict(shape), "size": list(size), "method": method})
         plain = peak if plain is None else plain
         values = {"peak MB above the weights": peak / 1e6, "extra MB": (peak - plain) / 1e6}
         yield Measurement("memory", shape.name, point, values)
 
 
-def _peak(bench: Bench, spec: dict[str, Any]) -> int:
+def fresh_peak(bench: Bench, spec: dict[str, Any]) -> int:
     """Return what a fresh process measures, in bytes."""
     bench.release()
     spec |= {"device": str(bench.device), "threads": bench.threads}

@@ -156,7 +156,9 @@ def test_memory_of_scoring_alone_is_measured_in_a_fresh_process():
 
 def test_memory_of_every_method_is_that_above_a_plain_pass(monkeypatch):
     """In this process: starting five others is what takes the time."""
-    monkeypatch.setattr(memory, "_peak", lambda bench, spec: measured(spec | {"device": "cpu"}))
+    monkeypatch.setattr(
+        memory, "fresh_peak", lambda bench, spec: measured(spec | {"device": "cpu"})
+    )
     found = values_of(command.measure_memory(make_bench(replace(TOY, heads_alone=()))))
     assert set(found) == {("toy-llama", 48, 8, 1, method) for method in METHODS}
     plain = found["toy-llama", 48, 8, 1, "plain"]["peak MB above the weights"]

@@ -177,7 +177,7 @@ def collect(
     }
     workers = {"actors": actors, "gpus": gpus, "cpus": cpus, "address": address}
     if engine is Engine.ray:
-        load = partial(_load_in_actor, model, dtype.value, device, max_new_tokens)
+        load = partial(load_in_actor, model, dtype.value, device, max_new_tokens)
         run = partial(_with_ray, load, workers)
     else:
         _refuse_without_ray(workers)
@@ -214,7 +214,7 @@ def _with_ray(
         return collect_with_ray(load, examples, out, workers=RayWorkers(**workers), **arguments)
 
 
-def _load_in_actor(name: str, dtype: str, device: str, max_new_tokens: int) -> Reader:
+def load_in_actor(name: str, dtype: str, device: str, max_new_tokens: int) -> Reader:
     """Load the reader where only the actor's own GPUs are seen: onto one, or over several."""
     import torch
 

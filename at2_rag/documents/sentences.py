@@ -65,7 +65,7 @@ def sentence_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]:
     Raises:
         MissingResourceError: If the parameters for the language are not installed.
     """
-    punkt = _load_punkt(language)
+    punkt = load_punkt(language)
     spans: list[tuple[int, int]] = []
     for start, end in _pieces(text, punkt):
         if spans and spans[-1][1] == start and (match := _ATTACHED.match(text, start, end)):
@@ -100,7 +100,12 @@ def _pieces(text: str, punkt: PunktSentenceTokenizer) -> Iterator[tuple[int, int
 
 
 @cache
-def _load_punkt(language: str) -> PunktSentenceTokenizer:
+def load_punkt(language: str) -> PunktSentenceTokenizer:
+    """Return what splits texts of a language, which is loaded once.
+
+    Raises:
+        MissingResourceError: If the language is not on this machine.
+    """
     # Not at the top: nltk takes a while to import, and who only reads records needs none of it.
     from nltk.tokenize.punkt import PunktSentenceTokenizer
 

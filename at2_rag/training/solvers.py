@@ -12,10 +12,11 @@ from at2_rag.training.dataset import Statements, grouped
 
 #: Strengths of the ridge to choose from, as shares of the mean diagonal of the normal equations.
 RIDGE_STRENGTHS = tuple(10.0**exponent for exponent in range(-5, 3))
+#: How many statements a ridge takes into double precision at a time.
+ROWS = 256
 
 _LEAST_STRENGTH = 1e-9
 _TINY = torch.finfo(torch.double).tiny
-_ROWS = 256
 _PROJECTED_STEPS = 2000
 
 
@@ -56,7 +57,7 @@ def descend(
     learned = [weights, offset] if bias else [weights]
     optimizer = torch.optim.Adam(learned, lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=options.steps)
-    batches = _Batches(statements.example, options)
+    batches = Batches(statements.example, options)
     # Attention is small and counts of sources are not; one learning rate must suit both.
     counts = statements.kept_balance
     unit = float(statements.features.abs().mean() / counts.abs().mean().clamp_min(1))
@@ -76,7 +77,7 @@ def descend(
     return weights.detach(), float(offset.detach()) * unit if bias else 0.0
 
 
-class _Batches:
+class Batches:
     """Draws examples, and of each one statement."""
 
     def __init__(self, example: Tensor, options: DescentOptions) -> None:
@@ -116,8 +117,8 @@ class Ridge:
         self._heads = statements.heads
         weight = _example_weights(statements.example)
         # In pieces: in double precision the whole would be several times what is in memory now.
-        for start in range(0, len(weight), _ROWS):
-            rows = torch.arange(start, min(start + _ROWS, len(weight)))
+        for start in range(0, len(weight), ROWS):
+            rows = torch.arange(start, min(start + ROWS, len(weight)))
             self._add(statements.where(rows), weight[rows], bias)
 
     def _add(self, part: Statements, weight: Tensor, bias: bool) -> None:

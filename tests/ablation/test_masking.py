@@ -8,7 +8,7 @@ from support.comparing import check_close
 from support.golden import load_model
 
 from at2_rag import InputError
-from at2_rag.ablation.masking import AblationEffects, Ablator, _token_logits, random_masks
+from at2_rag.ablation.masking import Ablator, random_masks
 
 
 def ablator(golden, case, **options):
@@ -57,14 +57,28 @@ def test_an_ablated_source_has_no_influence(golden_llama):
     assert (kept - base).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("gap", [0.0, 30.0, 300.0, -300.0])
-def test_certain_and_impossible_tokens_stay_finite(gap):
-    logits = torch.tensor([[[gap, 0.0, 0.0]]])
-    effects = AblationEffects(_token_logits(logits, torch.tensor([0])))
-    assert float(effects.token_logits) == pytest.approx(gap - math.log(2), abs=1e-4)
-    assert math.isfinite(float(effects.logit(0, 1)))
-    assert float(effects.logit(0, 1)) == pytest.approx(float(effects.token_logits), rel=1e-6)
-    assert float(effects.log_probability(0, 1)) <= 0
+@pytest.mark.parametrize("factor", [0.0, 1.0, 30.0, 1000.0])
+def test_certain_and_impossible_tokens_stay_finite(golden_llama, factor):
+    """Against log p / (1 - p) by hand, of logits that are as many times as large."""
+    model, _ = load_model(golden_llama.folder / "model")
+    ids, start = golden_llama.cases[0]["input_ids"][:35], 30
+    model.lm_head.weight.data.mul_(factor)
+    # Behind five tokens as they come, five that the model is as sure of as it can be.
+    options = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
+    ids = model.generate(torch.tensor([ids]), min_new_tokens=5, **options)[0].tolist()
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0, start - 1 : -1].double()
+    effects = Ablator(model, ids, start, [(2, 9)]).ablate(torch.ones(1, 1))
+    wanted = torch.tensor(ids[start:])[:, None]
+    others = logits.scatter(1, wanted, -math.inf).logsumexp(1)
+    check_close(effects.token_logits[0], logits.gather(1, wanted)[:, 0] - others)
+    for token, logit in enumerate(effects.token_logits[0]):
+        check_close(effects.logit(token, token + 1), logit[None])
+        assert float(effects.log_probability(token, token + 1)) <= 0
+    assert bool(effects.logit(0, 10).isfinite())
+    if factor == 1000.0:
+        assert effects.token_logits.min() < -300
+        assert effects.token_logits.max() > 40  # 1 in double precision
 
 
 def test_out_of_memory_halves_the_batch(golden_llama, monkeypatch):

@@ -102,11 +102,11 @@ def measure(layers, heads, attention="itself"):
     if attention == "itself":
         prompt = torch.tensor([ids[:CONTEXT]])
         work["generated"] = lambda: model.generate(prompt, **options)
-        work["generated recorded"] = lambda: recorded.generate([ids[:CONTEXT]], options)
+        work["generated recorded"] = lambda: recorded.generate([ids[:CONTEXT]], weightings, options)
     # Once on little text, so that what is loaded and set up but once does not count.
     read(ids[:32])
     recorded.read(ids[:32], ids[32:64], weightings)
-    recorded.generate([ids[:32]], options)
+    recorded.generate([ids[:32]], weightings, options)
     return {name: peak_of(call) for name, call in work.items()}
 
 

@@ -23,6 +23,7 @@ from at2_rag import UnsupportedModelError, inspect_attention
 from at2_rag.attention.folds import LinearFold
 from at2_rag.attention.masks import BooleanMask, PaddingMask, PositionMask
 from at2_rag.attention.pending_rows import layers_in_cache
+from at2_rag.attention.probe import probe_model
 from at2_rag.attention.recording import RecordingLost, capture_of
 from at2_rag.model_facts import few_logits
 
@@ -83,10 +84,8 @@ def test_steps_may_wait_for_one_another(monkeypatch, name, most):
 
 def test_keys_that_the_cache_does_not_hold_are_not_held_on_to():
     llama, latent = build("llama"), build("deepseek_v3")
-    inspect_attention(llama)
-    inspect_attention(latent)
-    assert layers_in_cache(llama, capture_of(llama)._layers) == {0, 1, 2, 3}
-    assert not layers_in_cache(latent, capture_of(latent)._layers)
+    assert layers_in_cache(llama, probe_model(llama)[1]) == {0, 1, 2, 3}
+    assert not layers_in_cache(latent, probe_model(latent)[1])
 
 
 @torch.no_grad()

@@ -31,6 +31,7 @@ from at2_rag.evaluation import (
 )
 from at2_rag.evaluation.statistics import spearman
 from at2_rag.methods import AttentionMethod, LeaveOneOutMethod, RandomMethod, SurrogateMethod
+from at2_rag.worlds import HELD_OUT_SEED
 
 
 @pytest.fixture(scope="module")
@@ -411,16 +412,11 @@ def test_plots_need_matplotlib_and_a_known_ending(comparison, tmp_path, monkeypa
 
 @pytest.fixture(scope="module")
 def run():
-    """The command alone, with the errors and exit codes of the whole command line."""
-    import typer
+    """The command, with the errors and exit codes of the whole command line."""
     from typer.testing import CliRunner
 
-    from at2_rag.cli.app import _Commands
-    from at2_rag.cli.evaluate import evaluate
+    from at2_rag.cli.app import app
 
-    app = typer.Typer(cls=_Commands)
-    app.command()(evaluate)
-    app.callback()(lambda: None)
     return lambda *args: CliRunner(env={"COLUMNS": "160"}).invoke(app, ["evaluate", *args])
 
 
@@ -458,10 +454,15 @@ def test_wrong_commands_end_at_once(run, args, message):
     assert result.stdout == ""
 
 
-def test_worlds_are_not_those_trained_on():
-    from at2_rag.cli.evaluate import _examples
-
-    held_out = _examples("worlds", 3, seed=0)
-    assert [e.question for e in held_out] == [e.question for e in world_examples(2_000_000, 3)]
+def test_worlds_are_not_those_trained_on(run, demo_reader, tmp_path):
+    result = run(
+        "--data", "worlds", "--examples", "2", "--methods", "random", "--ablations", "3",
+        "--json", str(tmp_path / "c.json"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    held_out = world_examples(HELD_OUT_SEED, 2)
+    expected = compare(example_tasks(demo_reader, held_out), [RandomMethod()], num_ablations=3)
+    read = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    assert [t["text"] for t in read["targets"]] == [t.text for t in expected.targets]
     trained = {e.question for seed in range(20) for e in world_examples(seed, 20)}
     assert not trained & {e.question for e in held_out}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from at2_rag import InputError, LinearEstimator, Reader, ScoreEstimator
@@ -12,7 +12,6 @@ from at2_rag.attention.probe import AttentionShape
 from at2_rag.estimators import Calibration, Reliability
 from at2_rag.model.loading import load_demo_estimator
 from at2_rag.training import SourceDetail, TrainingRecord, calibrate
-from at2_rag.training.calibrate import _best_threshold, _Judged
 
 
 def record(index, effects, attention, earlier=0.0):
@@ -98,6 +97,10 @@ def test_what_cannot_be_calibrated_is_refused(records, message):
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=30))
 def test_no_other_threshold_has_a_higher_f1(pairs):
+    """For support; each record has a second statement, of score 0, that nothing supports."""
+    assume(any(truth for _, truth in pairs))
+    records = [record(i, [9.0 * truth], [float(score)]) for i, (score, truth) in enumerate(pairs)]
+    pairs = [*pairs, *[(0, False)] * len(pairs)]
     scores = torch.tensor([float(score) for score, _ in pairs])
     real = torch.tensor([truth for _, truth in pairs])
 
@@ -105,7 +108,7 @@ def test_no_other_threshold_has_a_higher_f1(pairs):
         said = scores >= threshold
         return 2 * int((said & real).sum()) / max(int(said.sum() + real.sum()), 1)
 
-    best = _best_threshold(_Judged(scores, real, torch.zeros(len(pairs))), 1.0)
+    best = calibrate(PLAIN, records, "sentence").supported.threshold
     assert f1(best) == max(
         f1(threshold) for threshold in [*scores.tolist(), 99.0] if threshold < 99
     )

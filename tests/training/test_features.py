@@ -40,6 +40,7 @@ def test_features_outputs_and_losses_agree_with_the_published_implementation(gol
         torch.testing.assert_close(data.features, expected, rtol=2**-11, atol=1e-5)
         expected = torch.tensor(case["training_outputs"])
         check_close(data.outputs, expected)
+        # And the losses were computed from those.
         losses = -pearson(data.features @ estimator.coefficients.flatten(), data.outputs)
         torch.testing.assert_close(losses, torch.tensor(case["pearson_losses"]), rtol=0, atol=2e-3)
         odds = torch.exp(data.outputs.double())

@@ -20,7 +20,7 @@ from at2_rag.training import (
     solvers,
 )
 from at2_rag.training.dataset import Statements, grouped
-from at2_rag.training.solvers import DescentOptions, Ridge, _Batches
+from at2_rag.training.solvers import Batches, DescentOptions, Ridge
 
 SHAPE = AttentionShape(3, 4)
 #: Three heads that matter, one of them against, and nine that do not.
@@ -96,36 +96,43 @@ def test_non_negative_keeps_the_rest(method):
     assert cosine(result, TRUE.clamp(min=0)) > 0.9
 
 
+def scaled_by_hand(records):
+    """Return what a ridge fits: (rows, heads) and (rows,), each statement centred and of size 1."""
+    features = torch.cat([r.features for r in records]).double()
+    outputs = torch.cat([r.outputs for r in records]).double()
+    features, outputs = features - features.mean(1, True), outputs - outputs.mean(1, True)
+    features = features / features.flatten(1).norm(dim=1)[:, None, None]
+    return features.flatten(0, 1), (outputs / outputs.norm(dim=1, keepdim=True)).flatten()
+
+
 def test_projected_ridge_is_the_constrained_minimum():
     """At the minimum no allowed small step goes down: the conditions of Karush, Kuhn, Tucker."""
     ridge = Ridge(Statements.of(synthetic()), bias=False)
     solution = ridge.solve(1e-3, non_negative=True)[0].double()
-    matrix = ridge._gram + 1e-3 * ridge._gram.diagonal().mean() * torch.eye(12)
-    gradient = matrix @ solution - ridge._moment
-    size = ridge._moment.abs().max()
+    features, outputs = scaled_by_hand(synthetic())
+    gram, moment = features.T @ features, features.T @ outputs
+    gradient = (gram + 1e-3 * gram.diagonal().mean() * torch.eye(12)) @ solution - moment
+    size = moment.abs().max()
     assert bool((gradient.abs()[solution > 0] < 1e-5 * size).all())
     assert bool((gradient[solution == 0] > 0).all())
     assert int((solution == 0).sum()) >= 1
 
 
 def test_ridge_agrees_with_least_squares_by_hand():
-    record = synthetic(1, statements=1, sources=14)[0]
-    coefficients, _ = Ridge(Statements.of([record]), bias=False).solve(1e-12, non_negative=False)
-    features = record.features[0].double()
-    features = features - features.mean(0)
-    outputs = record.outputs[0].double()
-    outputs = outputs - outputs.mean()
-    expected = torch.linalg.lstsq(features, outputs).solution * features.norm() / outputs.norm()
-    check_close(coefficients, expected)
+    records = synthetic(6, sources=14)
+    coefficients, _ = Ridge(Statements.of(records), bias=False).solve(1e-12, non_negative=False)
+    check_close(coefficients, torch.linalg.lstsq(*scaled_by_hand(records)).solution)
 
 
 def test_ridge_in_pieces_is_the_whole(monkeypatch):
     statements = Statements.of(synthetic(6))
     whole = Ridge(statements, bias=True)
-    monkeypatch.setattr(solvers, "_ROWS", 5)
+    monkeypatch.setattr(solvers, "ROWS", 5)
     pieces = Ridge(statements, bias=True)
-    torch.testing.assert_close(pieces._gram, whole._gram)
-    torch.testing.assert_close(pieces._moment, whole._moment)
+    for strength, non_negative in ((1e-3, False), (1.0, True)):
+        found, bias = pieces.solve(strength, non_negative=non_negative)
+        expected, expected_bias = whole.solve(strength, non_negative=non_negative)
+        check_close([*found, bias], [*expected, expected_bias])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -233,11 +240,11 @@ def test_batches_hold_each_example_once_while_there_are_enough():
     place, counts = grouped(example)
     assert place.tolist() == [0, 0, 0, 1, 2, 2]
     assert counts.tolist() == [3, 1, 2]
-    batches = _Batches(example, DescentOptions(batch_size=3))
+    batches = Batches(example, DescentOptions(batch_size=3))
     drawn = torch.stack([batches.draw() for _ in range(200)])
     assert {tuple(sorted(row)) for row in place[drawn].tolist()} == {(0, 1, 2)}
     assert set(drawn.flatten().tolist()) == set(range(6))
-    more = _Batches(example, DescentOptions(batch_size=8)).draw()
+    more = Batches(example, DescentOptions(batch_size=8)).draw()
     assert len(more) == 8
 
 
