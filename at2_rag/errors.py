@@ -15,7 +15,7 @@ class ContextOverflowError(InputError):
     """The prompt is longer than the model's context.
 
     Attributes:
-        excess: By how many tokens.
+        excess: How many tokens the prompt has too many.
     """
 
     def __init__(self, message: str, excess: int) -> None:
@@ -52,8 +52,8 @@ def missing_extra(what: str, package: str, extra: str, more: str = "") -> Missin
 
     Args:
         what: What needs it, as a sentence begins.
-        package: The package's name, or several.
-        extra: The extra of at2-rag that it comes with.
+        package: The name of the missing package, or of several.
+        extra: The extra of at2-rag that the package comes with.
         more: What else there is to say, such as another way.
     """
     return MissingExtraError(

@@ -37,8 +37,8 @@ def warn_of_plain_prompts(
     """Warn if a model's tokenizer has no chat template.
 
     Args:
-        model: The model.
-        tokenizer: Its tokenizer.
+        model: The model that the prompts are for.
+        tokenizer: The model's tokenizer.
         stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
             is called.
     """

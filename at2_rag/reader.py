@@ -46,10 +46,11 @@ class Reader:
         estimator: Coefficients for this model; ``"auto"`` for those that can be found for it,
             and any other text or path for where to load them from; ``None`` is average
             attention, with a warning.
-        settings: Defaults for all calls.
+        settings: Settings of all calls that name no others; ``None`` for the defaults of
+            :class:`Settings`.
         method: What scores the sources instead of the estimator, such as
             ``at2_rag.methods.SurrogateMethod()``; scores and ``min_score`` are in its own unit.
-        options: Single settings, by name, instead of ``settings``.
+        options: Single settings, by name, that replace those of ``settings``.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
@@ -91,13 +92,14 @@ class Reader:
         """Load a model and its tokenizer by hub id or folder.
 
         Args:
-            name: Hub id or folder.
+            name: Hub id or folder of the model.
             estimator: Coefficients, or the folder, file or hub id to load them from. ``"auto"``
                 looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and
                 at the hub where some are published for this model; it takes seconds at most,
                 and where none can be had, it is average attention, with a warning.
-            settings: Defaults for all calls.
-            options: Passed to ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
+            settings: Settings of all calls that name no others; ``None`` for the defaults of
+                :class:`Settings`.
+            options: Options for ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
                 ``device_map``, ``revision``, …).
 
         Raises:
@@ -115,7 +117,7 @@ class Reader:
         """Load the small model inside this package; it knows made-up worlds and nothing else.
 
         Args:
-            options: Settings, by name.
+            options: Settings of the reader, by name.
         """
         model, tokenizer = load_demo_model()
         return cls(model, tokenizer, load_demo_estimator(), **options)
@@ -173,8 +175,8 @@ class Reader:
             estimator: Other coefficients, or where to load them from; ``None`` keeps the reader's.
             method: Another method that scores the sources; ``"estimator"`` for none, so that the
                 estimator does; ``None`` keeps the reader's.
-            settings: Other defaults for all calls; ``None`` keeps the reader's.
-            options: Single settings, by name.
+            settings: Other settings of all calls that name none; ``None`` keeps the reader's.
+            options: Single settings, by name, that replace those of ``settings`` or the reader's.
 
         Raises:
             InputError: If an option is no setting, or cannot be used.
@@ -208,10 +210,11 @@ class Reader:
         """Answer a question from passages, with citations.
 
         Args:
-            question: The question.
+            question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
-            prune_to: Answer first as a draft, keep so many most used passages, answer again.
+            prune_to: How many passages to answer from again: those that a first draft used most;
+                ``None`` to answer once.
             options: Any of :class:`Settings`, by name; all others go to ``model.generate``.
 
         Raises:
@@ -237,10 +240,11 @@ class Reader:
         as likely as each other. Sampling draws other numbers.
 
         Args:
-            questions: Each with its passages.
-            history: Earlier chat messages, of all.
+            questions: The questions, each with its passages, best first.
+            history: Earlier chat messages, the same for all questions.
             prune_to: As for :meth:`answer`.
-            options: As for :meth:`answer`, of all; ``max_batch_tokens`` bounds a batch.
+            options: As for :meth:`answer`, the same for all questions; ``max_batch_tokens`` bounds
+                a batch.
 
         Raises:
             InputError: If an argument cannot be used; before any question is answered.
@@ -270,7 +274,7 @@ class Reader:
         The model runs in a thread of its own; closing the generator stops it and waits for it.
 
         Args:
-            question: The question.
+            question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
             prune_to: As for :meth:`answer`; the draft is not yielded.
@@ -314,12 +318,13 @@ class Reader:
         """Cite an answer from anywhere, as if this model had given it.
 
         Args:
-            question: The question.
-            passages: The passages.
+            question: What the answer is an answer to.
+            passages: The passages that the answer may go back to; never changed.
             answer: The answer's text, read in one pass. Thoughts of a reasoning model may stand
                 before it, within their markers.
-            thoughts: The thoughts, if they are not in ``answer``.
-            history: Earlier chat messages.
+            thoughts: What was thought before the answer; ``None`` if it is in ``answer``, or
+                nothing was.
+            history: Earlier chat messages, each with ``role`` and ``content``.
             options: Any of :class:`Settings`, by name.
 
         Raises:
@@ -390,12 +395,13 @@ class Reader:
         """Draft an answer and keep what it used.
 
         Args:
-            question: The question.
+            question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
-            top_k: Number of passages (or sentences) to keep.
-            min_share: Keep those with at least this share of all positive scores instead.
-            unit: Drop whole passages, or sentences within them.
-            history: Earlier chat messages.
+            top_k: How many passages (or sentences) to keep; this or ``min_share`` is given.
+            min_share: Least share of all positive scores with which a passage (or sentence) is
+                kept, above 0 and at most 1; this or ``top_k`` is given.
+            unit: What is kept or dropped: whole passages, or sentences within them.
+            history: Earlier chat messages, each with ``role`` and ``content``.
             options: As for :meth:`answer`.
 
         Raises:

@@ -16,7 +16,7 @@ class Sections(Generic[T]):
 
     Attributes:
         items: All items, in order.
-        places: Which of them each section has, by its name.
+        places: Which of the items each section has, by the section's name.
     """
 
     items: tuple[T, ...]
@@ -27,7 +27,7 @@ class Sections(Generic[T]):
         """Return sections in the order in which they are given.
 
         Args:
-            sections: The items of each, by its name; any of them may be empty.
+            sections: The items of each section, by its name; any of them may be empty.
         """
         items: list[T] = []
         places = {}

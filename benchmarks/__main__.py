@@ -53,9 +53,9 @@ def run(bench: Bench, sections: Sequence[str], stem: Path | None) -> list[Measur
     """Measure some sections; what is done is printed and kept at once.
 
     Args:
-        bench: The run.
-        sections: Their names.
-        stem: Where the results go; ``None`` for nowhere.
+        bench: What all sections share: the device, the models, and the limits.
+        sections: Names of the sections to measure, in order.
+        stem: Path of the results without a suffix; ``None`` to keep none.
     """
     conditions = {**describe(bench.device), "profile": bench.profile.name}
     measurements: list[Measurement] = []

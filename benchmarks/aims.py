@@ -14,12 +14,12 @@ class Aim:
     """A ratio, within one run, that is to be reached.
 
     Attributes:
-        text: What it is.
-        section: Where it is measured.
-        point: At which points, by name; all others of the point are free.
-        value: What is compared, or how to compute it from the measured values.
-        limit: With what.
-        at_least: Whether more is better.
+        text: What the aim is called in the tables.
+        section: Name of the section that measures the aim's value.
+        point: The points that the aim is about, by name; all others of a measurement are free.
+        value: Name of the value that is compared, or how to compute it from the measured ones.
+        limit: The number that the value is compared with.
+        at_least: Whether the value is to be the limit or more; else the limit or less.
     """
 
     text: str
@@ -53,7 +53,7 @@ def aims(headline: str) -> tuple[Aim, ...]:
     """Return all aims.
 
     Args:
-        headline: ``"scoring"`` or ``"paired"``: which of the two times counts.
+        headline: Which of the two times counts, ``"scoring"`` or ``"paired"``.
     """
     at_64 = {"context": 4096, "answer": 64, "batch": 1}
     at_256 = {**at_64, "answer": 256}

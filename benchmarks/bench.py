@@ -22,11 +22,12 @@ class Bench:
     """One run of benchmarks.
 
     Attributes:
-        profile: What to measure.
-        device: Where.
-        budget: How long.
-        memory_limit: Most memory of one measurement, in bytes, as estimated beforehand.
-        threads: Of torch on the CPU.
+        profile: What is measured, and at which sizes.
+        device: The device that is measured on.
+        budget: How long the run and each measurement may take.
+        memory_limit: How much memory one measurement may take at most, in bytes, as estimated
+            beforehand.
+        threads: How many threads torch computes with on the CPU.
     """
 
     profile: Profile

@@ -19,8 +19,8 @@ class Budget:
     """The time that a run may take.
 
     Args:
-        total: Of the whole run, in seconds.
-        point: Of one measurement with all its rounds, in seconds.
+        total: How long the whole run may take, in seconds.
+        point: How long one measurement with all its rounds may take, in seconds.
     """
 
     def __init__(self, total: float, point: float) -> None:

@@ -78,7 +78,7 @@ def full_logit_ablations(task: AttributionTask, masks: Tensor) -> Tensor:
     """Ablate the plain way: a pass for each ablation, with the logits of every token.
 
     Args:
-        task: What to ablate.
+        task: The answer to ablate, with its sources.
         masks: (ablations, sources), true where a source is kept.
 
     Returns:

@@ -62,10 +62,11 @@ def score_sources(
     """Return (answer tokens, sources) scores of equal pieces of the context.
 
     Args:
-        estimator: What the tables were made for.
-        tables: (weightings, answer tokens, keys).
-        context: Tokens of the prompt.
-        sources: How many pieces.
+        estimator: The estimator that the tables were made for.
+        tables: (weightings, answer tokens, keys): weighted attention of each answer token to each
+            key.
+        context: How many tokens the prompt has.
+        sources: How many pieces to cut the prompt into.
     """
     edges = [context * i // sources for i in range(sources + 1)]
     spans = tuple(pairwise(edges))

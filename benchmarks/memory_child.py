@@ -88,7 +88,8 @@ def measured(spec: dict[str, Any]) -> int:
     """Return the peak that is asked for, in bytes.
 
     Args:
-        spec: ``device`` and ``size``; ``shape`` and ``method`` of a pass, or ``heads`` alone.
+        spec: What to measure, by name: ``device`` and ``size``; ``shape`` and ``method`` of a pass,
+            or ``heads`` alone.
     """
     device = torch.device(spec["device"])
     return of_pass(spec, device) if "method" in spec else of_scoring(spec, device)

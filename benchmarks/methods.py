@@ -27,9 +27,9 @@ class Size(NamedTuple):
     """How much text.
 
     Attributes:
-        context: Tokens of the prompt.
-        answer: Tokens of the answer.
-        batch: Texts in one pass.
+        context: How many tokens the prompt has.
+        answer: How many tokens the answer has.
+        batch: How many texts one pass has.
     """
 
     context: int
@@ -52,11 +52,11 @@ class Passes:
     """One model and one text, to be gone through in several ways.
 
     Attributes:
-        model: The model.
+        model: The model that the text is run through.
         ids: (batch, tokens): prompt and answer without its last token.
-        size: Of the text.
-        dense: Coefficients of all heads.
-        sparse: The same where most are 0.
+        size: How much text there is.
+        dense: Random coefficients, none of which is 0.
+        sparse: Random coefficients, most of which are 0.
     """
 
     model: PreTrainedModel

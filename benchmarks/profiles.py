@@ -13,21 +13,23 @@ class Profile:
     """What to measure.
 
     Attributes:
-        name: Its name.
-        models: The models, in this order.
-        scoring: Sizes by urgency: all models' first ones come before anyone's second ones.
+        name: What the profile is called on the command line.
+        models: The models to measure, in this order.
+        scoring: Sizes at which scoring is measured, by urgency: all models' first ones come before
+            anyone's second ones.
         memory: Sizes of whole passes whose peak memory is measured.
         heads_alone: Heads whose scoring alone is measured, time and memory of it.
-        size_alone: At which size.
+        size_alone: Size at which scoring alone is measured.
         recording: Sizes at which generating is measured.
-        collection: (passages of the example, ablations of it).
-        growth: Sizes to go through, by what is varied; the others stay at ``growth_base``.
-        growth_base: The sizes that stay.
-        passages: Of a question that is pruned.
-        questions: Asked at once.
-        rounds: How often each thing is measured, where time allows.
-        total_seconds: Of the run.
-        point_seconds: Of one measurement.
+        collection: How many passages the collected example has, and how many ablations.
+        growth: Sizes to go through, by the name of the one that is varied; the others stay at
+            ``growth_base``.
+        growth_base: Sizes that stay while another one is varied, by name.
+        passages: How many passages the question has that is pruned.
+        questions: How many questions are asked at once.
+        rounds: How often each thing is measured at most, where time allows.
+        total_seconds: How long the whole run may take, in seconds.
+        point_seconds: How long one measurement may take, in seconds.
     """
 
     name: str
@@ -114,9 +116,10 @@ def of(name: str, models: tuple[Shape, ...] | None, device: str) -> Profile:
     """Return a profile for some models and a kind of device.
 
     Args:
-        name: The profile's name.
-        models: Instead of its own. On a GPU, an 8B model joins its own ones.
-        device: ``"cpu"`` or ``"cuda"``; on the latter, all are in bfloat16.
+        name: Name of the profile, as on the command line.
+        models: Models to measure instead of the profile's own; ``None`` for these, which an 8B
+            model joins on a GPU.
+        device: Kind of device, ``"cpu"`` or ``"cuda"``; on the latter, all models are in bfloat16.
     """
     profile = PROFILES[name]
     if device != "cuda":

@@ -12,9 +12,9 @@ class Measurement:
     """One line of a table.
 
     Attributes:
-        section: What kind of measurement it is.
-        model: The model's shape.
-        point: What it was measured at, by name.
+        section: Name of the section that the measurement is part of.
+        model: Name of the model's shape, or of what else was measured.
+        point: What was varied and how it was set, by name.
         values: What was measured, by name; units are in the names.
         skipped: Why there are no values; empty if there are.
     """

@@ -22,9 +22,9 @@ def by_eager_attention(
 
     Args:
         model: The model, with eager attention.
-        ids: (B, T).
+        ids: (B, T): token ids of prompt and answer.
         first_row: Position of the query that predicts the answer's first token.
-        coefficients: (L, H).
+        coefficients: (L, H): what the attention of each head counts for.
 
     Returns:
         (B, R, T): weighted attention.
@@ -52,10 +52,10 @@ def by_hidden_states(
     repeated for each query head, and all weights are held at once in the model's type.
 
     Args:
-        model: The model.
+        model: The model that the hidden states are from.
         states: What :func:`saved_hidden_states` returned.
         first_row: Position of the query that predicts the answer's first token.
-        coefficients: (L, H).
+        coefficients: (L, H): what the attention of each head counts for.
 
     Returns:
         (B, R, T): weighted attention.

@@ -17,8 +17,8 @@ def as_markdown(
 
     Args:
         conditions: What the run was measured on, by name.
-        measurements: What was measured.
-        headline: As for :func:`benchmarks.aims.aims`.
+        measurements: Everything that was measured, or skipped.
+        headline: Which of the two times counts, as for :func:`benchmarks.aims.aims`.
     """
     rows = [{"condition": name, "": value} for name, value in conditions.items()]
     parts = ["# Benchmarks\n", table(rows), "## Aims\n", aims_table(measurements, headline)]
@@ -41,10 +41,10 @@ def save(
     """Write ``stem.json`` and ``stem.md``.
 
     Args:
-        stem: Folder and name.
+        stem: Path of both files without a suffix.
         conditions: What the run was measured on, by name.
-        measurements: What was measured so far.
-        headline: As for :func:`benchmarks.aims.aims`.
+        measurements: Everything that was measured so far, or skipped.
+        headline: Which of the two times counts, as for :func:`benchmarks.aims.aims`.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     content = {**conditions, "measurements": [m.to_dict() for m in measurements]}

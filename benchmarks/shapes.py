@@ -16,16 +16,16 @@ class Shape:
     """The shape of a decoder, and what it costs to run.
 
     Attributes:
-        name: As in ``--models``.
+        name: What the shape is called, as in ``--models``.
         family: ``"llama"`` or ``"qwen2"``, transformers' model type.
-        layers: Layers, all with attention.
-        hidden: Width of the hidden states.
-        heads: Query heads of a layer.
-        kv_heads: Key-value heads of a layer.
-        intermediate: Width of the feed-forward part.
-        vocabulary: Tokens of the vocabulary.
+        layers: How many layers there are, all with attention.
+        hidden: How many numbers a hidden state has.
+        heads: How many query heads a layer has.
+        kv_heads: How many key-value heads a layer has.
+        intermediate: How many numbers there are within a feed-forward layer.
+        vocabulary: How many tokens the model knows.
         tied: Whether the output embeddings are the input ones.
-        dtype: Of the weights, by torch's name.
+        dtype: Number format of the weights, by torch's name.
     """
 
     name: str
@@ -116,10 +116,10 @@ def random_estimator(layers: int, heads: int, zeros: float = 0.0, seed: int = 0)
     """Return random coefficients whose magnitudes sum to 1.
 
     Args:
-        layers: Layers of the model.
-        heads: Heads of each.
+        layers: How many layers the model has.
+        heads: How many heads each layer has.
         zeros: Share of the heads whose coefficient is 0; at least one head counts.
-        seed: Of the coefficients.
+        seed: Which coefficients are drawn; the same seed draws the same ones.
     """
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn(layers * heads, generator=generator)

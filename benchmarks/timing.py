@@ -33,9 +33,9 @@ class Account:
     """Where the time of some work went, in seconds.
 
     Attributes:
-        total: All of it.
-        passes: In the model's forward passes.
-        heard: In the library's recorder, within these.
+        total: How long all of the work took.
+        passes: How long the model's forward passes took.
+        heard: How long the library's recorder took, within the passes.
         calls: How often the recorder was called.
     """
 
@@ -126,9 +126,9 @@ def record_batch(
     """Read several texts in one recorded pass.
 
     Args:
-        model: The model.
-        estimator: Its first weighting is used.
-        ids: (batch, tokens), without padding.
+        model: The model that reads the texts.
+        estimator: The estimator whose first weighting is used.
+        ids: (batch, tokens): token ids of texts without padding.
         first_row: Position of the first query that is wanted.
 
     Returns:
@@ -146,8 +146,8 @@ class ScoringAlone:
     """The library's scoring without a model around it: queries and keys are random.
 
     Args:
-        heads: What there is to score.
-        device: Where everything is.
+        heads: How many layers and heads to score, and of which width and type.
+        device: The device that queries and keys are on.
     """
 
     def __init__(self, heads: Heads, device: torch.device) -> None:
@@ -184,7 +184,7 @@ class ScoringAlone:
         """Score every layer, all with the same queries and keys.
 
         Returns:
-            (weightings, batch, answer, keys), on the CPU.
+            (weightings, batch, answer, keys): weighted attention, on the CPU.
         """
         rows, keys = query.shape[2], key.shape[2]
         fold = LinearFold(estimator.weightings, keys - rows, rows, keys)

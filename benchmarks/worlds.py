@@ -45,8 +45,8 @@ def random_reader(model: PreTrainedModel) -> Reader:
     """Return a reader with random coefficients and the demo reader's tokenizer.
 
     Args:
-        model: With a vocabulary that is larger than the tokenizer's, it can read, but what it
-            writes has no text.
+        model: A model of random weights. With a vocabulary that is larger than the tokenizer's, it
+            can read, but what it writes has no text.
     """
     config = model.config
     estimator = random_estimator(config.num_hidden_layers, config.num_attention_heads)

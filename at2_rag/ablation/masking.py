@@ -62,9 +62,9 @@ class Ablator:
     Attributes:
         model: The reader's model.
         ids: Token ids of prompt and answer.
-        prompt_length: Tokens of the prompt.
+        prompt_length: How many tokens come before the answer.
         sources: Token range of each source in ``ids``.
-        byte_limit: Bound on the logits of one batch.
+        byte_limit: Bound on the logits of one batch of ablations, in bytes.
     """
 
     model: PreTrainedModel
@@ -136,9 +136,9 @@ def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, tokens: int
     """Return how many texts, at least 1, to run at a time.
 
     Args:
-        byte_limit: Bound on their logits, in bytes.
-        model: The model.
-        rows: How many tokens of each have logits that are wanted.
+        byte_limit: Bound on the logits of one batch of texts, in bytes.
+        model: The model that the texts are run on.
+        rows: How many tokens of each text have logits that are wanted.
         tokens: How many tokens the longest text has.
     """
     texts = byte_limit // (4 * vocabulary_size(model) * rows)
@@ -178,10 +178,10 @@ def answer_token_logits(
     """Run several texts that end in the same answer.
 
     Args:
-        model: The model.
+        model: The model that the texts are run on.
         tokens: (texts, tokens): prompt and answer without its last token.
         visible: (texts, tokens): 0 at tokens that no other may attend to, else 1.
-        positions: (texts, tokens).
+        positions: (texts, tokens): position of each token; 0 at padding.
         answer: Token ids of the answer.
 
     Returns:
@@ -204,8 +204,8 @@ def _token_logits(logits: Tensor, targets: Tensor) -> Tensor:
     """Return log p / (1 - p) of the targets: their logit less that of all others together.
 
     Args:
-        logits: (ablations, answer tokens, vocabulary).
-        targets: (answer tokens,).
+        logits: (ablations, answer tokens, vocabulary): the model's logits.
+        targets: (answer tokens,): token ids of the answer.
     """
     index = targets.expand(len(logits), -1)[..., None]
     wanted = logits.gather(-1, index)[..., 0].double()

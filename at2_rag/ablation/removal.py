@@ -55,7 +55,8 @@ class ShorterPrompts:
     Attributes:
         maker: Makes the prompt, whole or not.
         shown: Indices of the passages that the whole prompt shows, in order.
-        sources: What can be left out of them and of the maker's other documents, in order.
+        sources: What can be left out of the shown passages and of the maker's other documents, in
+            order.
         answer: The answer where it was tokenized together with the prompt, without white space
             around it; empty where the model went on from the prompt's tokens.
     """
@@ -152,9 +153,9 @@ class RemovalAblator:
     Attributes:
         model: The reader's model.
         ids: Token ids of prompt and answer; those of the answer are never changed.
-        prompt_length: Tokens of the prompt.
+        prompt_length: How many tokens come before the answer.
         prompts: Makes the prompt without some sources.
-        byte_limit: Bound on the logits of one batch.
+        byte_limit: Bound on the logits of one batch of ablations, in bytes.
     """
 
     model: PreTrainedModel
@@ -207,8 +208,8 @@ def logits_behind(
     """Run one answer behind several prompts, padded to the longest.
 
     Args:
-        model: The model.
-        prompts: Token ids of each.
+        model: The model that the answer is run on.
+        prompts: Token ids of each prompt.
         answer: Token ids of the answer.
 
     Returns:

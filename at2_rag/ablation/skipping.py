@@ -30,9 +30,9 @@ class Packed(NamedTuple):
     """Several texts without their masked tokens, padded on the left to the longest.
 
     Attributes:
-        tokens: (texts, tokens).
+        tokens: (texts, tokens): token ids; at padding, those of masked tokens.
         visible: (texts, tokens): 0 at padding and at masked tokens that had to stay, else 1.
-        positions: (texts, tokens): where each token was.
+        positions: (texts, tokens): where each token was in the whole text; 0 at padding.
     """
 
     tokens: Tensor
@@ -44,9 +44,9 @@ def pack(tokens: Tensor, visible: Tensor, first_row: int) -> Packed:
     """Leave masked tokens out.
 
     Args:
-        tokens: (tokens,).
+        tokens: (tokens,): token ids of the whole text.
         visible: (texts, tokens): 0 at masked tokens, else 1.
-        first_row: From this position on, all tokens stay, since their logits are wanted.
+        first_row: Position from which on all tokens stay, since their logits are wanted.
     """
     stays = visible.bool()
     stays[:, first_row:] = True

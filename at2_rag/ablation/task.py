@@ -27,7 +27,8 @@ class AttributionTask:
     Attributes:
         model: The model that answers.
         ids: Token ids of prompt and answer.
-        prompt_length: Tokens before the answer: the prompt, and thoughts if there are any.
+        prompt_length: How many tokens come before the answer: the prompt's, and those of thoughts
+            if there are any.
         sources: Token range of each source in ``ids``.
         targets: Range of answer tokens of each target, counted from the answer's first token.
         answer: The answer with its citations; its statements are the targets.
@@ -55,8 +56,9 @@ class AttributionTask:
         """Return what ablates this task's sources.
 
         Args:
-            byte_limit: Bound on the logits of one batch.
-            by: Masking their tokens out of attention, or removing their text.
+            byte_limit: Bound on the logits of one batch of ablations, in bytes.
+            by: Whether sources are masked out of attention, or their text is removed from the
+                prompt.
 
         Raises:
             InputError: If there is no such way, or the prompt's text is not known.
@@ -97,7 +99,7 @@ class AttributionTask:
 
         Args:
             regions: Token ranges in ``ids``, such as earlier targets.
-            byte_limit: Bound on the logits of one batch.
+            byte_limit: Bound on the logits of one batch of ablations, in bytes.
         """
         every = (*self.sources, *regions)
         return Ablator(self.model, self.ids, self.prompt_length, every, byte_limit)

@@ -19,9 +19,9 @@ class ShorterPromptsAndThoughts:
     out of them, its tokens are. The prompt's sources come before those in the thoughts.
 
     Attributes:
-        prompts: Makes the prompt anew.
+        prompts: Makes the prompt anew with only some of its sources.
         written: Tokens between prompt and response: the thoughts with the markers around them.
-        places: Range of these tokens of each source in the thoughts.
+        places: Which of the tokens in ``written`` each source in the thoughts has.
     """
 
     prompts: ShorterPrompts

@@ -28,8 +28,8 @@ class Evidence:
 
     Attributes:
         numbers: Numbers of the citations left out together.
-        drop: Log-probability of the statement with all sources less that without these, in nats;
-            negative if the statement becomes more likely.
+        drop: Log-probability of the statement with all sources less that without those left out, in
+            nats; negative if the statement becomes more likely.
     """
 
     numbers: tuple[int, ...]
@@ -65,9 +65,10 @@ class VerifiedStatement:
     """A statement and the evidence for its citations.
 
     Attributes:
-        statement: The statement.
-        together: All its cited sources left out at once; ``None`` if it cites none.
-        alone: Each of them left out alone, in the order of the citations.
+        statement: The statement whose citations are put to the test.
+        together: What leaving out all of the statement's cited sources at once does; ``None`` if it
+            cites none.
+        alone: What leaving out each cited source alone does, in the order of the citations.
     """
 
     statement: Statement
@@ -114,7 +115,7 @@ def verify(
 
     Args:
         task: The answer, read by the model, with the sources that the citations point to.
-        statements: Its statements with their citations.
+        statements: The answer's statements with their citations.
         by: Whether sources are masked out of attention, or their text removed from the prompt.
 
     Raises:
@@ -172,8 +173,8 @@ class _Groups:
     Attributes:
         sources: Which region each source is, by its place in the passages.
         sentences: The thoughts' statements and the answer's, in the order of their regions.
-        regions: Which region each of these sentences is.
-        first: Which of them is the answer's first statement.
+        regions: Which region each of ``sentences`` is.
+        first: Which of ``sentences`` is the answer's first statement.
     """
 
     sources: Mapping[tuple[int, int, int], int]

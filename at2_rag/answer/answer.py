@@ -23,25 +23,25 @@ class Answer:
     All indices, ids and offsets refer to the passages that the caller passed, also after pruning.
 
     Attributes:
-        question: The question.
-        text: The answer, without white space around it. Of a reasoning model it is the response;
-            empty if the model did not come to it.
+        question: The question that was answered.
+        text: The answer's text, without white space around it. Of a reasoning model it is the
+            response; empty if the model did not come to it.
         passages: The caller's passages, all of them; behind them, told apart by their ``kind``,
             what else holds sources: the conversation, by ``source_kinds``, and the thoughts.
-        statements: One per sentence of the answer.
+        statements: One statement for each sentence of the answer, with its citations.
         attribution: The scores behind the citations.
         kept: Indices of the passages that the model saw, in their order.
         dropped: Indices of the passages left out because they did not fit the context.
         draft: The first answer, from all passages, where passages were pruned.
         truncated: Whether the answer stopped at ``max_new_tokens``.
-        prompt_tokens: Tokens of the prompt.
-        answer_tokens: Tokens that the model wrote, those of its thoughts included.
-        model: Name of the model.
+        prompt_tokens: How many tokens the prompt had.
+        answer_tokens: How many tokens the model wrote or read, those of thoughts included.
+        model: Name of the model that wrote or read the answer.
         estimator: Kind of the score estimator; ``"uniform"`` is average attention.
-        settings: What it was answered or cited with.
-        history: The earlier chat messages.
-        thoughts: What a reasoning model thought before; ``None`` if nothing.
-        given_start: Where the text begins in the one that :meth:`Reader.attribute` was given, in
+        settings: The settings that the question was answered with, or the answer cited.
+        history: Earlier messages of the chat that the question belongs to.
+        thoughts: What a reasoning model thought before it answered; ``None`` if nothing.
+        given_start: Where the answer begins in the text that :meth:`Reader.attribute` was given, in
             characters; ``None`` for an answer that the model itself gave.
     """
 

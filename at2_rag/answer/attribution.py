@@ -24,17 +24,19 @@ class Attribution:
     coefficient-weighted attention summed over the source's tokens (paper, section 3.2). Unitless.
 
     Attributes:
-        sources: What was scored.
-        scores: (sources, answer tokens), float32, on the CPU.
-        passage_scores: (passages, answer tokens): whole passages with their titles, one row for
-            each of the answer's passages; zero for those the model did not see.
+        sources: The pieces of passages and other documents that were scored.
+        scores: (sources, answer tokens), float32, on the CPU: how much each token leans on each
+            source.
+        passage_scores: (passages, answer tokens): how much each token leans on each whole passage
+            with its title, one row for each of the answer's passages; zero for those the model did
+            not see.
         token_spans: Characters of the answer that each answer token stands for.
-        answer_length: Characters of the answer.
+        answer_length: How many characters the answer has.
         statements: Characters [start, end) of each statement of the answer.
         statement_scores: (statements, answer tokens): how much each token leans on each statement
             that ended before it; zero for others, and where no estimator scored them.
         thought_scores: (sentences of the thoughts, answer tokens): how much each token leans on
-            each of them; without rows where nothing was thought before.
+            each sentence of the thoughts; without rows where nothing was thought before.
     """
 
     sources: tuple[Source, ...]

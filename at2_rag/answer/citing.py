@@ -26,9 +26,9 @@ class Cited:
     """An answer's statements and thoughts with their citations.
 
     Attributes:
-        statements: Of the answer.
-        attribution: The scores behind their citations.
-        thoughts: What was thought before; ``None`` if nothing was.
+        statements: The answer's statements with their citations.
+        attribution: The scores behind the statements' citations.
+        thoughts: What was thought before the answer, with citations; ``None`` if nothing was.
     """
 
     statements: tuple[Statement, ...]
@@ -52,12 +52,13 @@ def cite(
     apart.
 
     Args:
-        text: The answer.
-        attribution: Its scores.
-        passages: What the sources are pieces of.
+        text: The text of the answer.
+        attribution: How much each token of the answer leans on each source.
+        passages: The passages and other documents that the sources are pieces of.
         settings: How many citations, from which score on, and whether they are inherited.
-        calibration: From which score on a citation is real, for these sources.
-        thoughts: What was thought before, scored, to be cited.
+        calibration: The scores from which on a citation is real, for these sources; ``None`` if
+            nobody has measured them.
+        thoughts: What was thought before the answer, scored, to be cited; ``None`` if nothing was.
     """
     citer = _Citer(passages, settings, calibration)
     thought: tuple[Statement, ...] = ()
@@ -113,9 +114,9 @@ class _Citer:
         """Cite every statement of a text.
 
         Args:
-            text: The text.
-            attribution: Its scores.
-            thoughts: Statements of what was thought before it.
+            text: The text whose statements are cited.
+            attribution: How much each token of the text leans on each source.
+            thoughts: Statements of what was thought before the text, with their citations.
         """
         done: list[Statement] = []
         for span in attribution.statements:
@@ -158,10 +159,10 @@ class _Citer:
         """Return which sources of a group are cited, strongest first.
 
         Args:
-            group: Indices of its sources.
-            scores: (sources,): of all.
-            tokens: Of the statement.
-            best: The highest score of all.
+            group: Indices of the sources to choose from.
+            scores: (sources,): how much the statement leans on each source, of the group or not.
+            tokens: How many tokens the statement has.
+            best: The highest score of any source, of the group or not.
         """
         settings, calibration = self.settings, self.calibration
         own = scores[group]

@@ -19,9 +19,9 @@ class Saved:
     """What pruning left out, before and after.
 
     Attributes:
-        passages: Passages shown to the model.
-        sentences: Sentences in them.
-        tokens: Tokens of the whole prompt.
+        passages: How many passages were shown to the model, and how many are kept.
+        sentences: How many sentences the shown passages have, and how many the kept ones.
+        tokens: How many tokens the whole prompt has, before and after.
     """
 
     passages: tuple[int, int]
@@ -34,11 +34,12 @@ class Pruned:
     """Passages that an answer used.
 
     Attributes:
-        passages: Those kept, in the caller's order; texts shortened if sentences were dropped.
-        kept: Index of each among the passages that the caller passed.
-        scores: Score of each, by the draft; unitless.
-        spans: For each, the characters kept of the original text, in order.
-        saved: What was left out.
+        passages: The passages that were kept, in the caller's order; texts shortened if sentences
+            were dropped.
+        kept: Index of each kept passage among those that the caller passed.
+        scores: How much the draft used each kept passage; unitless.
+        spans: Which characters of its original text each kept passage has left, in order.
+        saved: How much there was before pruning, and how much is left.
         draft: The answer that the scores come from.
     """
 
@@ -55,8 +56,9 @@ class PruneRule:
     """How much to keep: the ``top_k`` highest, or all with a share of at least ``min_share``.
 
     Attributes:
-        top_k: Number of passages (or sentences) to keep.
-        min_share: Share of the sum of all positive scores, above 0 and at most 1.
+        top_k: How many passages (or sentences) to keep; ``None`` to go by ``min_share``.
+        min_share: Least share of all positive scores with which a passage (or sentence) is kept,
+            above 0 and at most 1; ``None`` to go by ``top_k``.
         unit: What is kept or dropped: whole passages, or sentences within them.
     """
 
@@ -105,8 +107,8 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
 
     Args:
         draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
-        maker: Makes the prompts of its request.
-        rule: How much to keep.
+        maker: Makes the prompts of the draft's request.
+        rule: How much to keep, and whether of passages or of sentences.
 
     Raises:
         InputError: If more sentences are to be kept than there are.

@@ -13,14 +13,14 @@ class Citation:
     """A statement of the answer, tied to a source.
 
     Attributes:
-        number: As shown in the text; one number per distinct source, 1 first.
+        number: The source's number, as shown in the text; one number per distinct source, 1 first.
         start: First character of the statement in the answer's text.
         end: One past the statement's last character.
         passage_index: Index among the answer's passages: those that the caller passed, and behind
             them what else holds sources.
-        passage_id: That passage's id.
-        title: That passage's title.
-        url: That passage's address.
+        passage_id: The cited passage's id; ``None`` if it has none.
+        title: The cited passage's title; ``None`` if it has none.
+        url: Where the cited passage came from; ``None`` if it does not say.
         source_start: First character of the source in the passage's text.
         source_end: One past the source's last character.
         text: Exactly ``passages[passage_index].text[source_start:source_end]``.
@@ -28,7 +28,8 @@ class Citation:
             an inherited citation, how much the statement leaned on the one it came through.
         via: Index of the earlier statement of the same text that this one leans on and inherits
             the citation from; ``None`` for a source that the statement itself goes back to.
-        via_thought: Index of the thought that a statement of the response inherits it from.
+        via_thought: Index of the thought that a statement of the response inherits the citation
+            from; ``None`` for any other citation.
         kind: What the source is a piece of: ``"passage"``, ``"thought"``, ``"message"``,
             ``"tool"`` or ``"system"``.
     """
@@ -69,9 +70,10 @@ class Statement:
 
     Attributes:
         text: Exactly ``answer.text[start:end]``.
-        start: First character in the answer's text.
-        end: One past the last character.
-        citations: Strongest first; inherited ones behind the statement's own.
+        start: First character of the statement in the answer's text.
+        end: One past the statement's last character in the answer's text.
+        citations: What the statement goes back to, strongest first; inherited citations behind its
+            own, and those of thoughts behind all others.
         supported: Whether the passages made the model say it, by a calibrated threshold or
             because it leans on a supported statement; ``None`` while no threshold has been
             calibrated, as with average attention.

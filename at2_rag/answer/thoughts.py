@@ -15,13 +15,15 @@ class Thoughts:
     """What a reasoning model thought before it responded.
 
     Attributes:
-        text: The thoughts, without the markers and white space around them.
-        statements: One per sentence, with citations of what it goes back to.
-        attribution: The scores behind these citations; its answer is the thoughts.
-        finished: Whether the model came to their end; if not, there is no response.
-        given_start: Where the text begins in the one that it was given in, the ``thoughts`` or the
-            ``answer`` of :meth:`Reader.attribute`, in characters; ``None`` for what the model
-            itself thought.
+        text: The text of the thoughts, without the markers and white space around them.
+        statements: One statement for each sentence of the thoughts, with citations of what it goes
+            back to.
+        attribution: The scores behind the thoughts' citations; what it calls the answer is the
+            thoughts.
+        finished: Whether the model came to the end of the thoughts; if not, there is no response.
+        given_start: Where the thoughts begin in the text that they were given in, the ``thoughts``
+            or the ``answer`` of :meth:`Reader.attribute`, in characters; ``None`` for what the
+            model itself thought.
     """
 
     text: str

@@ -32,10 +32,10 @@ class Answerer:
     """A model that answers, and what its answers are cited with.
 
     Attributes:
-        engine: Model and tokenizer.
-        estimator: What attention is weighted by and scored with.
-        settings: Defaults for all questions.
-        method: What scores the sources instead, if not ``None``.
+        engine: The model that answers, with its tokenizer.
+        estimator: What attention is weighted by, and sources are scored with.
+        settings: Settings of all questions that bring none of their own.
+        method: What scores the sources instead of the estimator; ``None`` for the estimator.
     """
 
     engine: Engine
@@ -53,9 +53,10 @@ class Answerer:
         """Return what was asked.
 
         Args:
-            question: The question.
-            passages: The caller's passages.
-            history: Earlier chat messages.
+            question: What the model is to answer.
+            passages: What the caller wants the question answered from; a string is a passage's
+                text.
+            history: Earlier messages of the chat, each with ``role`` and ``content``.
             options: Settings, and options of ``model.generate``, by name.
 
         Raises:
@@ -81,8 +82,9 @@ class Answerer:
         """Have the model answer, twice if passages are to be pruned.
 
         Args:
-            request: What was asked.
-            prune_to: Answer first as a draft, keep so many most used passages, answer again.
+            request: The question, with its passages and settings.
+            prune_to: How many passages to answer from again: those that a first draft used most;
+                ``None`` to answer once.
             watch: Follows the answer; of a draft it is told the steps only. What it raises ends
                 the generation.
 
@@ -102,7 +104,8 @@ class Answerer:
         """Have the model answer several at a time, each twice if passages are to be pruned.
 
         Args:
-            requests: What was asked; all with the same settings and options of generation.
+            requests: The questions, with their passages; all with the same settings and options of
+                generation.
             prune_to: As for :meth:`complete`.
 
         Raises:
@@ -134,8 +137,8 @@ class Answerer:
         """Have the model draft an answer, and keep what it used.
 
         Args:
-            request: What was asked.
-            rule: What to keep.
+            request: The question, with its passages and settings.
+            rule: How much to keep, and whether of passages or of sentences.
 
         Raises:
             InputError: If there are not so many passages to keep.
@@ -148,9 +151,10 @@ class Answerer:
         """Have the model read an answer that is given.
 
         Args:
-            shown: What was asked, without options of generation, and the passages to show.
+            shown: The question without options of generation, and which of its passages to show.
             answer: The answer's text; a reasoning model's with markers and thoughts, or without.
-            thoughts: Thoughts that are not in it.
+            thoughts: What was thought before the answer; ``None`` if it is in the answer's text, or
+                nothing was.
 
         Raises:
             InputError: If there are options of generation, or there is no text.
@@ -163,7 +167,7 @@ class Answerer:
 
         Args:
             shown: What was asked, and the passages to show.
-            watch: Called after each step with the answer so far; what it raises ends the generation.
+            watch: Called after each step with the answer so far; what it raises ends it.
         """
         return self.engine.generate_reading(shown, self.estimator.weightings, watch)
 

@@ -28,7 +28,7 @@ class Line(Generic[T]):
     """What a piece of work hands its results to.
 
     Args:
-        deliver: Takes each result, and the end, to the other side.
+        deliver: Takes each result to the other side, and at last how the work ended.
     """
 
     def __init__(self, deliver: Callable[[T | _End], None]) -> None:
@@ -77,7 +77,8 @@ def in_background(work: Callable[[Line[T]], None]) -> Generator[T, None, None]:
     Closing the generator tells the work to end, and waits until it has.
 
     Args:
-        work: Called in a thread of its own, once the generator is started.
+        work: Hands its results to the line; called in a thread of its own, once the generator is
+            started.
     """
     results: SimpleQueue[T | _End] = SimpleQueue()
     line: Line[T] = Line(results.put)
@@ -100,7 +101,8 @@ async def in_async_background(work: Callable[[Line[T]], None]) -> AsyncGenerator
     Closing the generator tells the work to end, and waits until it has.
 
     Args:
-        work: Called in a thread of its own, once the generator is started.
+        work: Hands its results to the line; called in a thread of its own, once the generator is
+            started.
     """
     loop = asyncio.get_running_loop()
     results: asyncio.Queue[T | _End] = asyncio.Queue()

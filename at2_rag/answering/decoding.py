@@ -21,10 +21,10 @@ class DecodedAnswer:
     """An answer as text, without white space around it.
 
     Attributes:
-        text: The text.
-        spans: Characters [start, end) of each token, which together cover the text. Tokens that
-            each hold some bytes of one character all stand for that character. Starts never
-            decrease; special tokens stand for nothing and have empty spans.
+        text: What all tokens say together.
+        spans: Characters [start, end) of the text that each token stands for, which together cover
+            it. Tokens that each hold some bytes of one character all stand for that character.
+            Starts never decrease; special tokens stand for nothing and have empty spans.
     """
 
     text: str
@@ -88,8 +88,8 @@ def incremental_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span
 
     Args:
         decode: Returns the text of token ids.
-        ids: Token ids.
-        raw: The text of all of them.
+        ids: Token ids, in the order in which they were written.
+        raw: The text of all token ids together.
     """
     reaches: list[Span] = []
     window, read = 0, 0  # tokens [window, read) give the left context
@@ -114,8 +114,8 @@ def prefix_spans(decode: Decode, ids: Sequence[int], raw: str) -> list[Span]:
 
     Args:
         decode: Returns the text of token ids.
-        ids: Token ids.
-        raw: The text of all of them.
+        ids: Token ids, in the order in which they were written.
+        raw: The text of all token ids together.
     """
     prefixes = (decode(ids[: index + 1]) for index in range(len(ids)))
     return _spans_between((_reach(prefix, raw) for prefix in prefixes), len(raw))

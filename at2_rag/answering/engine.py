@@ -29,7 +29,7 @@ class Unfinished:
 
     Attributes:
         maker: What made the prompt of the request.
-        prompt: The prompt.
+        prompt: The prompt that the model goes on from, as text and tokens.
         progress: What the model has written so far.
     """
 
@@ -43,8 +43,9 @@ class Unfinished:
         """Return the answer's first tokens, as they will be in the finished reading.
 
         Args:
-            tokens: How many of all that was written.
-            statements: Characters of each statement of the response that has ended within them.
+            tokens: How many of the tokens written so far to take, from the first on.
+            statements: Characters of each statement of the response that has ended within these
+                tokens.
             places: Which tokens are thoughts and response; ``None`` without thoughts.
         """
         if places is not None:
@@ -61,7 +62,7 @@ class Shown:
     """A request, and which of its passages the model is to see.
 
     Attributes:
-        request: What was asked.
+        request: The question, with its passages and settings.
         passages: Indices of the passages to show, in order.
     """
 
@@ -79,7 +80,7 @@ class Engine:
     """A recorded model with its tokenizer.
 
     Attributes:
-        recorded: The model.
+        recorded: The model, whose attention is folded while it runs.
         tokenizer: The model's tokenizer.
     """
 
@@ -92,7 +93,7 @@ class Engine:
         """Have the model write an answer.
 
         Args:
-            shown: What was asked, and the passages to show.
+            shown: The question, and which of its passages to show.
             weightings: (weightings, layers, heads): what attention is weighted by.
             watch: Called after each step with the answer so far, or with ``None`` where the steps
                 cannot be followed; what it raises ends the generation.
@@ -117,8 +118,8 @@ class Engine:
         """Have the model write several answers at a time.
 
         Args:
-            asked: What was asked, all with the same settings and options of generation, and the
-                passages to show of each.
+            asked: The questions, and which passages of each to show; all with the same settings and
+                options of generation.
             weightings: (weightings, layers, heads): what attention is weighted by.
 
         Raises:
@@ -149,10 +150,11 @@ class Engine:
         """Have the model read an answer in one pass.
 
         Args:
-            shown: What was asked, and the passages to show.
+            shown: The question, and which of its passages to show.
             weightings: (weightings, layers, heads): what attention is weighted by.
             answer: The answer's text; a reasoning model's with markers and thoughts, or without.
-            thoughts: What was thought before it.
+            thoughts: What was thought before the answer; ``None`` if it is in the answer's text, or
+                nothing was.
 
         Raises:
             InputError: If there is no text, or thoughts of a model that has no markers for them.
@@ -199,7 +201,7 @@ def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> W
 
     Args:
         maker: What made the prompt of the request.
-        prompt: The prompt, with the text behind it.
+        prompt: The prompt with the text behind it, as text and tokens.
         text: The text behind it, without a space that separates the two.
         first: Index of the text's first token.
     """

@@ -17,8 +17,8 @@ def attribution_task(model: PreTrainedModel, reading: Reading, answer: Answer) -
     The thoughts are a part of what comes before the answer (section 2.3).
 
     Args:
-        model: The model that wrote or read it.
-        reading: What the pass left behind.
+        model: The model that wrote the answer, or read it.
+        reading: What the pass over prompt and answer left behind.
         answer: The reading's answer, with its citations.
     """
     layout, response = reading.layout, reading.written.response

@@ -14,8 +14,10 @@ class Given:
     White space that they begin with is not read, so they can begin before it.
 
     Attributes:
-        answer: Where the answer's first character is.
-        thoughts: Where the first character is of the text that the thoughts stand in.
+        answer: Where the answer begins in the text that is read, in characters; below 0 if before
+            it.
+        thoughts: Where the text that holds the thoughts begins in the text that is read, in
+            characters; below 0 if before it.
     """
 
     answer: int
@@ -27,8 +29,9 @@ class GivenText:
     """An answer from a caller, and what was thought before it.
 
     Attributes:
-        answer: The answer; a reasoning model's with markers and thoughts, or without.
-        thoughts: Thoughts that are not in it, if there are any.
+        answer: The answer's text; a reasoning model's with markers and thoughts, or without.
+        thoughts: What was thought before the answer; ``None`` if it is in the answer's text, or
+            nothing was.
     """
 
     answer: str
@@ -50,7 +53,8 @@ class GivenText:
         """Return where answer and thoughts lie in what :meth:`behind` returns.
 
         Args:
-            written: How thoughts are written behind the prompt.
+            written: How thoughts are written behind the prompt; ``None`` for a model that does not
+                think.
         """
         lead = _leading_space(self.answer)
         if written is None or self._holds_thoughts(written):

@@ -25,7 +25,8 @@ class Layout:
             ``thoughts``, which has a single document if thoughts are sources, else none.
         document_tokens: Token range of each document, of passages with their titles; (0, 0) for
             those not shown.
-        sources: What is scored, in the sections ``prompt`` and ``thoughts``.
+        sources: The pieces of documents that are scored, in the sections ``prompt`` and
+            ``thoughts``.
         source_tokens: Token range of each source.
         said: Token range of each sentence that was written, in the sections ``thoughts`` and
             ``response``.
@@ -45,9 +46,9 @@ class Layout:
 
         Args:
             maker: What made the prompt.
-            prompt: The prompt.
+            prompt: The prompt as text and tokens.
             prompt_length: How many tokens the prompt has.
-            written: What was written behind it.
+            written: What the model wrote behind the prompt, or read there.
         """
         told, settings = maker.request.documents, maker.request.settings
         thoughts = _thoughts_as_documents(written.thoughts, settings)
@@ -79,7 +80,8 @@ class Layout:
         The thoughts come before the response, and are sources of it from its first sentence on.
 
         Args:
-            sentences: How many sentences come before it, those of the thoughts counted.
+            sentences: How many sentences come before the one that is scored, those of the thoughts
+                counted.
         """
         thought = sentences >= len(self.said["thoughts"]) > 0
         documents = self.documents.until("thoughts" if thought else "conversation")
@@ -145,7 +147,7 @@ def _document_tokens(prompt: EncodedPrompt, documents: int) -> list[Span]:
     """Return the range of the prompt's tokens that each document has, passages title and all.
 
     Args:
-        prompt: The prompt.
+        prompt: The prompt as text and tokens.
         documents: How many passages and other documents there are, shown or not.
     """
     places = {place.index: place for place in (*prompt.places, *prompt.others)}

@@ -30,12 +30,14 @@ class Reading:
 
     Attributes:
         maker: What made the prompt of the request.
-        prompt: The prompt; with what follows it where that was tokenized with it.
+        prompt: The prompt as text and tokens; with what follows it where that was tokenized with
+            it.
         prompt_length: How many tokens the prompt has.
-        written: Thoughts and response.
+        written: Thoughts and response, as text and tokens.
         attention: Attention of all tokens written, folded with an estimator's weightings.
         truncated: Whether the model stopped at the longest length.
-        given: Where what was read had been given; ``None`` for what the model wrote.
+        given: Where the texts that a caller gave begin in what was read; ``None`` for what the
+            model wrote.
     """
 
     maker: PromptMaker
@@ -61,7 +63,7 @@ class Reading:
 
         Args:
             model: The model's name.
-            estimator: What the attention was folded for.
+            estimator: The estimator that the attention was folded for.
         """
         request, prompt = self.request, self.prompt
         cited = self.cited(list(self.scores(estimator)), estimator)
@@ -93,7 +95,7 @@ class Reading:
         :attr:`TokenScores.statements` has one more column each time.
 
         Args:
-            estimator: What the attention was folded for.
+            estimator: The estimator that the attention was folded for.
             begin: Index of the first sentence to score, those of the thoughts counted.
         """
         attention = self.attention
@@ -110,8 +112,8 @@ class Reading:
         """Return thoughts and statements with their citations, and the scores behind them.
 
         Args:
-            scores: What :meth:`scores` yielded, all of it.
-            estimator: What scored it.
+            scores: All that :meth:`scores` yielded, from the first sentence on.
+            estimator: The estimator that the scores are from.
         """
         settings, joined = self.request.settings, _joined(scores)
         return cite(
@@ -171,12 +173,13 @@ def _attribution(
     """Put an estimator's scores of a text together with what they are scores of.
 
     Args:
-        text: What is attributed.
-        sources: What was scored.
-        by_source: (tokens, sources).
-        by_passage: (tokens, documents).
+        text: The text whose tokens were scored.
+        sources: The pieces of documents that were scored.
+        by_source: (tokens, sources): how much each token leans on each source.
+        by_passage: (tokens, documents): how much each token leans on each whole document.
         own: (tokens, statements of the text so far): how much each token leans on each of them.
-        thoughts: (tokens, sentences of the thoughts before the text).
+        thoughts: (tokens, sentences of the thoughts before the text): how much each token leans on
+            each of these sentences.
     """
     # A statement can lean on what was said before it, not on itself.
     before = torch.zeros_like(own)

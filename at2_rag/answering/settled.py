@@ -31,9 +31,9 @@ def settled_tokens(
     Decoders that find a run of bytes unfinished unwrite all characters in it.
 
     Args:
-        tokenizer: Whose ids they are.
-        ids: An answer so far.
-        special: Ids that stand for no text.
+        tokenizer: The tokenizer that the ids are from.
+        ids: Token ids of an answer so far.
+        special: Token ids that stand for no text.
     """
     count = len(ids)
     while count and (ids[count - 1] in special or _is_byte(tokenizer, ids[count - 1])):
@@ -57,7 +57,7 @@ class SettledSentences:
     spaces, behind their own full stops, at the next letter.
 
     Args:
-        language: As Punkt names it.
+        language: The language of the text, as Punkt names it.
 
     Attributes:
         spans: Characters of each settled sentence.
@@ -76,7 +76,7 @@ class SettledSentences:
         """Take in the text so far.
 
         Args:
-            text: Begins with what was read before, and with no white space.
+            text: The text so far; it begins with what was read before, and with no white space.
         """
         self._end_lines(text)
         line = text[self._line :]

@@ -43,9 +43,9 @@ class AnswerWriter:
     all events come at the end.
 
     Args:
-        line: Takes the events.
-        answerer: What the answer is cited with.
-        language: Whose sentences to find, as Punkt names it.
+        line: Takes the events to whoever listens.
+        answerer: Has the model, and what the answer is cited with.
+        language: The language of the answer, as Punkt names it.
     """
 
     def __init__(self, line: Line[Event], answerer: Answerer, language: str) -> None:
@@ -157,7 +157,7 @@ def write_events(
     """Return what answers a question, and hands each event to a line as soon as it is settled.
 
     Args:
-        answerer: What answers.
+        answerer: Answers the question, and cites the answer.
         request: Returns what was asked; called when the answer is begun.
         prune_to: As for :meth:`Answerer.complete`; the draft is not handed over.
     """

@@ -26,7 +26,7 @@ def find_thoughts(
 
     Args:
         tokenizer: The model's tokenizer.
-        ids: What the model wrote.
+        ids: Token ids of all that the model wrote.
         written: How thoughts are written behind the prompt.
     """
     decoded = decode_all(tokenizer, ids)
@@ -67,7 +67,8 @@ class ThoughtFollower:
         """Return which tokens are thoughts and response; ``None`` if there are no thoughts.
 
         Args:
-            ids: What the model has written so far; each time, what came before and more.
+            ids: Token ids of what the model has written so far; each time, those from before and
+                more.
         """
         if self._format is None:
             return None
@@ -89,7 +90,7 @@ class ThoughtFollower:
         """Return how many of the newest tokens may be a piece of the sign that ends the thoughts.
 
         Args:
-            newest: The newest tokens, more than the sign has.
+            newest: Token ids of the newest tokens, more of them than the sign has.
         """
         assert self._format is not None
         decoded, end = decode_all(self._tokenizer, newest), self._format.end

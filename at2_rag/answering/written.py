@@ -18,11 +18,11 @@ class WrittenText:
     """A stretch of what a model wrote.
 
     Attributes:
-        first: Index of its first token among all that the model wrote.
-        text: What it says, without white space around it.
-        spans: Characters of the text that each of its tokens stands for.
-        statements: Characters of each of its sentences.
-        start: Where it begins in the text that was read behind a prompt, in characters; ``None``
+        first: Index of the text's first token among all that the model wrote.
+        text: What the tokens say, without white space around it.
+        spans: Characters of the text that each token stands for.
+        statements: Characters of each sentence of the text.
+        start: Where the text begins in all that was read behind a prompt, in characters; ``None``
             where the model wrote it.
     """
 
@@ -53,9 +53,9 @@ class Written:
     """All that a model wrote behind a prompt.
 
     Attributes:
-        ids: Token ids, those of markers around thoughts included.
-        response: The response; empty if the model did not come to it.
-        thoughts: The thoughts; ``None`` if there are none.
+        ids: Token ids of all that was written, those of markers around thoughts included.
+        response: The response, as text and tokens; empty if the model did not come to it.
+        thoughts: The thoughts, as text and tokens; ``None`` if there are none.
         finished: Whether the thoughts came to their end.
     """
 
@@ -76,8 +76,8 @@ def decode_written(
 
     Args:
         tokenizer: The model's tokenizer.
-        ids: What the model wrote.
-        language: Whose sentences to find, as Punkt names it.
+        ids: Token ids of all that the model wrote.
+        language: The language of what the model wrote, as Punkt names it.
         places: Which tokens are thoughts and response; ``None`` without thoughts.
         statements: Characters of the response's sentences, where they are known already.
     """
@@ -113,8 +113,8 @@ def encoded_written(
     Args:
         ids: Token ids of what stands behind the prompt.
         offsets: Characters of the text that each token stands for.
-        text: What stands behind the prompt.
-        language: Whose sentences to find, as Punkt names it.
+        text: The text that stands behind the prompt.
+        language: The language of the text, as Punkt names it.
         places: Which characters are thoughts and response; ``None`` without thoughts.
     """
 

@@ -249,7 +249,7 @@ def mask_of(handed: Tensor | BlockMask | None, positions: PositionMask) -> Mask:
     Args:
         handed: ``None``; booleans or additive floats of shape (B or 1, H or 1, Q, at least K);
             (B, at least K), false or zero at padding; or flex attention's mask.
-        positions: What is in sight where that does not say it.
+        positions: What is in sight by positions alone, where ``handed`` does not say it.
     """
     if handed is None:
         return positions

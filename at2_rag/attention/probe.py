@@ -31,7 +31,7 @@ def probe_model(model: PreTrainedModel) -> tuple[AttentionShape, dict[int, int]]
     """Make a model's attention recordable, and check it layer by layer.
 
     Returns:
-        Its shape, and the index of each attention layer by the identity of its module.
+        The model's shape, and the index of each attention layer by the identity of its module.
 
     Raises:
         UnsupportedModelError: If its weights cannot be had exactly.

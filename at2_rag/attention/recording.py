@@ -68,7 +68,8 @@ class AttentionCapture:
             fold: What takes in the weights as they come.
             first_row: Absolute position of the first query that is wanted.
             byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
-            stepwise: Whether it is a generation with a cache, whose steps may wait for one another.
+            stepwise: Whether the passes are those of a generation with a cache, whose steps may
+                wait for one another.
 
         Raises:
             RecordingLost: From within the model's pass, if its cache cannot be followed.

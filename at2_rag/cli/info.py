@@ -23,14 +23,15 @@ class ModelInfo:
     """What is known of a model.
 
     Attributes:
-        model: As it was named.
-        architecture: The class that its configuration names.
-        supported: Whether its attention can be recorded exactly.
-        reason: Why not.
-        layers: Layers with attention.
-        heads: Heads in each.
-        context_length: Longest input in tokens.
-        estimator: Where learned coefficients for it are; ``None`` if none are known.
+        model: Hub id or folder of the model, as it was given.
+        architecture: The class that the model's configuration names.
+        supported: Whether the model's attention can be recorded exactly.
+        reason: Why the model's attention cannot be recorded exactly; ``None`` if it can.
+        layers: How many layers have attention; ``None`` if it cannot be recorded.
+        heads: How many heads each layer has; ``None`` if their attention cannot be recorded.
+        context_length: How many tokens the longest input has; ``None`` if the configuration does
+            not say.
+        estimator: Where learned coefficients for the model are; ``None`` if none are known.
     """
 
     model: str

@@ -36,12 +36,12 @@ def load_reader(
 
     Args:
         name: Hub id or folder of the model, or ``demo``.
-        dtype: Number format of the weights.
-        device: Where to put them; ``auto`` for a GPU if there is one.
-        estimator: Path or hub id; ``auto`` for whichever can be found, told in a note; ``none``,
-            or ``None``, for average attention. The demo reader has its own, which is meant by
-            ``auto`` and by ``None``.
-        settings: Of the reader, by name.
+        dtype: Number format of the model's weights.
+        device: Where to put the model; ``auto`` for a GPU if there is one.
+        estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found, told
+            in a note; ``none``, or ``None``, for average attention. The demo reader has its own,
+            which is meant by ``auto`` and by ``None``.
+        settings: Settings of the reader, by name.
 
     Raises:
         At2Error: If the model cannot be loaded or is not supported.

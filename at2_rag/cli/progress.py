@@ -41,8 +41,8 @@ def resumable_progress(
     whether it had been done before.
 
     Args:
-        verb: What is done to examples.
-        total: How many there are, if that is known.
+        verb: What is done to the examples, to stand before the bar.
+        total: How many examples there are, if that is known.
     """
     columns = (
         TextColumn(verb),

@@ -90,8 +90,8 @@ def passage_list(answer: Answer, numbers: Sequence[int]) -> Table:
     """Return the answer's passages with what it cites highlighted, and the uncited ones dim.
 
     Args:
-        answer: The answer.
-        numbers: What to number each of its passages.
+        answer: The answer whose passages are listed.
+        numbers: Which number to put before each of the answer's passages.
     """
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", style="dim")

@@ -30,7 +30,7 @@ class _Page(HTMLParser):
     """Collects the text of paragraphs and headers.
 
     Attributes:
-        lines: What was found, in order.
+        lines: The text of each paragraph or header found, in order.
     """
 
     def __init__(self) -> None:

@@ -17,13 +17,13 @@ class TrainingExample:
     """One question to ask with its passages.
 
     Attributes:
-        id: Unique among the examples of a run; its random ablations depend on it.
-        question: The question.
-        passages: The passages.
+        id: A name that is unique among the examples of a run; the random ablations depend on it.
+        question: What the model is asked.
+        passages: What the question is to be answered from.
         answer: The answer to explain; ``None`` for the model's own, greedily decoded.
         history: Earlier chat messages, each with ``role`` and ``content``.
-        system: System prompt; ``None`` for the reader's.
-        prompt: Prompt template; ``None`` for the reader's.
+        system: System prompt for this example; ``None`` for the reader's.
+        prompt: Prompt template for this example; ``None`` for the reader's.
     """
 
     id: str

@@ -41,13 +41,15 @@ def load(
     Args:
         name: One of :data:`NAMES`, or the hub's id of one.
         split: ``"train"``, ``"validation"`` or ``"test"``, as far as the data set has it.
-        limit: Most examples; ``None`` for all. A larger limit only adds to the examples.
-        seed: Of the random order; ``None`` for the order of the rows.
+        limit: How many examples to load at most; ``None`` for all. A larger limit only adds to the
+            examples.
+        seed: Which random order the rows are read in; the same seed gives the same order. ``None``
+            for the order that they have.
         path: A JSON or JSON lines file with rows as the hub has them, instead of the hub.
         config: The hub's configuration instead of the usual one, such as ``"v1.1"``.
         passages_needed: Whether to leave out what a data set for thought attribution has without a
             passage. A model that thinks has sources all the same.
-        datasets_options: Passed to ``datasets.load_dataset``: ``revision``, ``streaming``, ….
+        datasets_options: Options for ``datasets.load_dataset``: ``revision``, ``streaming``, ….
 
     Raises:
         InputError: If an argument cannot be used, or no example is left.
@@ -77,13 +79,13 @@ def load_thoughts(
     """Load what to think about, with the paper's prompts and filters (appendix A.3.2).
 
     Args:
-        name: A data set for thought attribution.
-        split: As for :func:`load`, and so are the others.
-        limit: Most examples.
-        seed: Of the random order.
-        path: A local file.
-        config: The hub's configuration.
-        datasets_options: Passed to ``datasets.load_dataset``.
+        name: Name or hub id of a data set for thought attribution.
+        split: As for :func:`load`.
+        limit: As for :func:`load`.
+        seed: As for :func:`load`.
+        path: As for :func:`load`.
+        config: As for :func:`load`.
+        datasets_options: As for :func:`load`.
 
     Raises:
         InputError: If an argument cannot be used, or no example is left.

@@ -35,14 +35,14 @@ class HubDataset(Generic[Example]):
     """A data set of the hub.
 
     Attributes:
-        name: What it is called here.
-        repository: What the hub calls it.
-        parse: Makes an example of a row; ``None`` for a row to leave out.
-        splits: The hub's split by the name it has here.
+        name: What the data set is called here.
+        repository: What the hub calls the data set.
+        parse: Makes an example of a row; returns ``None`` for a row to leave out.
+        splits: What the hub calls each split, by what the split is called here.
         configs: The hub's configurations to read, one after the other.
-        shuffle_buffer: Rows to shuffle at a time, for a set that is too large to download whole;
-            ``None`` for one that is not.
-        training_rows: Rows to draw for training from the only split, the others being for
+        shuffle_buffer: How many rows to shuffle at a time, for a data set that is too large to
+            download whole; ``None`` for one that is not.
+        training_rows: How many rows to draw for training from the only split, the others being for
             validation; ``None`` where the hub has separate splits.
     """
 

@@ -14,7 +14,7 @@ class Row:
     """One row, or one record inside a row.
 
     Attributes:
-        fields: Values by name, as the hub has them.
+        fields: What each field of the row holds, by name, as the hub has them.
         dataset: Name of the data set, which ids begin with.
         index: What a row without an id of its own is called in its data set.
         path: What leads to this record inside its row, such as ``"document."``.

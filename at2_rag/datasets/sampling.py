@@ -20,11 +20,12 @@ class Selection:
     """Rows that are wanted.
 
     Attributes:
-        split: Name of the split.
-        seed: Of the random order; ``None`` for the order of the rows.
-        path: A local file instead of the hub.
-        config: The hub's configuration instead of the usual ones.
-        options: Passed to ``datasets.load_dataset``.
+        split: Name of the split to read.
+        seed: Which random order the rows are read in; the same seed gives the same order. ``None``
+            for the order that they have.
+        path: A local file to read instead of the hub; ``None`` for the hub.
+        config: The hub's configuration to read instead of the usual ones; ``None`` for these.
+        options: Options for ``datasets.load_dataset``, by name.
     """
 
     split: str

@@ -20,9 +20,9 @@ class Placed(NamedTuple):
     """One row as it was found.
 
     Attributes:
-        place: Where it is, for messages.
-        name: What it is called in its data set if it has no id.
-        value: The row itself.
+        place: Where the row is, for messages.
+        name: What the row is called in its data set if it has no id.
+        value: The row itself, as it was parsed.
     """
 
     place: str
@@ -35,10 +35,10 @@ class Table:
     """Rows that can be had in any order.
 
     Attributes:
-        rows: The rows.
+        rows: Every row, as it was parsed.
         label: What the table is called in messages.
-        prefix: What the names of its rows begin with.
-        lines: Line number of each row, in a file that has one a line.
+        prefix: What the names of the table's rows begin with.
+        lines: Line number of each row, in a file that has one a line; ``None`` for any other table.
     """
 
     rows: Sequence[Any]
@@ -60,9 +60,9 @@ def parsed_rows(
     """Yield what is made of each row, without those of which nothing is.
 
     Args:
-        rows: As they were found.
+        rows: The rows, each with where it was found.
         dataset: Name of the data set.
-        parse: Makes something of a row; ``None`` for a row to leave out.
+        parse: Makes something of a row; returns ``None`` for a row to leave out.
 
     Raises:
         FileFormatError: If a row is bad; with its place.
@@ -105,10 +105,10 @@ class HubSplit:
     """One split of a data set on the hub.
 
     Attributes:
-        repository: The data set's id.
-        config: Its configuration; ``None`` for the only one.
-        split: The hub's name of the split.
-        options: Passed to ``datasets.load_dataset``.
+        repository: What the hub calls the data set.
+        config: Which configuration of the data set to read; ``None`` for the only one.
+        split: What the hub calls the split.
+        options: Options for ``datasets.load_dataset``, by name.
     """
 
     repository: str
@@ -130,9 +130,10 @@ class HubSplit:
         """Go through the split without downloading it first.
 
         Args:
-            prefix: As for a table.
-            seed: Of the order; ``None`` for the hub's own.
-            shuffle_buffer: Rows to shuffle at a time.
+            prefix: What the names of the rows begin with.
+            seed: Which random order the rows come in; the same seed gives the same order. ``None``
+                for the hub's own.
+            shuffle_buffer: How many rows to shuffle at a time.
         """
         rows = self._load(streaming=True)
         if seed is not None:

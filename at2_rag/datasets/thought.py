@@ -26,9 +26,9 @@ class ThoughtExample:
     sources lie in its passages.
 
     Attributes:
-        id: Unique among the examples of one data set.
+        id: A name that is unique among the examples of one data set.
         question: The question, with its options if it has some.
-        passage: What the question is about.
+        passage: What the question is about; ``None`` for a question by itself.
         template: How passage and question become one message; unused without a passage.
     """
 

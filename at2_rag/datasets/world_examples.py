@@ -21,10 +21,11 @@ def world_examples(
     """Return questions about generated worlds, for the model to answer itself.
 
     Args:
-        seed: The same seed gives the same examples; a larger ``count`` only adds to them.
-        count: How many.
+        seed: Which worlds and questions are drawn; the same seed gives the same examples, and a
+            larger ``count`` only adds to them.
+        count: How many examples to return.
         num_passages: Fewest and most passages of an example.
-        hops: Kinds of questions to draw from: facts that an answer needs, 1 or 2, or
+        hops: Which kinds of questions to draw from: by how many facts an answer needs, 1 or 2, or
             ``"unanswerable"``.
 
     Raises:

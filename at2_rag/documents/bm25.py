@@ -23,9 +23,9 @@ def best_by_bm25(question: str, passages: Sequence[Passage], keep: int) -> list[
     occurs in any) are kept in the order given.
 
     Args:
-        question: What will be asked.
+        question: What will be asked of the passages.
         passages: The passages to choose from.
-        keep: How many to keep.
+        keep: How many passages to keep.
 
     Returns:
         The indices of the best ``keep`` passages in their original order; all of them where
@@ -47,8 +47,8 @@ def order_by_bm25(question: str, passages: Sequence[Passage]) -> list[int]:
     Titles count as text. Passages that score the same stay in the order given.
 
     Args:
-        question: What will be asked.
-        passages: The passages.
+        question: What will be asked of the passages.
+        passages: The passages to put in order.
     """
     scores = _scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
     return [int(index) for index in np.argsort(-scores, kind="stable")]

@@ -29,10 +29,11 @@ class Conversation:
     """What is said around the user's message.
 
     Attributes:
-        history: The other messages.
-        system: System prompt, first of all messages.
-        place: Index in ``history`` of the message that the user's message is put in place of; at
-            its end, behind it.
+        history: The messages of the chat, in order; the one at ``place`` is the user's, if it is
+            among them.
+        system: System prompt, first of all messages; ``None`` for none.
+        place: Index in ``history`` of the message that the user's message takes the place of; how
+            many messages there are, where it comes behind them all.
     """
 
     history: tuple[Message, ...]
@@ -51,10 +52,10 @@ class Conversation:
         message is that one.
 
         Args:
-            question: The question.
+            question: What the user asks.
             history: Earlier messages, each with ``role`` and ``content``, and with anything else
                 that a chat template looks at.
-            system: System prompt.
+            system: System prompt, to come first of all messages; ``None`` for none.
 
         Raises:
             InputError: If a message is malformed.

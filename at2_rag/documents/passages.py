@@ -19,11 +19,11 @@ class Passage:
 
     Attributes:
         text: The passage itself; every offset in a citation refers to it.
-        title: Shown to the model above the text, and cited with it.
+        title: What the passage is called: shown to the model above the text, and cited with it.
         id: The caller's own identifier; unique among the passages of one call.
         url: Where the passage came from; never shown to the model.
         metadata: Anything else the caller wants to keep with the passage.
-        kind: What it is. A caller's own are all ``"passage"``; readers make the others, as
+        kind: What the text is. A caller's own are all ``"passage"``; readers make the others, as
             ``source_kinds`` says.
     """
 
@@ -44,7 +44,7 @@ def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tu
     """Turn strings into passages and check that there is something to read.
 
     Args:
-        passages: The caller's.
+        passages: The caller's passages; a string is the text of one.
         needed: Whether there must be something to read in them. There need not be where a chat's
             messages or the system prompt are sources as well.
 

@@ -56,7 +56,7 @@ def sentence_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]:
 
     Args:
         text: The text to split; may be empty.
-        language: Whose abbreviations to know: English, or a language of nltk's data that is
+        language: The language whose abbreviations are known: English, or one of nltk's data that is
             installed (see `available_languages`).
 
     Returns:

@@ -21,8 +21,8 @@ class Source:
     Attributes:
         passage_index: Index among the documents: the caller's passages first, and behind them
             the messages and other texts that are sources.
-        start: First character in the document's text.
-        end: One past the last character.
+        start: First character of the source in the document's text.
+        end: One past the source's last character in the document's text.
         text: Exactly ``documents[passage_index].text[start:end]``.
     """
 
@@ -65,11 +65,11 @@ def split_passage(
     """Cut a passage into sources.
 
     Args:
-        passage: The passage.
-        index: Its index among the documents.
+        passage: The passage to cut.
+        index: The passage's index among the documents.
         unit: What a source is. Sentences are found by Punkt; words are runs of characters
             without white space.
-        language: Of the sentences.
+        language: The language of the passage, as Punkt names it.
         token_spans: Characters of the passage's tokens in the prompt, for unit ``"token"``.
     """
     spans = token_spans if unit == "token" else _text_spans(passage.text, unit, language)

@@ -19,8 +19,10 @@ class Reliability:
     Attributes:
         threshold: A score from which on the answer is yes: the total over the statement's tokens,
             which is the score times their number.
-        precision: Which share of those called yes really are; ``None`` if nothing was called so.
-        recall: Which share of those that really are was called yes; ``None`` if there were none.
+        precision: Which share of the cases called yes really are; ``None`` if nothing was called
+            so.
+        recall: Which share of the cases that really are was called yes; ``None`` if there were
+            none.
         count: How many cases were judged.
     """
 

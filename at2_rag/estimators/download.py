@@ -43,7 +43,8 @@ class HubAccess:
             ``huggingface_hub``.
         local_files_only: Whether to ask the cache alone, as with ``HF_HUB_OFFLINE=1``.
         answer_seconds: How long the hub may take to say whether it has an estimator.
-        download_seconds: How long its few kilobytes may take to come, once the hub has answered.
+        download_seconds: How long an estimator's few kilobytes may take to come, once the hub has
+            answered.
     """
 
     cache_dir: str | Path | None = None
@@ -72,8 +73,8 @@ def cached_estimator(repo_id: str, access: HubAccess) -> Path | None:
     """Return the folder in the hub's cache that holds an estimator, whole, or ``None``.
 
     Args:
-        repo_id: The estimator's repository.
-        access: Where the cache is.
+        repo_id: Which repository of the hub has the estimator.
+        access: How the hub may be used; it says where the cache is.
     """
     for names in LAYOUTS:
         found = [try_to_load_from_cache(repo_id, n, cache_dir=access.cache_dir) for n in names]
@@ -86,7 +87,7 @@ def cached_repositories(access: HubAccess, name: str) -> Iterator[str]:
     """Yield, in order, the cached repositories of this name, of whichever owner.
 
     Args:
-        access: Where the cache is.
+        access: How the hub may be used; it says where the cache is.
         name: The name without its owner; case does not matter.
     """
     root = Path(access.cache_dir or constants.HF_HUB_CACHE).expanduser()
@@ -100,7 +101,7 @@ def download_estimator(repo_id: str, **options: Any) -> Path:
     """Download an estimator into the hub's cache, however long it takes, and return its folder.
 
     Args:
-        repo_id: The estimator's repository.
+        repo_id: Which repository of the hub has the estimator.
         options: Passed to ``huggingface_hub.snapshot_download``.
     """
     return Path(snapshot_download(repo_id, allow_patterns=list(FILES), **options))
@@ -112,7 +113,7 @@ def fetch_estimator(repo_id: str, access: HubAccess) -> Path:
     Returns or raises within the limits of ``access``, whatever the hub or the name server does.
 
     Args:
-        repo_id: The estimator's repository.
+        repo_id: Which repository of the hub has the estimator.
         access: How the hub may be used.
 
     Raises:

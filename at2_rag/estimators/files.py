@@ -37,8 +37,8 @@ class EstimatorRecord:
     Attributes:
         kind: What the tensors are and how scores are made of them, such as ``"linear"``.
         tensors: Everything learned, by name.
-        metadata: JSON-like notes on where it comes from.
-        calibrations: From which score on a citation is real, by the unit of sources.
+        metadata: JSON-like notes on where the estimator comes from.
+        calibrations: The scores from which on a citation is real, by the unit of sources.
     """
 
     kind: str
@@ -51,7 +51,7 @@ def write_record(record: EstimatorRecord, path: Path) -> None:
     """Write an estimator's folder.
 
     Args:
-        record: What to write.
+        record: Everything about the estimator that its files are to hold.
         path: The folder to write. Where it is not there yet, it is there whole or not at all.
     """
     if path.exists():

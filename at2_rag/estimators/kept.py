@@ -28,9 +28,9 @@ class Kept(ABC):
     A subclass names the kinds that it loads: ``class Linear(ScoreEstimator, kinds=("linear",))``.
 
     Attributes:
-        metadata: JSON-like notes on where it comes from.
-        calibrations: From which score on a citation is real, by the unit of sources; empty if
-            nobody has measured it, as with average attention.
+        metadata: JSON-like notes on where the estimator comes from.
+        calibrations: The scores from which on a citation is real, by the unit of sources; empty if
+            nobody has measured them, as with average attention.
     """
 
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def push_to_hub(
     folder, the folder's path is not uploaded.
 
     Args:
-        record: What to publish.
+        record: Everything about the estimator that is published.
         shape: Layers and heads of the model that the estimator is for.
         repo_id: The repository's name, such as ``"someone/at2-qwen2.5-1.5b-instruct"``; without an
             owner, yours.
@@ -77,9 +77,9 @@ def push_to_hub(
         private: Whether a new repository can be seen by its owner only.
         token: The hub's token, as for ``huggingface_hub``; by default the one that was logged in
             with.
-        commit_message: First line of the commit.
+        commit_message: First line of the commit's message.
         revision: Branch to upload to; by default the main one.
-        create_pr: Whether to propose the upload instead.
+        create_pr: Whether to propose the upload as a pull request instead of committing it.
         card: Text of the README instead of :func:`make_card`'s.
 
     Raises:
@@ -115,7 +115,7 @@ def make_card(
     What the metadata do not say, the card does not either.
 
     Args:
-        record: What the card is about.
+        record: Everything about the estimator that the card describes.
         shape: Layers and heads of the model that the estimator is for.
         repo_id: The repository that the estimator can be loaded from.
         base_model: As for :func:`push_to_hub`.

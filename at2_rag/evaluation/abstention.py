@@ -47,13 +47,15 @@ class JudgedAnswer:
     """An answer, what became of it, and what was measured of it.
 
     Attributes:
-        id: Of the example.
-        question: The question.
-        text: The answer.
+        id: The id of the example that was asked.
+        question: The question that was answered.
+        text: The text of the answer.
         answerable: Whether the passages answer the question.
-        outcome: What became of it.
-        supported: Of each statement; ``None`` while no threshold is calibrated.
-        signals: By name; ``None`` where there is nothing to measure.
+        outcome: Whether the model abstained, or what its answer turned out to be.
+        supported: Whether the passages made the model say it, of each statement in order; ``None``
+            while no threshold is calibrated.
+        signals: What each of :data:`SIGNALS` came to, by its name; ``None`` where there is nothing
+            to measure.
     """
 
     id: str
@@ -72,10 +74,10 @@ class Separation:
     Attributes:
         auroc: Share of pairs of a right answer and a made-up one in which the right one has the
             higher signal, ties counted half; ``None`` without a pair.
-        standard_error: By Hanley and McNeil (1982), who take both kinds for exponentially
-            distributed; 0 where all pairs agree, which then says little.
-        right: Right answers with the signal.
-        made_up: Made-up answers with the signal.
+        standard_error: Standard error of ``auroc`` by Hanley and McNeil (1982), who take both kinds
+            for exponentially distributed; 0 where all pairs agree, which then says little.
+        right: How many right answers have the signal.
+        made_up: How many made-up answers have the signal.
     """
 
     auroc: float | None
@@ -111,7 +113,7 @@ class AbstentionReport:
     """Answers to questions with and without an answer in the passages.
 
     Attributes:
-        answers: Every answer.
+        answers: Every answer that was measured, in the order of the questions.
         skipped: Ids of the examples that were too long for the model.
     """
 
@@ -223,13 +225,14 @@ def measure_abstention(
     are left out, and listed.
 
     Args:
-        reader: Answers.
-        questions: What to ask.
+        reader: The reader that answers the questions.
+        questions: The questions, some with an answer in their passages and some without.
         abstains: Tells from an answer's text whether it says that the passages do not. An empty
             answer does, whatever this returns.
-        by: How passages are ablated.
+        by: Whether passages are masked out of attention, or their text is removed from the prompt.
         on_answer: Called with the number of questions done, after each.
-        options: As for ``reader.task``; an example's own prompt comes before them.
+        options: As for ``reader.task``; an example's own system prompt and template come before
+            them.
 
     Raises:
         NumericalError: If the model produced NaN.

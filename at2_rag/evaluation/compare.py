@@ -44,13 +44,14 @@ def compare(
 
     Args:
         tasks: What to explain, taken one at a time, as from ``reader.task(question, passages)``.
-        methods: Of different names.
-        ks: Of the top-k drops.
-        num_ablations: Random ablations of each task, shared by all methods.
+        methods: The methods to compare, each of another name.
+        ks: How many of the highest-scoring sources to ablate, for each of the top-k drops.
+        num_ablations: How many random ablations each task has, shared by all methods.
         min_spread: A target whose log-probability random ablations move over less than this, in
             nats, depends on no source, and is also counted apart.
-        seed: Of the ablations.
-        by: How sources are ablated, for the measurements; methods ablate in their own way.
+        seed: Which random ablations each task has; the same seed draws the same ones.
+        by: Whether measurements mask sources out of attention or remove their text from the prompt;
+            methods ablate in their own way.
         on_task: Called with the number of tasks done, after each.
 
     Raises:

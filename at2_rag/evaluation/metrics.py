@@ -23,8 +23,9 @@ class EvaluationData:
 
     Attributes:
         masks: (ablations, sources), true where a source was kept.
-        log_probabilities: (targets, ablations), in nats.
-        whole: (targets,), with nothing ablated, in nats.
+        log_probabilities: (targets, ablations): log-probability of each target under each ablation,
+            in nats.
+        whole: (targets,): log-probability of each target with nothing ablated, in nats.
     """
 
     masks: Tensor
@@ -70,12 +71,12 @@ def top_k_drop(task: AttributionTask, scores: Tensor, k: int) -> Tensor:
     with all of them ablated where there are fewer. Of equal scores the earlier source is higher.
 
     Args:
-        task: What was scored.
-        scores: (targets, sources).
+        task: The answer whose sources were scored.
+        scores: (targets, sources): how much each source mattered for each target, in any unit.
         k: How many sources to ablate.
 
     Returns:
-        (targets,), in nats.
+        (targets,): how far each target's log-probability falls, in nats.
 
     Raises:
         InputError: If ``k`` is below 1.
@@ -94,11 +95,11 @@ def top_k_drops(
     """Return (targets, ks): :func:`top_k_drop` for several ``k`` in one batch, in nats.
 
     Args:
-        task: What was scored.
-        scores: (targets, sources).
-        ks: How many sources to ablate.
-        whole: (targets,), log-probabilities with nothing ablated, in nats.
-        by: How sources are ablated.
+        task: The answer whose sources were scored.
+        scores: (targets, sources): how much each source mattered for each target, in any unit.
+        ks: How many of the highest-scoring sources to ablate, for each of the drops.
+        whole: (targets,): log-probability of each target with nothing ablated, in nats.
+        by: Whether sources are masked out of attention, or their text is removed from the prompt.
 
     Raises:
         InputError: If any ``k`` is below 1.
@@ -126,11 +127,11 @@ def linear_datamodeling_score(scores: Tensor, data: EvaluationData) -> Tensor:
     is no correlation, and the score is 0.
 
     Args:
-        scores: (targets, sources).
-        data: Effects of ablations on the same targets.
+        scores: (targets, sources): how much each source mattered for each target, in any unit.
+        data: What random ablations did to the same targets.
 
     Returns:
-        (targets,), from -1 to 1.
+        (targets,): the score of each target, from -1 to 1.
     """
     predicted = scores.double() @ data.masks.double().T
     return spearman(predicted, data.log_probabilities)

@@ -24,7 +24,7 @@ class Question:
 
     Attributes:
         example: The question with its passages.
-        answerable: Whether they answer it.
+        answerable: Whether the passages answer the question.
         final_answer: The right short answer; ``None`` where there is none, or none to compare with.
     """
 
@@ -45,11 +45,11 @@ def world_questions(
     Questions without one ask for a single fact, so that those with one are most alike if they do.
 
     Args:
-        seed: The same seed gives the same questions.
-        answerable: How many have an answer in the passages.
-        unanswerable: How many have none.
-        num_passages: Passages of each.
-        hops: Facts that the answers need, 1 or 2; taken in turn.
+        seed: Which worlds and questions are drawn; the same seed gives the same questions.
+        answerable: How many questions have an answer in their passages.
+        unanswerable: How many questions have no answer in their passages.
+        num_passages: How many passages each question has.
+        hops: How many facts an answer needs, 1 or 2; the numbers are taken in turn.
     """
     streams = {count: generate_examples(seed, num_passages, count) for count in hops}
     found = [next(streams[count]) for count in islice(cycle(hops), answerable)]

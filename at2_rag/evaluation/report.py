@@ -65,8 +65,8 @@ def plot_comparison(comparison: Comparison, path: str | Path) -> None:
     """Save bars per method with standard errors, as in the paper's figure 4.
 
     Args:
-        comparison: What to plot.
-        path: A ``.png``, ``.svg`` or ``.pdf``.
+        comparison: The comparison to plot.
+        path: Where the plot goes: a ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -93,8 +93,8 @@ def draw_bars(axes: Any, names: Sequence[str], groups: Mapping[str, Sequence[Est
     """Draw one horizontal bar per method and group, the first method on top.
 
     Args:
-        axes: Of matplotlib, to draw into.
-        names: Of the methods.
+        axes: The axes to draw into, of matplotlib.
+        names: What to call each method, from the top one on.
         groups: An estimate for each method, by name of the group; no bar for one of nothing.
     """
     width = 0.8 / len(groups)

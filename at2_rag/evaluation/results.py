@@ -18,9 +18,9 @@ class Estimate:
     """A mean with its uncertainty.
 
     Attributes:
-        mean: Over targets; ``None`` where there were none.
-        standard_error: Of the mean; ``None`` with fewer than two examples.
-        count: Targets.
+        mean: Mean of all values; ``None`` where there were none.
+        standard_error: Standard error of the mean; ``None`` with fewer than two examples.
+        count: How many values the mean is of.
     """
 
     mean: float | None
@@ -35,7 +35,7 @@ class Estimate:
         standard deviation over √n.
 
         Args:
-            values: One per target.
+            values: The values to take the mean of, one per target.
             examples: The example that each target belongs to.
         """
         if not values:
@@ -62,12 +62,12 @@ class MeasuredTarget:
     """A statement that methods were measured on.
 
     Attributes:
-        example: Index of its example.
-        target: Index within the example.
-        text: The statement.
-        log_probability: With nothing ablated, in nats.
-        spread: Range of its log-probability under random ablations, in nats.
-        dependent: Whether that is wide enough for it to depend on its sources.
+        example: Index of the example that the statement is from.
+        target: Index of the statement within its example.
+        text: The text of the statement.
+        log_probability: Log-probability of the statement with nothing ablated, in nats.
+        spread: Range of the statement's log-probability under random ablations, in nats.
+        dependent: Whether the spread is wide enough for the statement to depend on its sources.
     """
 
     example: int
@@ -85,10 +85,10 @@ class Measurement:
     Attributes:
         method: Name of the method.
         example: Index of the example.
-        target: Index within the example.
+        target: Index of the target within its example.
         lds: Linear datamodeling score, from -1 to 1.
         drops: Top-k drop for each k, in nats.
-        first: Index of the source that it scores highest.
+        first: Index of the source that the method scores highest.
     """
 
     method: str
@@ -106,9 +106,9 @@ class Timing:
     Attributes:
         method: Name of the method.
         example: Index of the example.
-        seconds: Measured.
-        forward_seconds: What one forward pass over the same tokens took.
-        forward_passes: What the method needs by count.
+        seconds: How many seconds the method took, as measured.
+        forward_seconds: How many seconds one forward pass over the same tokens took.
+        forward_passes: How many forward passes the method needs, by count.
     """
 
     method: str
@@ -123,12 +123,12 @@ class MethodSummary:
     """One method over all targets.
 
     Attributes:
-        method: Its name.
+        method: Name of the method.
         drops: Top-k drop for each k, in nats, over all targets.
         lds: Linear datamodeling score over all targets.
-        lds_dependent: The same over targets that depend on their sources.
-        seconds: Median time of an example.
-        time_ratio: Median ratio of that to the time of one forward pass.
+        lds_dependent: Linear datamodeling score over the targets that depend on their sources.
+        seconds: Median time that the method took for an example, in seconds.
+        time_ratio: Median ratio of an example's time to the time of one forward pass.
         forward_passes: Mean number of forward passes needed for an example, by count.
     """
 
@@ -146,15 +146,15 @@ class Comparison:
     """Methods measured on the same targets with the same ablations.
 
     Attributes:
-        methods: Names, in the order they were given.
-        ks: Of the top-k drops.
-        num_ablations: Random ablations of each example.
-        min_spread: From which spread on a target counts as dependent, in nats.
-        seed: Of the ablations.
-        skipped: Examples without a statement or a source.
-        targets: Every target.
-        measurements: Of every method on every target.
-        timings: Of every method on every example.
+        methods: Names of the methods, in the order they were given.
+        ks: How many of the highest-scoring sources each of the top-k drops ablates.
+        num_ablations: How many random ablations each example has.
+        min_spread: Least spread with which a target counts as dependent, in nats.
+        seed: Which random ablations each example has; the same seed draws the same ones.
+        skipped: How many examples had no statement or no source.
+        targets: Every target that the methods were measured on.
+        measurements: How good every method's scores are, on every target.
+        timings: How long every method took, for every example.
     """
 
     methods: tuple[str, ...]
@@ -207,8 +207,9 @@ class Comparison:
         """Return how often two methods score the same source highest, over dependent targets.
 
         Args:
-            method: Name of one.
-            reference: Name of the other, such as that of the surrogate with the most ablations.
+            method: Name of the one method.
+            reference: Name of the other method, such as that of the surrogate with the most
+                ablations.
 
         Raises:
             KeyError: If one of them was not compared.

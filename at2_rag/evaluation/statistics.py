@@ -22,8 +22,8 @@ def pearson(predictions: Tensor, outputs: Tensor) -> Tensor:
     Where one side is constant there is no correlation; 0 is returned, with a gradient of 0.
 
     Args:
-        predictions: (…, ablations).
-        outputs: (…, ablations).
+        predictions: (…, ablations): what is predicted for each ablation.
+        outputs: (…, ablations): what each ablation really came to.
     """
     a, b = _standardised(predictions), _standardised(outputs)
     return (a * b).sum(dim=-1)
@@ -36,8 +36,8 @@ def spearman(predictions: Tensor, outputs: Tensor) -> Tensor:
     predictions, this is the linear datamodeling score (definition 2.3).
 
     Args:
-        predictions: (…, ablations).
-        outputs: (…, ablations).
+        predictions: (…, ablations): what is predicted for each ablation.
+        outputs: (…, ablations): what each ablation really came to.
     """
     return pearson(ranks(predictions), ranks(outputs))
 
@@ -60,7 +60,7 @@ def mean_and_error(values: Tensor) -> tuple[float, float | None]:
     """Return the mean and its standard error, ``None`` for a single value.
 
     Args:
-        values: (n,), independent of each other.
+        values: (n,): the values to take the mean of, independent of each other.
     """
     if len(values) < 2:
         return float(values.mean()), None

@@ -22,10 +22,11 @@ def example_tasks(
     """Yield a task for each example: its own answer, or the model's where it has none.
 
     Args:
-        reader: Answers.
-        examples: Questions with passages.
+        reader: The reader that answers, or reads the answers of the examples.
+        examples: The questions with their passages, and with answers where they have some.
         on_skip: Called with an example that is too long for the model, which is left out.
-        options: As for ``reader.task``; an example's own prompt comes before them.
+        options: As for ``reader.task``; an example's own system prompt and template come before
+            them.
     """
     for example in examples:
         try:

@@ -19,12 +19,12 @@ from at2_rag.prompt.settings import Settings
 def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settings) -> Answer:
     """Return the task's answer, cited by a method's scores.
 
-    Args:
-        method: What to score with.
-        task: What to score.
-        settings: How to cite; ``min_score`` is in the method's own unit.
-
     Thoughts are a source like others, and cite nothing themselves.
+
+    Args:
+        method: The method whose scores are cited by.
+        task: The answer to cite, with its sources and targets.
+        settings: How to cite; ``min_score`` is in the method's own unit.
 
     Raises:
         InputError: If the method's scores do not have one row per target and column per source.
@@ -96,8 +96,8 @@ def _spread_over_tokens(scores: Tensor, task: AttributionTask) -> Tensor:
     the other tokens of the second make up for it.
 
     Args:
-        scores: (targets, sources).
-        task: The task.
+        scores: (targets, sources): how much each source mattered for each target, by the method.
+        task: The answer that was scored, with its sources and targets.
     """
     table = torch.zeros(len(task.sources), len(task.ids) - task.prompt_length)
     done = 0

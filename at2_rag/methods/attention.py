@@ -21,7 +21,8 @@ class AttentionMethod:
     Attributes:
         estimator: Coefficients for the task's model; ``None`` weighs all heads alike, which is
             average attention.
-        label: A name of its own, to tell several estimators apart.
+        label: What to call the method, to tell several estimators apart; ``None`` for its usual
+            name.
     """
 
     estimator: ScoreEstimator | None = None

@@ -69,7 +69,7 @@ def answer_logits(task: AttributionTask, **inputs: Any) -> Tensor:
     """Run one forward pass over prompt and answer, nothing ablated.
 
     Args:
-        task: What to run.
+        task: The answer to run the model over, behind its prompt.
         inputs: ``input_ids`` or ``inputs_embeds`` of all tokens but the last, which predicts
             nothing that is wanted; of a single text.
 

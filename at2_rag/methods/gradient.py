@@ -49,8 +49,8 @@ def _target_log_probabilities(task: AttributionTask, embeddings: Tensor) -> list
     """Return, for each target, its log-probability in nats, with the graph behind it.
 
     Args:
-        task: The task.
-        embeddings: (1, tokens - 1, hidden).
+        task: The answer to run the model over, with its targets.
+        embeddings: (1, tokens - 1, hidden): embeddings of all tokens but the last.
     """
     logits = answer_logits(task, inputs_embeds=embeddings)
     # Half-precision logits are too coarse for a sum over the vocabulary.

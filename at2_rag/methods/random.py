@@ -19,7 +19,7 @@ class RandomMethod:
     predict ablations better than chance.
 
     Attributes:
-        seed: The same seed draws the same scores for the same task.
+        seed: Which scores are drawn; the same seed draws the same scores for the same task.
     """
 
     seed: int = 0

@@ -42,12 +42,13 @@ METHOD_NAMES = (*sorted([*_METHODS, "esm-N"]),)
 def method_by_name(
     name: str, estimator: ScoreEstimator | None = None, seed: int = 0
 ) -> AttributionMethod:
-    """Return a method.
+    """Return the method that goes by a name.
 
     Args:
         name: One of ``METHOD_NAMES``, such as ``"at2"`` or ``"esm-32"``.
         estimator: Learned coefficients, which only ``"at2"`` needs.
-        seed: Of what is drawn at random.
+        seed: Which random numbers the method draws; the same seed draws the same ones for the same
+            task.
 
     Raises:
         InputError: If there is no such method, or ``"at2"`` has no learned coefficients.

@@ -25,9 +25,10 @@ class SurrogateMethod:
     Scores are the fitted weights: logits that keeping a source adds to its target.
 
     Attributes:
-        num_ablations: Random ablations, each source kept with probability ½.
-        regularization: λ of LASSO, as :func:`fit_surrogate` scales it.
-        seed: Of the ablations; another task draws others.
+        num_ablations: How many random ablations are run, each source kept with probability ½.
+        regularization: How strong LASSO's penalty λ is, as :func:`fit_surrogate` scales it.
+        seed: Which random ablations are run; the same seed draws the same ones for the same task,
+            and others for another.
     """
 
     num_ablations: int = 32
@@ -83,12 +84,13 @@ def fit_surrogate(masks: Tensor, logits: Tensor, tokens: int, regularization: fl
 
     Args:
         masks: (ablations, sources), true (or 1) where a source is kept.
-        logits: (ablations,), log p / (1 - p) of the target.
-        tokens: Tokens of the target.
-        regularization: λ; in logits per token.
+        logits: (ablations,): log p / (1 - p) of the target under each ablation.
+        tokens: How many tokens the target has.
+        regularization: How strong LASSO's penalty λ is, in logits per token.
 
     Returns:
-        (sources,), in double precision; 0 for a source that was never or always kept.
+        (sources,): the fitted weights, in double precision; 0 for a source that was never or always
+        kept.
 
     Raises:
         ImportError: If scikit-learn is not installed.

@@ -32,7 +32,7 @@ def refuse_misspelt(
     Args:
         model: The model that is to generate.
         options: Options by name, of ``model.generate``.
-        others: Names that the caller knows beside these.
+        others: Names of other options, which the caller knows.
     """
     if options.get("custom_generate") is not None:
         return  # which has options of its own

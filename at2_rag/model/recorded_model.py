@@ -33,9 +33,9 @@ class Generation:
     """An answer as token ids.
 
     Attributes:
-        ids: Token ids, without the end token.
-        attention: Of its tokens, folded with the estimator's weightings.
-        truncated: Whether it stopped at the longest length.
+        ids: Token ids of the answer, without the end token.
+        attention: Attention of the answer's tokens, folded with the estimator's weightings.
+        truncated: Whether the answer stopped at the longest length.
     """
 
     ids: tuple[int, ...]
@@ -48,7 +48,7 @@ class Progress:
     """A generation that is going on; to be used before its next step only.
 
     Attributes:
-        ids: Token ids so far, without the end token.
+        ids: Token ids of the answer so far, without the end token.
     """
 
     ids: tuple[int, ...]
@@ -75,7 +75,7 @@ class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes a
     """Stops nothing by itself, and tells a watch of each step.
 
     Args:
-        watch: Is told.
+        watch: Called after each step; what it raises ends the generation.
         prompt: Token ids of the prompt.
         ends: Token ids that end an answer.
     """
@@ -121,7 +121,7 @@ class RecordedModel:
     """A model whose attention is folded while it runs.
 
     Attributes:
-        model: A model of transformers.
+        model: The causal language model to run, of transformers.
     """
 
     model: PreTrainedModel
@@ -151,10 +151,10 @@ class RecordedModel:
         """Generate an answer to each prompt and fold the attention of its tokens.
 
         Args:
-            prompts: Token ids of each; they are padded on the left to the longest.
+            prompts: Token ids of each prompt; they are padded on the left to the longest.
             weightings: (weightings, layers, heads): what attention is weighted by.
             options: Options of ``model.generate``, by name.
-            watch: Is told of each step; for a single prompt only.
+            watch: Called after each step of the generation; for a single prompt only.
 
         Raises:
             InputError: If the options ask for several answers to a prompt.
@@ -230,9 +230,9 @@ class RecordedModel:
         """Generate, and return the token ids and whether their attention was folded.
 
         Args:
-            arguments: Arguments of ``model.generate``.
-            fold: Takes the attention.
-            steps: Follows the steps, if anybody does.
+            arguments: All arguments of ``model.generate``, by name.
+            fold: What takes in the attention while the model runs.
+            steps: What follows the steps; ``None`` if nobody wants to know.
         """
         given = arguments.pop("stopping_criteria", None) or []
 
@@ -282,11 +282,12 @@ def _recorded(
     """Return a generation with its attention.
 
     Args:
-        fold: Of the batch.
-        prompt: Token ids.
-        ids: Of the answer.
-        truncated: Whether it stopped at the longest length.
-        place: Which of the batch it is, and how long the longest prompt is; ``None`` if alone.
+        fold: What took in the attention of all texts of the batch.
+        prompt: Token ids of the prompt, without padding.
+        ids: Token ids of the answer, without the end token.
+        truncated: Whether the answer stopped at the longest length.
+        place: Which text of the batch the answer belongs to, and how many tokens the longest prompt
+            has; ``None`` for a text alone.
     """
     index, longest = place or (0, len(prompt))
     attention = _attention(fold, (*prompt, *ids[:-1]), ids, index, longest - len(prompt))

@@ -23,9 +23,9 @@ class RenderedChat:
     """A conversation as text, up to where the answer begins.
 
     Attributes:
-        text: The text.
-        content: Characters of the user's message.
-        verbatim: Characters of each document that was put in as it is.
+        text: The whole conversation, up to where the answer begins.
+        content: Which characters of the text are the user's message.
+        verbatim: Which characters of the text each document has that was put in as it is.
         ending: What the text ends in, behind the last message.
     """
 
@@ -51,7 +51,7 @@ def render_chat(
     Args:
         tokenizer: The tokenizer whose chat template is used.
         content: The user's message, kept as it is.
-        conversation: What is said around it.
+        conversation: What is said around the user's message.
         verbatim: Documents of the conversation to keep as they are, known by their ids; with other
             texts than the conversation has, these are put in.
         options: Options of the template, by name.
@@ -74,7 +74,7 @@ def render_plain(
 
     Args:
         content: The user's message, kept as it is.
-        conversation: What is said around it.
+        conversation: What is said around the user's message.
         verbatim: As for :func:`render_chat`.
     """
 
@@ -106,8 +106,8 @@ def _render(
     Args:
         write: Writes a conversation, with a marker as the user's message and one that is nowhere.
         content: What replaces the user's message.
-        conversation: The conversation.
-        verbatim: What replaces the other markers.
+        conversation: What is said around the user's message.
+        verbatim: Documents of the conversation that replace the other markers.
         taken: Text that a marker must not be found in.
     """
     unused, last, *markers = islice(_markers_not_in(taken), 3 + len(verbatim))

@@ -31,7 +31,7 @@ class PromptMaker:
 
     Attributes:
         tokenizer: The reader's tokenizer.
-        request: What was asked.
+        request: The question, with its passages and settings.
         markers: What the model writes around its thoughts; ``None`` for one that does not think.
     """
 
@@ -57,7 +57,8 @@ class PromptMaker:
         Args:
             shown: Indices of the passages to show, in order.
             behind: Says what text follows the prompt and is tokenized with it.
-            others: The other documents, if with other texts than the conversation has.
+            others: The conversation's documents with other texts than it has; ``None`` for its own
+                texts.
 
         Raises:
             InputError: If a message of the history is malformed, or the chat template cannot show
@@ -98,7 +99,8 @@ class PromptMaker:
 
         Args:
             shown: Indices of the passages to show; left out from the end if the settings say so.
-            room: Tokens that the prompt may have, with what follows it; ``None`` for any number.
+            room: How many tokens the prompt may have, with what follows it; ``None`` for any
+                number.
             behind: Says what text follows the prompt and is tokenized with it.
 
         Raises:

@@ -18,11 +18,11 @@ class Request:
     """A question about passages, and all that decides how it is answered.
 
     Attributes:
-        question: The question.
+        question: What the model is to answer.
         passages: The caller's passages, all of them.
         history: Earlier chat messages; where they end with the result of a tool that was called
             for the question, with the question among them.
-        settings: Template, system prompt and so on.
+        settings: How the question is asked and the answer cited: template, system prompt and so on.
         generation: Options of ``model.generate``, by name.
     """
 

@@ -25,20 +25,20 @@ class Settings:
             of ``history``; ``"tool"``, those of its messages that are a tool's or function's
             result; ``"system"``, the system prompt and messages of ``history`` with that role;
             ``"thought"``, what the model wrote before its answer.
-        system: System prompt.
-        template_options: Passed to the tokenizer's ``apply_chat_template``, such as
+        system: System prompt, in front of the conversation; ``None`` for none.
+        template_options: Options for the tokenizer's ``apply_chat_template``, such as
             ``{"enable_thinking": False}`` or ``{"tools": [...]}``; not to be changed later.
         prompt: How passages and question become one message.
         thinking: What a reasoning model writes around its thoughts; ``"auto"`` finds it in the
             tokenizer's own tokens and chat template; ``None`` takes all that is written as the
             answer.
-        max_new_tokens: Longest answer, with the thoughts before it.
-        max_citations: Most citations of one statement; as many again of thoughts.
-        min_score: Sources scored below are not cited; unitless.
-        on_overflow: When the prompt and the longest answer do not fit the model's context:
-            ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
-        language: Of sentences, as Punkt names it.
-        max_batch_tokens: Most tokens that are run at a time by ``answer_batch``: texts times the
+        max_new_tokens: How many tokens the longest answer has, with the thoughts before it.
+        max_citations: How many citations a statement has at most; as many again of thoughts.
+        min_score: Score below which a source is not cited, unitless; ``None`` for no such bound.
+        on_overflow: What to do when the prompt and the longest answer do not fit the model's
+            context: ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
+        language: The language whose sentences are found, as Punkt names it.
+        max_batch_tokens: How many tokens ``answer_batch`` runs at a time at most: texts times the
             longest, answer included. Caches grow with it.
         transitive: Whether a statement that leans on an earlier one of the answer inherits its
             citations; the paper's own behaviour is not to. Needs a calibrated estimator.

@@ -17,8 +17,8 @@ class PassageInPrompt:
 
     Attributes:
         index: Index among the documents, the caller's passages first.
-        block: Characters of title and text; of other documents, of the text.
-        text: Characters of the text alone.
+        block: Characters of a passage's title and text; of any other document, of its text.
+        text: Characters of the document's text alone.
     """
 
     index: int
@@ -39,10 +39,11 @@ class PromptTemplate:
     title is no title.
 
     Attributes:
-        message: The whole message; holds ``{passages}`` and ``{question}`` once each.
-        titled: A passage with a title; holds ``{title}`` and ``{text}`` once each.
-        untitled: A passage without; holds ``{text}`` once.
-        separator: Between passages.
+        message: How the whole message is written; holds ``{passages}`` and ``{question}`` once
+            each.
+        titled: How a passage with a title is written; holds ``{title}`` and ``{text}`` once each.
+        untitled: How a passage without a title is written; holds ``{text}`` once.
+        separator: What stands between one passage and the next.
     """
 
     message: str
@@ -66,9 +67,9 @@ class PromptTemplate:
         """Return the message and where each shown passage lies in it.
 
         Args:
-            question: The question.
-            passages: All passages.
-            shown: Indices of those to show, in order.
+            question: What the model is asked.
+            passages: All passages, those that are not shown as well.
+            shown: Indices of the passages to show, in order.
         """
         body, places = self._render_passages(passages, shown)
         fields = {"passages": body, "question": question}

@@ -45,8 +45,8 @@ class WrittenPlaces:
     """Where thoughts and response lie, in characters or in tokens.
 
     Attributes:
-        thoughts: From where to where the thoughts lie.
-        response: From where to where the response lies.
+        thoughts: The first character (or token) of the thoughts, and one past the last.
+        response: The first character (or token) of the response, and one past the last.
         finished: Whether the thoughts came to their end.
     """
 
@@ -60,7 +60,7 @@ class ThoughtFormat:
     """How a model writes thoughts and response behind one prompt.
 
     Attributes:
-        markers: What it writes around its thoughts.
+        markers: What the model writes around its thoughts.
         opened: Whether the prompt has begun the thoughts already.
     """
 
@@ -82,7 +82,7 @@ class ThoughtFormat:
 
         Args:
             thoughts: The thoughts without markers; may be empty.
-            response: The response.
+            response: The response that follows the thoughts.
         """
         if not thoughts and not self.opened:
             return response

@@ -27,9 +27,10 @@ class EncodedText:
     """A text and its tokens.
 
     Attributes:
-        text: The text.
-        ids: Token ids.
-        offsets: Characters [start, end) of each token; neither starts nor ends ever decrease.
+        text: The text that was tokenized.
+        ids: Token ids of the whole text, in order.
+        offsets: Characters [start, end) of the text that each token stands for; neither starts nor
+            ends ever decrease.
     """
 
     text: str
@@ -62,10 +63,10 @@ class EncodedPrompt(EncodedText):
     Attributes:
         places: Where each shown passage lies in the text.
         content: Characters of the user's message in the text.
-        prompt_length: Characters of the prompt; what follows is the answer.
+        prompt_length: How many characters of the text are the prompt; what follows is the answer.
         others: Where the documents that are no passages lie in the text.
-        thought_format: How thoughts are written behind it; ``None`` for a model that does not
-            think.
+        thought_format: How thoughts are written behind the prompt; ``None`` for a model that does
+            not think.
     """
 
     places: tuple[PassageInPrompt, ...]
@@ -109,7 +110,7 @@ def encode(
 
     Args:
         tokenizer: A fast tokenizer, which knows offsets.
-        text: The whole prompt.
+        text: The whole text to tokenize: the prompt, and what may follow it.
         contents: Characters of the text that come from outside, in any number of places.
         add_special_tokens: Whether the tokenizer adds its own, such as a beginning token.
 

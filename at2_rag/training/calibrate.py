@@ -61,7 +61,7 @@ def calibrate(
         unit: What the records' sources are.
         effect: Fall of a statement's log-probability that makes a citation real, in nats; by
             default half as likely.
-        seed: Seed of the folds.
+        seed: Which examples fall into which fold; the same seed divides them in the same way.
 
     Raises:
         InputError: If there are no records with detail, or no ablation had the effect.

@@ -45,7 +45,7 @@ def collect(
             ½.
         source_unit: What a source is, and so what is ablated; the paper trains on tokens, which
             transfers to sentences.
-        seed: Seed of the ablations.
+        seed: Which random ablations each example has; the same seed draws the same ones.
         shard: (index from 0, count), to do every count-th example, from the index-th on.
         max_examples: How many examples to go through at most, from the first on.
         progress: Called after every example of this shard.

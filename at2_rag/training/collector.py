@@ -31,7 +31,7 @@ class CollectOptions:
         num_ablations: How many random ablations each example has, each source kept with probability
             ½.
         source_unit: What a source is, and so what is ablated.
-        seed: Seed of the ablations.
+        seed: Which random ablations each example has; the same seed draws the same ones.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
         copying: Whether the features of copying coefficients are collected.
         detail: Whether attention and effects by source are collected; includes ``copying``.
@@ -65,7 +65,7 @@ class Collector:
         reader: The reader whose model is explained.
         capture: The capture of the reader's model.
         folder: Where the records go.
-        options: What is collected.
+        options: What is collected of each example.
     """
 
     reader: Reader

@@ -86,7 +86,7 @@ class Workload:
         statements: How many statements the answer has.
         sources: How many sources there are; as many as they have tokens where tokens are the
             sources.
-        kept: With which probability an ablation keeps a source.
+        kept: The probability that an ablation keeps a source.
         leaves_out: Whether ablated tokens are left out of a pass, or masked in it.
         copying: Whether copying features are collected.
     """

@@ -66,7 +66,7 @@ def detail_folds(
     """Return the two folds that keep attention by answer token, to all tokens and to equal ones.
 
     Args:
-        task: What to explain.
+        task: The answer to explain, with its sources and targets.
         shape: Layers and heads of the task's model.
         copied: (answer tokens, keys), 1.0 where a key's token is the one being generated.
     """
@@ -88,7 +88,7 @@ def source_detail(
     """Ablate each source and each statement alone, and put it together with the attention.
 
     Args:
-        task: What to explain.
+        task: The answer to explain, with its sources and targets.
         folds: What :func:`detail_folds` returned, after the pass.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.
 

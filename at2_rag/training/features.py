@@ -45,7 +45,7 @@ def head_features(
     the target's tokens of the attention summed over the source's.
 
     Args:
-        task: What to explain.
+        task: The answer to explain, with its sources and targets.
         capture: The capture of the task's model, from
             :func:`at2_rag.attention.recording.capture_of`.
         counted: (answer tokens, keys), what attention is multiplied by, as for
@@ -119,7 +119,7 @@ def ablation_data(
     """Run one example's ablations and return what there is to learn from them.
 
     Args:
-        task: What to explain.
+        task: The answer to explain, with its sources and targets.
         masks: (ablations, sources), true (or 1) where a source is kept.
         capture: The capture of the task's model.
         byte_limit: Bound on the logits of one batch of ablations, in bytes.

@@ -87,7 +87,8 @@ def fit(
             for the statement to be learned from; the paper learns from all.
         held_out: Which share of the examples to measure on and not to learn from. With 0, or a
             single example, all are measured on, which says little, and a warning says so.
-        seed: Seed of the split and the batches.
+        seed: Which examples are held out, and which statements each step takes; the same seed draws
+            the same ones.
         ridge_strengths: Strengths of the ridge, of which the best on held-out examples is taken.
         provenance: What the records come from, for the metadata.
         source_unit: What the records' sources are. With it, and records with detail, the estimator
@@ -149,7 +150,8 @@ def fit_network(
         records: What was collected with detail, from :func:`~at2_rag.training.load_collected`.
         options: How large the network is, and how it is trained.
         held_out: As for :func:`fit`.
-        seed: Seed of the split, the first weights and the batches.
+        seed: Which examples are held out, which first weights the network has, and which statements
+            each step takes; the same seed draws the same ones.
         provenance: What the records come from, for the metadata.
         source_unit: As for :func:`fit`.
         progress: Called with the number of steps done, after each.

@@ -26,7 +26,7 @@ class LocalStore:
     """A folder of this machine, or one that it shares with others.
 
     Attributes:
-        folder: The folder's path.
+        folder: Path of the folder that the files are kept in.
     """
 
     folder: Path

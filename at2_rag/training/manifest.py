@@ -47,8 +47,8 @@ def make_manifest(
     Args:
         reader: The reader whose model is explained.
         num_ablations: How many random ablations each example has.
-        source_unit: What a source is.
-        seed: Seed of the ablations.
+        source_unit: What a source is, and so what is ablated.
+        seed: Which random ablations each example has; the same seed draws the same ones.
         copying: Whether the features of copying coefficients are collected.
         detail: Whether attention and effects by source are collected.
     """

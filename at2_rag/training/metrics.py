@@ -25,14 +25,15 @@ class FitMetrics:
 
     Attributes:
         training_examples: How many examples the estimator was fitted to.
-        held_out_examples: How many examples it was measured on.
-        held_out_is_training: Whether these are the same, for want of others.
+        held_out_examples: How many examples the estimator was measured on.
+        held_out_is_training: Whether the estimator was measured on the examples that it was fitted
+            to, for want of others.
         statements: How many statements all examples have.
         unmoved_statements: How many statements no ablation moved; they are left out of the
             measurements.
         dependent_statements: How many statements ablations made twice as likely or more.
         fitted: How well the estimator does on held-out examples.
-        average: How well average attention does there.
+        average: How well average attention does on held-out examples.
         fitted_dependent: As ``fitted``, on dependent statements alone.
         average_dependent: As ``average``, on dependent statements alone.
         ridge: Strength of the ridge, chosen on the held-out examples; ``None`` without one.
@@ -66,7 +67,7 @@ def measure(
         measured: The statements that are measured on.
         predictions: (statements, ablations): what was predicted for the statements that are
             measured on.
-        same: Whether these are the same, for want of others.
+        same: Whether the measured statements are those that were learned from, for want of others.
         ridge: Strength of the ridge; ``None`` without one.
     """
     every = (training,) if same else (training, measured)

@@ -21,7 +21,7 @@ _LARGEST_GRADIENT = 1.0
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Of a network and its training.
+    """How large a network is, and how it is trained.
 
     Attributes:
         mixtures: How many weightings of the attention heads there are.
@@ -92,7 +92,8 @@ def train_network(
     Args:
         records: The records to learn from, with detail.
         options: How large the network is, and how it is trained.
-        seed: Seed of the first weights and the batches.
+        seed: Which first weights the network has, and which statements each step takes; the same
+            seed draws the same ones.
         progress: Called with the number of steps done, after each.
 
     Raises:

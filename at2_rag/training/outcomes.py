@@ -14,9 +14,10 @@ class Outcome:
     """What became of one example.
 
     Attributes:
-        id: The example's id.
-        resumed: Whether it was done by an earlier call, and is left as it is.
-        skipped: Why there is nothing to learn from it; ``None`` if there is, or if it is resumed.
+        id: The id of the example that was gone through.
+        resumed: Whether the example was done by an earlier call, and is left as it is.
+        skipped: Why there is nothing to learn from the example; ``None`` if there is something, or
+            if it is resumed.
     """
 
     id: str

@@ -37,8 +37,8 @@ class CollectingActor:
 
     Args:
         load_reader: Loads the reader, in the actor's process.
-        out: Path or URL of the folder.
-        options: What is collected.
+        out: Path or URL of the folder that the records go to.
+        options: What is collected of each example.
         threads: How many threads compute on the CPU.
         begin: Counts an example as begun, and returns how often it was.
         attempts: How often an example may be begun.

@@ -61,7 +61,7 @@ def collect_with_ray(
         num_ablations: How many random ablations each example has, each source kept with probability
             ½.
         source_unit: What a source is, and so what is ablated.
-        seed: Seed of the ablations.
+        seed: Which random ablations each example has; the same seed draws the same ones.
         shard: (index from 0, count), to do every count-th example, from the index-th on.
         max_examples: How many examples to go through at most, from the first on.
         progress: Called here after every example, in the order in which they are done.

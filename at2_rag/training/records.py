@@ -39,10 +39,10 @@ class SkipRecord:
     """An example that nothing can be learned from.
 
     Attributes:
-        id: The example's id.
-        fingerprint: The example's fingerprint.
+        id: The id of the example that was skipped.
+        fingerprint: A hash of all that the example shows the model, and of its id.
         reason: Why there is nothing to learn from the example.
-        detail: What exactly was found.
+        detail: What exactly was found in the example, in words.
     """
 
     id: str
@@ -56,8 +56,8 @@ class TrainingRecord:
     """What can be learned from one example.
 
     Attributes:
-        id: The example's id.
-        fingerprint: The example's fingerprint.
+        id: The id of the example that was collected.
+        fingerprint: A hash of all that the example shows the model, and of its id.
         answer: The answer that was explained.
         shape: Layers and heads of the model.
         masks: (ablations, sources), true where a source was kept.

@@ -23,7 +23,7 @@ class RemoteStore:
     Attributes:
         where: The URL of the run.
         files: The file system, as fsspec made it.
-        folder: Where in it the run lies, without the protocol.
+        folder: Where in the file system the run lies, without the protocol.
     """
 
     where: str

@@ -116,7 +116,7 @@ class ShardFolder:
 
         Args:
             index: The example's place in the run.
-            example: The example.
+            example: The example that would be stored at that place.
 
         Raises:
             InputError: If what is stored at that place is of another example.

@@ -22,13 +22,13 @@ _PROJECTED_STEPS = 2000
 
 @dataclass(frozen=True)
 class DescentOptions:
-    """Of the paper's fit (appendix A.5).
+    """How the paper's descent is done (appendix A.5).
 
     Attributes:
         steps: How many steps of Adam are taken.
         learning_rate: Learning rate of the first step; a cosine brings it to 0.
         batch_size: How many examples a step takes, with one statement each.
-        seed: Seed of the batches.
+        seed: Which examples and statements each step takes; the same seed draws the same ones.
     """
 
     steps: int = 1000

@@ -71,7 +71,7 @@ def unreadable(place: str, error: Exception) -> InputError:
 
     Args:
         place: Path or URL of the file or the folder.
-        error: What was raised when it was read.
+        error: What was raised when the file or the folder was read.
     """
     return InputError(
         f"{place} cannot be read: {_reason(error)}; expected a place that may be read. Nothing "
@@ -85,7 +85,7 @@ def unwritable(place: str, size: int, error: Exception) -> At2Error:
     Args:
         place: Path or URL of the file or the folder.
         size: How many bytes were to be written.
-        error: What was raised when they were.
+        error: What was raised when the bytes were written.
     """
     if isinstance(error, OSError) and error.errno in _FULL:
         return DiskFullError(

@@ -30,10 +30,11 @@ class Fact:
 
     Attributes:
         subject: Name of the entity that the fact is about.
-        relation: What it says.
-        object: Name of an entity, or a literal.
-        passage: Index of the passage that says so.
-        sentence: Index of the sentence within that passage.
+        relation: What the fact says of the subject.
+        object: Name of the entity, or the literal, that the fact names; empty if no passage states
+            it.
+        passage: Index of the passage about the subject.
+        sentence: Index within the passage of the sentence that states the fact; -1 if none does.
     """
 
     subject: str
@@ -48,8 +49,8 @@ class WorldExample:
     """A question about a world, with its answer and where the answer stands.
 
     Attributes:
-        question: The question.
-        passages: All passages, the needed ones among distractors.
+        question: What is asked about the world.
+        passages: All passages of the world, the needed ones among distractors.
         answer: The full answer, one sentence a hop, then ``Final answer: …``.
         final_answer: The short answer alone; ``unknown`` where the passages do not say.
         supporting_passages: Indices of the needed passages, in the order of the hops.
@@ -263,9 +264,9 @@ def generate_examples(
     """Yield examples without end, each from a world of its own.
 
     Args:
-        seed: The same seed yields the same examples on every machine.
-        num_passages: Passages per example, the needed ones among them.
-        hops: Facts that an answer needs, 1 or 2, or ``"unanswerable"``.
+        seed: Which worlds are drawn; the same seed yields the same examples on every machine.
+        num_passages: How many passages each example has, the needed ones among them.
+        hops: How many facts an answer needs, 1 or 2, or ``"unanswerable"``.
     """
     rng = Random(f"at2-worlds-{seed}-{num_passages}-{hops}")
     while True:

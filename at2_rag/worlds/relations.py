@@ -14,7 +14,7 @@ class Relation:
     """One kind of fact and the ways to say it.
 
     Attributes:
-        name: A short name, unique within the subject's kind.
+        name: A short name for the kind of fact, unique within the subject's kind.
         object_kind: A kind of entity, or a kind of literal (``year``, ``job``, …).
         opening: Wordings that introduce the subject by name and kind.
         later: Wordings for the rest of a passage; ``{s}`` may be a pronoun.

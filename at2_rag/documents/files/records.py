@@ -18,10 +18,10 @@ class _Record:
     """One JSON value that should describe a passage, and where it stands in its file.
 
     Attributes:
-        source: The file.
+        source: The file that the value is from.
         value: The value as it was parsed.
-        number: Its line in a ``.jsonl`` file, else its place in the list, from 1.
-        line: Its line, where that is known.
+        number: The value's line in a ``.jsonl`` file, else its place in the list, from 1.
+        line: The value's line in the file, where that is known.
     """
 
     source: SourceFile

@@ -18,8 +18,8 @@ class SourceFile:
     """A file that was found, and what to call it.
 
     Attributes:
-        path: Where it is.
-        label: A short name that the ids of its passages start with.
+        path: Where the file is.
+        label: A short name that the ids of the file's passages start with.
         selection: Which example of the file is wanted, as written after ``#``.
     """
 

@@ -21,8 +21,8 @@ def block_id(question: str, passages: Sequence[Passage]) -> str:
     A stream knows no more when it begins, and its chunks have to agree on the id.
 
     Args:
-        question: The question.
-        passages: What it is answered from.
+        question: What is asked of the passages.
+        passages: What the question is answered from.
     """
     parts = repr((question, [(passage.title, passage.text) for passage in passages]))
     return ID_PREFIX + hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -34,10 +34,10 @@ def annotate(
     """Return a citation as an annotation of a text content block.
 
     Args:
-        citation: The reader's citation.
-        documents: Those that were asked about, with their own ids.
+        citation: The citation, as the reader has it.
+        documents: The documents that were asked about, with their own ids.
         span: Characters of the statement in the block's text.
-        identifier: Id of the annotation.
+        identifier: The id that the annotation gets.
     """
     source = source_of(citation, documents)
     return create_citation(
@@ -63,8 +63,8 @@ def document_index(citation: At2Citation) -> int | None:
     """Return the index of the cited document; ``None`` if something else is cited.
 
     Args:
-        citation: The reader's citation. It counts thoughts, messages and the like behind the
-            documents, where a list of documents has nothing.
+        citation: The citation, as the reader has it. It counts thoughts, messages and the like
+            behind the documents, where a list of documents has nothing.
     """
     return citation.passage_index if citation.kind == "passage" else None
 
@@ -73,8 +73,8 @@ def source_of(citation: At2Citation, documents: Sequence[Passage]) -> Passage:
     """Return what to tell of a citation's source: its title, id and address.
 
     Args:
-        citation: The reader's citation.
-        documents: Those that were asked about, with their own ids.
+        citation: The citation, as the reader has it.
+        documents: The documents that were asked about, with their own ids.
     """
     index = document_index(citation)
     if index is not None:
@@ -91,7 +91,7 @@ def citations_of(message: AIMessage) -> list[Citation]:
     """Return the citations that this package has put into a message, in order.
 
     Args:
-        message: Any message.
+        message: Any message, of this package or not.
     """
     return [
         cast("Citation", annotation)

@@ -20,10 +20,12 @@ class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
 
     Attributes:
         reader: The local model that answers or scores; used by any number of threads.
-        max_citations: Most citations of one statement; ``None`` for the reader's own setting.
-        verify: Leave the cited sources out and measure the difference; costs forward passes.
-        inline_markers: Put ``[1][2]`` into the text.
-        reader_options: Any other option of the reader's method, such as ``on_overflow``.
+        max_citations: How many citations a statement has at most; ``None`` for the reader's own
+            setting.
+        verify: Whether to leave the cited sources out and measure the difference; costs forward
+            passes.
+        inline_markers: Whether to put ``[1][2]`` into the text, behind the statements.
+        reader_options: Any other options of the reader's method, by name, such as ``on_overflow``.
     """
 
     reader: Reader
@@ -47,9 +49,10 @@ class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
         """Return the message with its citations.
 
         Args:
-            input: As the input schema says; keys that are not in it are ignored.
-            config: Callbacks, tags and so on.
-            kwargs: Options for this call.
+            input: Question, documents and so on, as the input schema says; keys that are not in it
+                are ignored.
+            config: How the call is run: callbacks, tags and so on.
+            kwargs: Options for this call alone, by name.
 
         Raises:
             InputError: If the input or an option cannot be used, as its message says.

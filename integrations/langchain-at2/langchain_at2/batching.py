@@ -21,10 +21,10 @@ def answer_all(
     """Answer requests in as few batches as possible; where one fails, the others still answer.
 
     Args:
-        reader: The reader.
-        requests: The requests.
-        options_of: Options of ``reader.answer`` for a request; those with the same ones and the
-            same history share a batch.
+        reader: The reader that answers.
+        requests: The questions with their documents, checked.
+        options_of: Returns the options of ``reader.answer`` for a request; those with the same ones
+            and the same history share a batch.
     """
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for index, request in enumerate(requests):

@@ -21,7 +21,7 @@ def text_of(blocks: Sequence[Block]) -> str:
     """Return the text of all text blocks, one behind the other.
 
     Args:
-        blocks: Of a message.
+        blocks: The content blocks of a message.
     """
     return "".join(block["text"] for block in blocks if _is_text(block))
 
@@ -55,8 +55,8 @@ class CitedBlocks:
     """Content blocks with citations, and where the statements lie in their joined text.
 
     Attributes:
-        blocks: The blocks.
-        statements: For each, what the metadata say.
+        blocks: The content blocks, their text annotated with citations.
+        statements: What the metadata say of each statement, in order.
     """
 
     blocks: list[Block]
@@ -77,11 +77,12 @@ def cite_blocks(
     it ends, so that no citation is there twice.
 
     Args:
-        blocks: As :func:`standard_blocks` returns them.
-        statements: In order; their offsets count :func:`text_of` the blocks.
-        documents: Those that were asked about, with their own ids.
+        blocks: The content blocks of a message, as :func:`standard_blocks` returns them.
+        statements: The statements with their citations, in order; their offsets count
+            :func:`text_of` the blocks.
+        documents: The documents that were asked about, with their own ids.
         identifier: What the ids of blocks and annotations begin with.
-        inline_markers: Put ``[1][2]`` behind the statements.
+        inline_markers: Whether to put ``[1][2]`` behind the statements.
     """
     marked = _Marked(statements, inline_markers)
     cited: list[Block] = []
@@ -111,8 +112,8 @@ def shifted(statements: Sequence[Statement], by: int) -> list[Statement]:
     """Return statements that lie ``by`` characters later.
 
     Args:
-        statements: The statements.
-        by: How many characters come before.
+        statements: The statements to move.
+        by: How many characters to move the statements by.
     """
     return [replace(s, start=s.start + by, end=s.end + by) for s in statements]
 

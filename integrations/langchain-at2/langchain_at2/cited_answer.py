@@ -29,8 +29,8 @@ class AT2CitedAnswer(ReaderRunnable):
     of each statement. What a reasoning model thinks is a reasoning block in front of the text.
 
     Attributes:
-        prune_to: Answer first as a draft, keep so many most used documents, answer again. With
-            no more documents than that, the first answer stays.
+        prune_to: How many documents to answer from again: those that a first draft used most. With
+            no more documents than that, and with ``None``, the model answers once.
     """
 
     prune_to: int | None = Field(default=None, ge=1)
@@ -51,10 +51,11 @@ class AT2CitedAnswer(ReaderRunnable):
         """Answer many questions, those of like length at a time.
 
         Args:
-            inputs: Each as for :meth:`invoke`.
-            config: One for all, or one for each.
-            return_exceptions: Return errors in their places instead of raising the first.
-            kwargs: Options for this call.
+            inputs: Questions with documents and so on, each as for :meth:`invoke`.
+            config: How the calls are run: one for all, or one for each.
+            return_exceptions: Whether to return errors in their places instead of raising the
+                first.
+            kwargs: Options for this call alone, by name.
         """
         chosen = self._with(kwargs)
         return chosen._batch_with_config(

@@ -22,10 +22,10 @@ class AT2DocumentCompressor(BaseDocumentCompressor):
     last.
 
     Attributes:
-        reader: The local model that drafts.
+        reader: The local model that drafts the answer.
         top_n: How many documents to keep at most; ``None`` for any number.
-        score_threshold: Documents scored below are not kept; unitless, on the scale that the
-            reader's estimator has.
+        score_threshold: Score below which documents are not kept; unitless, on the scale that the
+            reader's estimator has. ``None`` for no such bound.
         reader_options: Options of ``reader.answer`` for the draft, such as ``max_new_tokens``.
     """
 
@@ -43,8 +43,8 @@ class AT2DocumentCompressor(BaseDocumentCompressor):
 
         Args:
             documents: What a retriever returned; never changed. For none, none are returned.
-            query: The question.
-            callbacks: Of the run that this is part of.
+            query: The question that the draft answers.
+            callbacks: Callbacks of the run that this call is part of.
 
         Raises:
             InputError: If the query is blank, or ``documents`` is no list of documents.

@@ -24,7 +24,7 @@ def documents_to_passages(documents: Iterable[Document]) -> list[Passage]:
     out.
 
     Args:
-        documents: Any documents.
+        documents: The documents to turn into passages.
     """
     return [_to_passage(document) for document in documents]
 
@@ -33,7 +33,8 @@ def passages_to_documents(passages: Iterable[Passage]) -> list[Document]:
     """Turn passages into documents; :func:`documents_to_passages` turns them back.
 
     Args:
-        passages: Any passages; title and address go to the metadata that do not have them.
+        passages: The passages to turn into documents; title and address go to the metadata that do
+            not have them.
     """
     return [_to_document(passage) for passage in passages]
 
@@ -44,7 +45,7 @@ def without_repeated_ids(passages: Sequence[Passage]) -> list[Passage]:
     Retrievers do return a document twice, and splitters give all chunks the id of their page.
 
     Args:
-        passages: The passages; the order stays.
+        passages: The passages, whose order stays.
     """
     counts = Counter(passage.id for passage in passages)
     return [p if counts[p.id] == 1 else replace(p, id=None) for p in passages]

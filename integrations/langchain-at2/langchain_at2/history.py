@@ -34,7 +34,7 @@ def read_history(messages: Any) -> tuple[TemplateMessage, ...]:
     reasoning is left out, as chat templates do.
 
     Args:
-        messages: Messages, or whatever LangChain makes messages of.
+        messages: Messages of a chat, or whatever LangChain makes messages of.
 
     Raises:
         InputError: If they are no messages, or one is of another kind or says nothing.

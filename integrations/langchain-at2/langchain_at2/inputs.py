@@ -21,7 +21,7 @@ class AnswerInput(TypedDict, total=False):
     """A question and the documents to answer it from, under either name.
 
     Attributes:
-        question: The question.
+        question: What the model is to answer.
         context: The documents, best first, as retrieval chains name them.
         documents: The documents, as graphs name them; one of the two is to be given.
         history: Earlier messages of the chat, calls of tools and their results among them.
@@ -34,10 +34,10 @@ class AnswerInput(TypedDict, total=False):
 
 
 class CiteInput(AnswerInput, total=False):
-    """The same, with an answer made elsewhere.
+    """A question and documents as in :class:`AnswerInput`, with an answer made elsewhere.
 
     Attributes:
-        answer: Text, or the message that a chat model returned.
+        answer: The answer's text, or the message that a chat model returned.
     """
 
     answer: Required[str | AIMessage]
@@ -48,8 +48,8 @@ class Request:
     """A checked input.
 
     Attributes:
-        question: The question.
-        passages: The documents as passages, with the ids that they have.
+        question: What the model is to answer.
+        passages: The documents as passages, with the ids that the documents have.
         history: Earlier messages, as chat templates take them.
     """
 
@@ -72,7 +72,7 @@ def read_request(value: Any) -> Request:
     """Check an input and turn it into a request.
 
     Args:
-        value: An :class:`AnswerInput`; other keys are ignored.
+        value: What a runnable was called with: an :class:`AnswerInput`; other keys are ignored.
 
     Raises:
         InputError: If something is missing or of another type.
@@ -102,8 +102,8 @@ def check_documents(documents: Any, name: str) -> Sequence[Document]:
     """Return a list of documents as it is.
 
     Args:
-        documents: Anything.
-        name: What to call it in the error.
+        documents: What should be a list of documents.
+        name: What to call the documents in the error.
 
     Raises:
         InputError: If it is anything but a list of documents.

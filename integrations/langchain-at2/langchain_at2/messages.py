@@ -34,11 +34,13 @@ def answer_to_message(
     Thoughts become a reasoning block in front of the text.
 
     Args:
-        answer: Of a reader.
-        inline_markers: Put ``[1][2]`` behind the statements. The annotations then count the
-            characters of the marked text, and still cover the statements alone.
-        verification: Goes to ``response_metadata["at2"]["verification"]``.
-        passages: Those to take ids, titles and addresses from, instead of the answer's own.
+        answer: The answer, as a reader returned it.
+        inline_markers: Whether to put ``[1][2]`` behind the statements. The annotations then count
+            the characters of the marked text, and still cover the statements alone.
+        verification: Evidence for the citations, to put into
+            ``response_metadata["at2"]["verification"]``; ``None`` for none.
+        passages: The passages whose ids, titles and addresses to tell; ``None`` for the answer's
+            own.
     """
     if passages is None:
         passages = [passage for passage in answer.passages if passage.kind == "passage"]
@@ -60,8 +62,8 @@ class MessageWriter:
     it; else it goes on as it comes.
 
     Args:
-        question: The question.
-        passages: The passages, with their ids.
+        question: What was asked of the passages.
+        passages: The passages that were asked about, with their own ids.
         inline_markers: As for :func:`answer_to_message`.
     """
 
@@ -80,7 +82,8 @@ class MessageWriter:
         """Take the next piece of the thoughts, and yield it.
 
         Args:
-            delta: Text of any length; all of it comes before the answer's first.
+            delta: The next piece of the thoughts, of any length; all of it comes before the
+                answer's first.
         """
         if delta:
             self._place = 1
@@ -91,7 +94,7 @@ class MessageWriter:
         """Take the next piece of the answer's text, and yield what can go out.
 
         Args:
-            delta: Text of any length.
+            delta: The next piece of the text, of any length.
         """
         self._text += delta
         if not self._inline and delta:
@@ -101,7 +104,7 @@ class MessageWriter:
         """Take a statement that has ended, and yield its citations.
 
         Args:
-            statement: The next one, whose text has been added.
+            statement: The next statement, whose text has been added.
         """
         start, end = statement.start + self._shift, statement.end + self._shift
         text = ""
@@ -122,8 +125,8 @@ class MessageWriter:
         """Return the last chunk: what is left of the text, tokens and metadata.
 
         Args:
-            answer: The whole answer.
-            verification: Its verification, if there is one.
+            answer: The whole answer, as the reader returned it.
+            verification: Evidence for the answer's citations; ``None`` for none.
         """
         last = self._chunk(self._take(len(self._text)))
         last.chunk_position = "last"

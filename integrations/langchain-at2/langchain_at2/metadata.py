@@ -15,9 +15,9 @@ def describe_statement(statement: Statement, start: int, end: int) -> dict[str, 
     """Return what is said about a statement.
 
     Args:
-        statement: The statement.
-        start: Its first character in the text that it is a part of.
-        end: One past its last character there.
+        statement: The statement to describe.
+        start: First character of the statement in the text that the statement is a part of.
+        end: One past the statement's last character in the text that the statement is a part of.
     """
     return {
         "start": start,
@@ -36,10 +36,10 @@ def describe_answer(
     """Return ``response_metadata["at2"]``.
 
     Args:
-        answer: The answer.
-        statements: Each as :func:`describe_statement` returns it.
-        documents: Those that were asked about, with their own ids.
-        verification: Its verification, if there is one.
+        answer: The answer to describe.
+        statements: What is said about each statement, as :func:`describe_statement` returns it.
+        documents: The documents that were asked about, with their own ids.
+        verification: Evidence for the answer's citations; ``None`` for none.
     """
     described: dict[str, Any] = {
         "model": answer.model,
@@ -62,8 +62,8 @@ def describe_thoughts(thoughts: Thoughts, documents: Sequence[Passage]) -> dict[
     Reasoning blocks have no annotations, so what the numbers mean is told here, each once.
 
     Args:
-        thoughts: Of an answer.
-        documents: Those that were asked about, with their own ids.
+        thoughts: The thoughts that came before an answer.
+        documents: The documents that were asked about, with their own ids.
     """
     first: dict[int, Citation] = {}
     for citation in (c for statement in thoughts.statements for c in statement.citations):

@@ -32,13 +32,13 @@ def prune_node(
     The documents keep their order; each is a copy with ``metadata["relevance_score"]``.
 
     Args:
-        reader: The local model that drafts.
-        top_n: How many to keep at most; ``None`` for any number.
-        score_threshold: Documents scored below are not kept.
+        reader: The local model that drafts the answer.
+        top_n: How many documents to keep at most; ``None`` for any number.
+        score_threshold: Score below which documents are not kept; ``None`` for no such bound.
         question_key: Where the state has the question: text, a message, or a list of messages
             whose last human one it is.
         documents_key: Where the state has the documents.
-        output_key: Where they go; ``None`` for where they were.
+        output_key: Where the kept documents go in the state; ``None`` for where the documents were.
         reader_options: Options of ``reader.answer`` for the draft.
     """
     # The compressor checks the options once, here, and not when the graph runs.
@@ -85,7 +85,7 @@ def cite_node(
     - ``unsupported``: the statements that are not supported, or that nothing was cited for.
 
     Args:
-        reader: The local model that scores.
+        reader: The local model that scores the sources.
         question_key: As for :func:`prune_node`.
         documents_key: As for :func:`prune_node`.
         answer_key: Where the state has the answer: text, a message, or a list of messages that
@@ -93,11 +93,11 @@ def cite_node(
         history_key: Where the state has earlier messages, if it has; they may be under the same
             key as question and answer. Results of tools among them are cited with
             ``reader_options={"source_kinds": ("passage", "tool")}``.
-        output_key: Where the cited answer goes; ``None`` for where the answer was.
-        references_key: Where the references go.
-        supported_key: Where the verdict goes.
-        unsupported_key: Where the unsupported statements go.
-        options: Of ``AT2Citer``.
+        output_key: Where the cited answer goes in the state; ``None`` for where the answer was.
+        references_key: Where the references go in the state.
+        supported_key: Where the verdict goes in the state, whether all statements are supported.
+        unsupported_key: Where the unsupported statements go in the state.
+        options: Options of ``AT2Citer``, by name.
     """
     citer = AT2Citer(reader=reader, **options)
 

@@ -31,12 +31,12 @@ def most_used(
     No draft is made if there is nothing to read.
 
     Args:
-        reader: Drafts.
-        documents: A list of documents.
-        query: The question.
-        top_n: How many to keep at most; ``None`` for any number.
-        score_threshold: Documents scored below are not kept.
-        options: Of ``reader.answer``.
+        reader: The local model that drafts the answer.
+        documents: What should be a list of documents.
+        query: The question that the draft answers.
+        top_n: How many documents to keep at most; ``None`` for any number.
+        score_threshold: Score below which documents are not kept; ``None`` for no such bound.
+        options: Options of ``reader.answer`` for the draft, by name.
 
     Raises:
         InputError: If the query is blank, or ``documents`` is no list of documents.
@@ -60,8 +60,9 @@ def scored_copies(
     """Return copies of documents with their scores in ``metadata["relevance_score"]``.
 
     Args:
-        documents: All documents; never changed. A score that one already has is replaced.
-        ranked: (index, score) of those to return, in order.
+        documents: All documents, never changed. A score that one already has is replaced in its
+            copy.
+        ranked: Index and score of each document to return, in order.
     """
     return [_with_score(documents[index], score) for index, score in ranked]
 

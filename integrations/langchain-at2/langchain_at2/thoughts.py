@@ -21,8 +21,8 @@ def given_thoughts(
 
     Args:
         blocks: The content blocks of a message.
-        reader: What is to read them.
-        options: Options of the reader for this call.
+        reader: The reader that is to read the thoughts.
+        options: Options of the reader for this call, by name.
     """
     markers, text = reader.thinking_markers(**options), reasoning_of(blocks)
     # What has the sign for the end of thoughts in it would be taken for thoughts and response.
@@ -37,7 +37,7 @@ def with_thoughts_placed(answer: Answer) -> Answer:
     A reader counts from the first character that is no white space.
 
     Args:
-        answer: The reader's answer to what was given.
+        answer: The answer, as the reader cited what was given.
     """
     if answer.thoughts is None or answer.thoughts.given_start is None:
         return answer

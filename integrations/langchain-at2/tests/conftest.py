@@ -8,7 +8,6 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import json
 from itertools import islice
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,11 +19,11 @@ from hypothesis import settings
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore
+from support.documents import as_documents
+from support.places import real_data
 from transformers import AutoModel, AutoTokenizer
 
 from langchain_at2 import AT2CitedAnswer
-
-REPOSITORY = Path(__file__).parents[3]
 
 settings.register_profile(
     "suite", deadline=None, database=None, derandomize=bool(os.environ.get("CI"))
@@ -64,24 +63,6 @@ class MiniLM(Embeddings):
 
     def embed_query(self, text):
         return self.embed_documents([text])[0]
-
-
-def as_documents(passages):
-    """Passages as a retriever returns them: with ids, addresses, and metadata of all kinds."""
-    return [
-        Document(
-            page_content=passage.text,
-            id=f"doc-{index}",
-            metadata={
-                "title": passage.title,
-                "source": f"https://example.org/{index}",
-                "tags": {"made-up", "world"},
-                "nested": {"page": [index]},
-                "relevance_score": "an older one",
-            },
-        )
-        for index, passage in enumerate(passages)
-    ]
 
 
 @pytest.fixture(scope="session")
@@ -153,8 +134,8 @@ def embeddings():
 @pytest.fixture(scope="session")
 def hotpot():
     """The 100 HotpotQA questions, each with its passages as documents."""
-    path = REPOSITORY / "tests" / "data" / "hotpotqa_dev_100.json"
-    examples = json.loads(path.read_text(encoding="utf-8"))
+    text = real_data("hotpotqa_dev_100.json").read_text(encoding="utf-8")
+    examples = json.loads(text)
     return [(e["question"], _hotpot_documents(e, str(n))) for n, e in enumerate(examples)]
 
 

@@ -5,10 +5,10 @@ import pickle
 import pytest
 from at2_rag import ContextOverflowError, InputError
 from langchain_core.messages import AIMessage, FunctionMessage
+from support.documents import as_documents
+from support.laws import check_message
 
 from langchain_at2 import AT2CitedAnswer, citations_of
-from tests.conftest import as_documents
-from tests.laws import check_message
 
 
 class TestInput:

@@ -3,11 +3,11 @@
 import pytest
 from at2_rag import ContextOverflowError, InputError, Reader
 from langchain_core.messages import AIMessage, HumanMessage
+from support.documents import as_documents
+from support.laws import check_message, check_same
+from support.runs import Runs
 
 from langchain_at2 import AT2CitedAnswer, citations_of
-from tests.conftest import as_documents
-from tests.laws import check_message, check_same
-from tests.runs import Runs
 
 SHORT = {"max_new_tokens": 12}
 

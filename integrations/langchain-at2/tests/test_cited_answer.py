@@ -14,12 +14,12 @@ from langchain_core.messages import (
 )
 from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnablePassthrough
 from pydantic import ValidationError
+from support.documents import as_documents
+from support.laws import check_message, check_same
+from support.runs import Runs
 from transformers import GPTJConfig, GPTJForCausalLM
 
 from langchain_at2 import AT2CitedAnswer, citations_of, references_text
-from tests.conftest import as_documents
-from tests.laws import check_message, check_same
-from tests.runs import Runs
 
 OPTIONS = [
     {},

@@ -6,9 +6,9 @@ import pytest
 from at2_rag import InputError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from pydantic import ValidationError
+from support.laws import check_message
 
 from langchain_at2 import AT2Citer, citations_of, references_text
-from tests.laws import check_message
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pytest
 from langchain_core.messages import AIMessage
+from support.laws import check_message, check_same
 
 from langchain_at2 import AT2CitedAnswer, AT2Citer, citations_of
-from tests.laws import check_message, check_same
 
 END = " Final answer: "
 

@@ -9,9 +9,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
+from support.runs import Runs
 
 from langchain_at2 import AT2DocumentCompressor
-from tests.runs import Runs
 
 
 @pytest.fixture(scope="module")

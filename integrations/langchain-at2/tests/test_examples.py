@@ -1,23 +1,13 @@
 """The examples, as a user runs them."""
 
-import re
 import runpy
 import sys
 
 import pytest
 from at2_rag import Reader
+from support.examples import EXAMPLES, check_output
 
-from tests.conftest import REPOSITORY
-
-EXAMPLES = REPOSITORY / "examples"
 NAMES = ("langchain_retrieval_qa", "langgraph_citation_node", "cite_an_api_answer")
-
-
-def check_output(text):
-    assert text.splitlines()[0].endswith("?")
-    (answer,) = re.findall("^→ (.+)$", text, re.MULTILINE)
-    assert "Final answer: " in answer
-    assert re.search(r"^\[1\] [^:]+: .+\.$", text, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("one_reader")

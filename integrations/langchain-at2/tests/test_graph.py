@@ -12,9 +12,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import MessagesState
+from support.laws import check_message
 
 from langchain_at2 import AT2CitedAnswer, citations_of, cite_node, prune_node, references_text
-from tests.laws import check_message
 
 
 class State(TypedDict, total=False):

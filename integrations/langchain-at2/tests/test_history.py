@@ -14,10 +14,10 @@ from langchain_core.messages import (
 )
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import MessagesState
+from support.laws import check_message, check_same
 
 from langchain_at2 import AT2CitedAnswer, AT2Citer, citations_of, cite_node, references_text
 from langchain_at2.history import read_history
-from tests.laws import check_message, check_same
 
 CALL = {"name": "look_up", "args": {"title": "x", "deep": {"n": 1}}, "id": "call-1"}
 CALLED = {

@@ -12,9 +12,9 @@ from langchain_community.retrievers import BM25Retriever
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableParallel, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
+from support.laws import check_message
 
 from langchain_at2 import AT2CitedAnswer, AT2DocumentCompressor, citations_of
-from tests.laws import check_message
 
 #: Every tenth question goes through a vector store, since embedding takes long.
 EMBEDDED = range(0, 100, 10)

@@ -6,9 +6,9 @@ from threading import enumerate as all_threads
 import pytest
 from at2_rag import Reader
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from support.runs import Runs
 
 from langchain_at2 import AT2CitedAnswer
-from tests.runs import Runs
 
 
 def answering():

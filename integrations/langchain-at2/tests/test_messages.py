@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.load import dumps, loads
 from langchain_core.messages import message_chunk_to_message
+from support.laws import check_message
 
 from langchain_at2 import answer_to_message, citations_of, passages_to_documents, references_text
 from langchain_at2.messages import MessageWriter
-from tests.laws import check_message
 
 
 def replay(answer, cuts, late, inline):

@@ -10,10 +10,10 @@ from pathlib import Path
 from sysconfig import get_path
 
 import pytest
+from support.examples import EXAMPLES, check_output
+from support.places import REPOSITORY
 
 import langchain_at2
-from tests.conftest import REPOSITORY
-from tests.test_examples import EXAMPLES, check_output
 
 PACKAGE = Path(__file__).parents[1]
 

@@ -5,10 +5,10 @@ from copy import deepcopy
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_community.retrievers import BM25Retriever
 from langchain_core.runnables import RunnableParallel, RunnablePassthrough
+from support.documents import as_documents
+from support.laws import check_message
 
 from langchain_at2 import AT2CitedAnswer, AT2DocumentCompressor, citations_of, references_text
-from tests.conftest import as_documents
-from tests.laws import check_message
 
 
 def pipeline(retriever, reader, **options):

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessageChunk, message_chunk_to_message
+from support.documents import as_documents
+from support.laws import check_message, check_same, thoughts_in
 
 from langchain_at2 import (
     AT2CitedAnswer,
@@ -19,8 +21,6 @@ from langchain_at2 import (
     references_text,
 )
 from langchain_at2.messages import MessageWriter
-from tests.conftest import as_documents
-from tests.laws import check_message, check_same, thoughts_in
 
 OPTIONS = [
     {},

@@ -7,20 +7,18 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import json
 import socket
-from itertools import islice, pairwise
-from pathlib import Path
+from itertools import islice
 
 import pytest
 import torch
 import transformers
-from embedding import MiniLM
 from hypothesis import settings
-from llama_index.core.schema import NodeRelationship, NodeWithScore, TextNode
+from support.embedding import MiniLM
+from support.nodes import nodes_of, scored
+from support.places import real_data
 
 from at2_rag import Reader, ThinkingMarkers
 from at2_rag.worlds import generate_examples
-
-ROOT = Path(__file__).parents[3]
 
 settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("suite")
@@ -88,8 +86,8 @@ def one_hop():
 
 @pytest.fixture(scope="session")
 def hotpot():
-    path = ROOT / "tests" / "data" / "hotpotqa_dev_100.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    text = real_data("hotpotqa_dev_100.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 @pytest.fixture
@@ -100,25 +98,3 @@ def example(worlds):
 @pytest.fixture
 def nodes(example):
     return scored(nodes_of(example))
-
-
-def nodes_of(example):
-    """Return a world's passages as nodes, with everything a node can carry."""
-    made = []
-    for index, passage in enumerate(example.passages):
-        node = TextNode(
-            id_=f"node-{index}",
-            text=passage.text,
-            metadata={"title": passage.title, "url": f"https://example.org/{index}", "page": index},
-            excluded_embed_metadata_keys=["url"],
-            start_char_idx=100 * index,
-            end_char_idx=100 * index + len(passage.text),
-        )
-        made.append(node)
-    for before, after in pairwise(made):
-        after.relationships[NodeRelationship.PREVIOUS] = before.as_related_node_info()
-    return made
-
-
-def scored(nodes):
-    return [NodeWithScore(node=node, score=0.9 - index / 10) for index, node in enumerate(nodes)]

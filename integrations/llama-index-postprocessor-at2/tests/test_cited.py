@@ -1,13 +1,13 @@
 """CitedResponse: any statements, in pieces of any size, make the same response."""
 
 import pytest
-from conftest import nodes_of, scored
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import check_markers, check_response
 from llama_index.core.base.response.schema import Response
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
+from support.laws import check_markers, check_response
+from support.nodes import nodes_of, scored
 
 from at2_rag import Citation, Statement
 

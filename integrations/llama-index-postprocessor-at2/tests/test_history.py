@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from conftest import nodes_of, scored
-from laws import check_response
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.postprocessor.at2 import AT2Synthesizer
 from llama_index.postprocessor.at2.history import history_of
+from support.laws import check_response
+from support.nodes import nodes_of, scored
 
 from at2_rag import InputError, Reader, ScoreEstimator
 

@@ -4,8 +4,6 @@ Words the demo reader has never seen: it answers nonsense, and the laws hold.
 """
 
 import pytest
-from laws import Unchanged, check_response
-from listening import logged
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.response.schema import StreamingResponse
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -17,6 +15,8 @@ from llama_index.postprocessor.at2 import (
     AT2Synthesizer,
 )
 from llama_index.retrievers.bm25 import BM25Retriever
+from support.laws import Unchanged, check_response
+from support.listening import logged
 
 from at2_rag import Reader
 

@@ -4,9 +4,9 @@ import asyncio
 from threading import enumerate as all_threads
 
 import pytest
-from conftest import nodes_of
 from llama_index.postprocessor.at2 import AT2CitationQueryEngine
 from llama_index.retrievers.bm25 import BM25Retriever
+from support.nodes import nodes_of
 
 from at2_rag import Reader
 

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support.places import REPOSITORY
 
 PACKAGE = Path(__file__).parents[1]
 README = (PACKAGE / "README.md").read_text(encoding="utf-8")
@@ -47,11 +47,11 @@ def test_the_project_says_where_to_import_from():
     assert set(hub["class_authors"]) <= set(module.__all__)
     for name in module.__all__:
         assert getattr(module, name).__doc__
-    assert (PACKAGE / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (PACKAGE / "LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
 
 
 def test_the_core_imports_no_framework():
-    for path in (ROOT / "at2_rag").rglob("*.py"):
+    for path in (REPOSITORY / "at2_rag").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
@@ -80,7 +80,7 @@ def test_the_readmes_code_runs_from_top_to_bottom(capsys):
     ],
 )
 def test_the_examples_run_as_they_stand(name, arguments, expected, capsys, monkeypatch):
-    path = ROOT / "examples" / name
+    path = REPOSITORY / "examples" / name
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) < 60
     assert '"--model"' in source

@@ -3,9 +3,6 @@
 import asyncio
 
 import pytest
-from conftest import nodes_of
-from laws import check_response, check_same
-from listening import logged
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.callbacks import CBEventType
 from llama_index.core.node_parser import SentenceSplitter
@@ -17,6 +14,9 @@ from llama_index.postprocessor.at2 import (
     AT2Synthesizer,
 )
 from llama_index.retrievers.bm25 import BM25Retriever
+from support.laws import check_response, check_same
+from support.listening import logged
+from support.nodes import nodes_of
 
 
 def right(response, example):

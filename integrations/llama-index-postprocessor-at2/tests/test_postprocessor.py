@@ -6,13 +6,13 @@ import json
 import pickle
 
 import pytest
-from conftest import nodes_of, scored
-from laws import Unchanged
-from listening import listening, logged
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.at2 import AT2Postprocessor
+from support.laws import Unchanged
+from support.listening import listening, logged
+from support.nodes import nodes_of, scored
 
 from at2_rag import ContextOverflowError, Reader, UnsupportedModelError
 

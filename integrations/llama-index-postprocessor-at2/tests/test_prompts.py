@@ -1,7 +1,6 @@
 """get_prompts and update_prompts: what is shown is what the model reads."""
 
 import pytest
-from conftest import nodes_of, scored
 from llama_index.core.prompts import (
     ChatMessage,
     ChatPromptTemplate,
@@ -10,6 +9,7 @@ from llama_index.core.prompts import (
 )
 from llama_index.postprocessor.at2 import AT2CitationQueryEngine, AT2Synthesizer
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
+from support.nodes import nodes_of, scored
 
 import at2_rag
 from at2_rag.prompt.maker import PromptMaker

@@ -4,8 +4,6 @@ import asyncio
 import json
 
 import pytest
-from laws import Unchanged, check_response, check_same
-from listening import listening, logged
 from llama_index.core.base.response.schema import (
     AsyncStreamingResponse,
     Response,
@@ -18,6 +16,8 @@ from llama_index.core.instrumentation.events.synthesis import (
 )
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.at2 import AT2Synthesizer
+from support.laws import Unchanged, check_response, check_same
+from support.listening import listening, logged
 
 from at2_rag import ContextOverflowError, InputError, Reader
 

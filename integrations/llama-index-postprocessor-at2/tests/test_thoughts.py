@@ -4,16 +4,16 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from conftest import nodes_of, scored
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import check_response, check_same
 from llama_index.core.base.response.schema import Response
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.at2 import AT2Postprocessor, AT2Synthesizer
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
+from support.laws import check_response, check_same
+from support.nodes import nodes_of, scored
 
 from at2_rag import Thinking
 

@@ -45,7 +45,7 @@ class CitedResponse:
             ``citations``, ``citation_blocks``, ``statements``, ``thoughts`` and ``at2``.
 
     Args:
-        nodes: What the reader reads; never changed.
+        nodes: The nodes that the reader reads; never changed.
         additional: Nodes to put behind the cited ones in the end.
     """
 

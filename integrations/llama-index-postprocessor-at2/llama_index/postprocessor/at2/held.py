@@ -15,7 +15,7 @@ class HeldReader:
     A model's weights belong in no pickle, and a copied model is no longer recorded.
 
     Args:
-        reader: The reader; ``None`` after unpickling.
+        reader: The reader to hold; ``None`` after unpickling.
     """
 
     def __init__(self, reader: Reader | None = None) -> None:

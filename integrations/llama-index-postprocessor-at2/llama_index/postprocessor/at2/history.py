@@ -25,8 +25,8 @@ def history_of(messages: Any) -> Any:
     Calls of tools and their results keep names, arguments and ids.
 
     Args:
-        messages: LlamaIndex's, in a list. What is something else stays as it is, for the reader to
-            take or to refuse.
+        messages: A list of LlamaIndex's chat messages. What is something else stays as it is, for
+            the reader to take or to refuse.
 
     Raises:
         InputError: If the call of a tool is not of a known form.

@@ -30,10 +30,11 @@ class AT2Postprocessor(BaseNodePostprocessor):
     out of a pickle, as its ``reader``.
 
     Args:
-        reader: Drafts the answer; its settings hold.
-        top_n: Most nodes to return.
-        score_threshold: Nodes scored below, or not at all, are left out.
-        keep_retrieval_score: Put the old score into the metadata of a copy of the node.
+        reader: The reader that drafts the answer, by its own settings.
+        top_n: How many nodes to return at most.
+        score_threshold: Score below which nodes are left out, and those without a score as well;
+            ``None`` for no such bound.
+        keep_retrieval_score: Whether to put the old score into the metadata of a copy of the node.
         metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
         kwargs: Fields of the base class, such as ``callback_manager``.
 

@@ -19,8 +19,8 @@ class ReaderPrompt:
     """What the model reads around passages and question.
 
     Attributes:
-        message: The user's message.
-        system: System prompt.
+        message: How passages and question become the user's message.
+        system: System prompt, in front of the conversation; ``None`` for none.
     """
 
     message: at2_rag.PromptTemplate
@@ -47,9 +47,9 @@ class ReaderPrompt:
         partial formatting and variable mappings hold.
 
         Args:
-            template: With ``{context_str}`` and ``{query_str}`` once each, or the reader's names
-                ``{passages}`` and ``{question}``: one text, or a chat of system messages and one
-                user message.
+            template: A template with ``{context_str}`` and ``{query_str}`` once each, or the
+                reader's names ``{passages}`` and ``{question}``: one text, or a chat of system
+                messages and one user message.
 
         Raises:
             ValueError: If it is something else.

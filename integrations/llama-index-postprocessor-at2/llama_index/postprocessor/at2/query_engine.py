@@ -69,16 +69,17 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
         """Build the engine.
 
         Args:
-            index_or_retriever: Where nodes come from.
-            reader: Answers; no other LLM is asked.
-            prune_to: Answer first as a draft and keep so many most used nodes, if there are more.
+            index_or_retriever: The index or the retriever that nodes come from.
+            reader: The reader that answers; no other LLM is asked.
+            prune_to: How many nodes to answer from again, if there are more: those that a first
+                draft used most; ``None`` to answer once.
             options: Settings of the reader or options of ``model.generate``, by name.
-            node_postprocessors: Applied to what was retrieved, in order.
+            node_postprocessors: What is applied to the retrieved nodes, in order.
             metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
             streaming: Whether to return streaming responses.
             callback_manager: LlamaIndex's callbacks; ``Settings.callback_manager`` if not given.
             empty_response: What to say where nothing was retrieved.
-            kwargs: Of ``index.as_retriever``, such as ``similarity_top_k``.
+            kwargs: Options of ``index.as_retriever``, such as ``similarity_top_k``.
 
         Raises:
             TypeError: If there is no index, retriever or reader, or an argument is not known here.
@@ -101,7 +102,7 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
         """Return the same engine over another retriever.
 
         Args:
-            retriever: Where nodes come from.
+            retriever: The retriever that nodes come from.
         """
         return type(self)(
             retriever, self._response_synthesizer, self._node_postprocessors, self.callback_manager

@@ -18,28 +18,33 @@ class CitationRecord(TypedDict):
     has no number, no node and no marker in the text.
 
     Attributes:
-        number: As shown in the response: ``response.source_nodes[number - 1]`` is the node.
+        number: The node's number as shown in the response: ``response.source_nodes[number - 1]`` is
+            the node. ``None`` for what is no node.
         start: First character of the statement in the response's text, markers included.
         end: One past the statement's last character; its markers follow.
         statement: Exactly ``response.response[start:end]``.
         kind: What the source is a piece of: ``"passage"`` is a node, and there are ``"thought"``,
             ``"message"``, ``"tool"`` and ``"system"``.
-        node_id: Id of the cited node.
-        node_index: Index of the cited node among those that the synthesizer was given.
-        source_id: Of what is no node: ``"thoughts"``, ``"system"``, or ``"history[2]"`` for that
-            message of the history.
+        node_id: Id of the cited node; ``None`` for what is no node.
+        node_index: Index of the cited node among those that the synthesizer was given; ``None`` for
+            what is no node.
+        source_id: Id of what is cited and is no node: ``"thoughts"``, ``"system"``, or
+            ``"history[2]"`` for that message of the history.
         title: The node's title, or the name of its file; of a tool's result, the tool's name.
         url: Where the node came from.
         source_start: First character of the source in the node's text, or in the other text.
         source_end: One past the source's last character.
         text: Exactly ``node.get_content()[source_start:source_end]``; of thoughts,
             ``response.metadata["thoughts"]["text"]`` between these.
-        document_start: The same in the document that the node was cut from, if it says where.
-        document_end: One past the last character there.
+        document_start: First character of the source in the document that the node was cut from;
+            ``None`` if the node does not say.
+        document_end: One past the source's last character in the document that the node was cut
+            from.
         score: How much the source mattered for the statement; unitless, comparable within it.
         via: Index of the earlier statement that the citation is inherited through; ``None`` for a
             direct one.
-        via_thought: Index of the thought that it is inherited through.
+        via_thought: Index of the thought that the citation is inherited through; ``None`` for any
+            other.
     """
 
     number: int | None
@@ -66,8 +71,8 @@ class ThoughtsRecord(TypedDict):
     """What a reasoning model thought before it responded.
 
     Attributes:
-        text: The thoughts so far.
-        finished: Whether the model came to their end; if not, there is no response.
+        text: What the model has thought so far.
+        finished: Whether the model came to the end of the thoughts; if not, there is no response.
     """
 
     text: str
@@ -79,9 +84,9 @@ class StatementRecord(TypedDict):
 
     Attributes:
         text: Exactly ``response.response[start:end]``.
-        start: First character in the response's text, markers included.
-        end: One past the last character; its markers follow.
-        numbers: Numbers of the nodes that it cites, ascending.
+        start: First character of the statement in the response's text, markers included.
+        end: One past the statement's last character; its markers follow.
+        numbers: Numbers of the nodes that the statement cites, ascending.
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
             calibrated threshold.
     """
@@ -99,11 +104,11 @@ def citation_record(
     """Return a citation of a node as a plain dict.
 
     Args:
-        citation: The reader's citation.
+        citation: The citation, as the reader has it.
         number: The node's number in the response.
-        statement: What is cited.
-        node: The cited node.
-        shift: Characters of markers in front of the statement.
+        statement: The statement that cites the node.
+        node: The node that is cited.
+        shift: How many characters of markers stand in front of the statement.
     """
     within = document_span(node, citation.source_start, citation.source_end)
     return {
@@ -123,9 +128,9 @@ def other_record(citation: Citation, statement: Statement, shift: int) -> Citati
     """Return a citation of what is no node as a plain dict.
 
     Args:
-        citation: The reader's citation.
-        statement: What is cited.
-        shift: Characters of markers in front of the statement.
+        citation: The citation, as the reader has it.
+        statement: The statement that has the citation.
+        shift: How many characters of markers stand in front of the statement.
     """
     return CitationRecord(
         number=None,
@@ -153,9 +158,9 @@ def statement_record(statement: Statement, numbers: list[int], shift: int) -> St
     """Return a statement as a plain dict.
 
     Args:
-        statement: The reader's statement.
+        statement: The statement, as the reader has it.
         numbers: Numbers of the cited nodes, ascending.
-        shift: Characters of markers in front of the statement.
+        shift: How many characters of markers stand in front of the statement.
     """
     return StatementRecord(
         text=statement.text,

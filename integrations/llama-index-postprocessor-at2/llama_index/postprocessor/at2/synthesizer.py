@@ -45,8 +45,9 @@ class _Job:
     """One question to the reader, and what becomes of the answer.
 
     Attributes:
-        arguments: Of ``reader.answer`` and ``reader.stream``; ``None`` if there is nothing to read.
-        cited: Takes in the answer.
+        arguments: Arguments of ``reader.answer`` and ``reader.stream``; ``None`` if there is
+            nothing to read.
+        cited: What takes in the answer and numbers its nodes.
     """
 
     arguments: dict[str, Any] | None
@@ -71,13 +72,14 @@ class AT2Synthesizer(BaseSynthesizer):
     model.
 
     Args:
-        reader: Answers; no other LLM is asked.
-        prune_to: Answer first as a draft and keep so many most used nodes, if there are more.
+        reader: The reader that answers; no other LLM is asked.
+        prune_to: How many nodes to answer from again, if there are more: those that a first draft
+            used most; ``None`` to answer once.
         options: Settings of the reader or options of ``model.generate`` for all responses, by
             name, such as ``{"max_citations": 2}``; and ``history``, LlamaIndex's chat messages.
         metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
         streaming: Whether to return streaming responses.
-        callback_manager: LlamaIndex's callbacks.
+        callback_manager: LlamaIndex's callbacks, which are told of each question and answer.
         empty_response: What to say where there is nothing to read.
 
     Raises:
@@ -152,8 +154,8 @@ class AT2Synthesizer(BaseSynthesizer):
 
         Args:
             data: What :meth:`to_dict` returned; its ``model`` is not compared with the reader's.
-            reader: Answers.
-            callback_manager: LlamaIndex's callbacks.
+            reader: The reader that answers.
+            callback_manager: LlamaIndex's callbacks, which are told of each question and answer.
         """
         fields = {key: value for key, value in data.items() if key not in ("class_name", "model")}
         prompt = at2_rag.PromptTemplate(**data["options"]["prompt"])
@@ -170,10 +172,10 @@ class AT2Synthesizer(BaseSynthesizer):
         """Answer from nodes.
 
         Args:
-            query: The question.
-            nodes: What was retrieved, best first; never changed.
-            additional_source_nodes: Put behind the cited nodes in ``source_nodes``.
-            response_kwargs: As ``options``, for this response.
+            query: The question to answer.
+            nodes: The nodes that were retrieved, best first; never changed.
+            additional_source_nodes: Nodes to put behind the cited ones in ``source_nodes``.
+            response_kwargs: Options for this response alone, as ``options`` are for all responses.
 
         Raises:
             ValueError: If the question is empty, an option cannot be used, or the nodes do not fit
@@ -196,10 +198,10 @@ class AT2Synthesizer(BaseSynthesizer):
         """Answer as :meth:`synthesize` does, with the model in a thread of its own.
 
         Args:
-            query: The question.
-            nodes: What was retrieved, best first; never changed.
-            additional_source_nodes: Put behind the cited nodes in ``source_nodes``.
-            response_kwargs: As ``options``, for this response.
+            query: The question to answer.
+            nodes: The nodes that were retrieved, best first; never changed.
+            additional_source_nodes: Nodes to put behind the cited ones in ``source_nodes``.
+            response_kwargs: Options for this response alone, as ``options`` are for all responses.
 
         Raises:
             ValueError: As for :meth:`synthesize`.
@@ -217,9 +219,9 @@ class AT2Synthesizer(BaseSynthesizer):
         """Return the answer's text with markers, or a generator of it.
 
         Args:
-            query_str: The question.
-            text_chunks: What to answer from; numbered as nodes are.
-            response_kwargs: As ``options``, for this response.
+            query_str: The question to answer.
+            text_chunks: Texts to answer from; numbered as nodes are.
+            response_kwargs: Options for this response alone, as ``options`` are for all responses.
         """
         job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
         return self._stream(job) if self._streaming else self._write(job)
@@ -230,9 +232,9 @@ class AT2Synthesizer(BaseSynthesizer):
         """Return what :meth:`get_response` does, with the model in a thread of its own.
 
         Args:
-            query_str: The question.
-            text_chunks: What to answer from; numbered as nodes are.
-            response_kwargs: As ``options``, for this response.
+            query_str: The question to answer.
+            text_chunks: Texts to answer from; numbered as nodes are.
+            response_kwargs: Options for this response alone, as ``options`` are for all responses.
         """
         job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
         return self._astream(job) if self._streaming else await asyncio.to_thread(self._write, job)
