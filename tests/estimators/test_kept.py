@@ -113,16 +113,21 @@ def test_tensors_that_make_no_estimator_are_refused_by_place(tmp_path, kind, ten
         ScoreEstimator.load(tmp_path)
 
 
-@pytest.mark.parametrize("module", ["base", "kept", "find", "linear"])
-def test_all_kinds_are_known_whichever_module_is_imported_first(tmp_path, module):
+def test_all_kinds_are_known_whichever_module_is_imported_first(tmp_path):
     folder = saved(NetworkEstimator(SourceNetwork(SHAPE, 2, 4)), tmp_path / "network")
     code = (
-        f"import sys, at2_rag.estimators.{module}\n"
-        "from at2_rag.estimators.base import ScoreEstimator\n"
-        "print(ScoreEstimator.load(sys.argv[1]).kind)"
+        "import importlib, sys\n"
+        "for module in sys.argv[2:]:\n"
+        "    for name in [name for name in sys.modules if name.startswith('at2_rag')]:\n"
+        "        del sys.modules[name]\n"
+        "    importlib.import_module(f'at2_rag.estimators.{module}')\n"
+        "    from at2_rag.estimators.base import ScoreEstimator\n"
+        "    print(module, ScoreEstimator.load(sys.argv[1]).kind)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
-    assert done.stdout == "network\n", done.stderr
+    first = ["base", "kept", "find", "linear"]
+    command = [sys.executable, "-c", code, str(folder), *first]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{module} network" for module in first], done.stderr
 
 
 def interrupt(*args, **options):

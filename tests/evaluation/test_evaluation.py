@@ -456,11 +456,11 @@ def test_wrong_commands_end_at_once(run, args, message):
 
 def test_worlds_are_not_those_trained_on(run, demo_reader, tmp_path):
     result = run(
-        "--data", "worlds", "--examples", "2", "--methods", "random", "--ablations", "3",
+        "--data", "worlds", "--examples", "1", "--methods", "random", "--ablations", "3",
         "--json", str(tmp_path / "c.json"),
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    held_out = world_examples(HELD_OUT_SEED, 2)
+    held_out = world_examples(HELD_OUT_SEED, 1)
     expected = compare(example_tasks(demo_reader, held_out), [RandomMethod()], num_ablations=3)
     read = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     assert [t["text"] for t in read["targets"]] == [t.text for t in expected.targets]
