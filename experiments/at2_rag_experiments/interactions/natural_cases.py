@@ -138,7 +138,7 @@ def measure_case(
             "found": set(order[:2]) == set(needed),
             "first": order[0] in needed,
         }
-    return record | _proof(reader, case, whole.answer, needed, options)
+    return record | _proof(reader, case, whole.answer, needed)
 
 
 def _places(case: NaturalCase, answer: Answer) -> list[int]:
@@ -161,17 +161,14 @@ def _effects(task: AttributionTask, needed: list[int]) -> Record:
     return {"alone": [first, second], "together": both}
 
 
-def _proof(
-    reader: Reader, case: NaturalCase, answer: Answer, needed: list[int], options: Mapping[str, Any]
-) -> Record:
+def _proof(reader: Reader, case: NaturalCase, answer: Answer, needed: list[int]) -> Record:
     """Return how many of the two are cited, and what verifying the citations shows, in nats.
 
     By the first statement of an answer that stands in two places, and by any of the others'.
     """
     sources = answer.attribution.sources
     spans = {(sources[i].passage_index, sources[i].start, sources[i].end) for i in needed}
-    settings = {name: value for name, value in options.items() if name != "max_new_tokens"}
-    verified = reader.verify(answer, **settings).statements
+    verified = reader.verify(answer).statements
     judged = verified[:1] if case.kind == "or" else verified
     citations = [c for found in judged for c in found.statement.citations]
     together = [found.together.drop for found in judged if found.together is not None]

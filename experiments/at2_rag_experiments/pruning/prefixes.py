@@ -9,7 +9,6 @@ from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
-from at2_rag.answering.engine import is_opened, markers_of
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import decode_written
 from at2_rag.batching import in_length_batches
@@ -17,6 +16,7 @@ from at2_rag.documents.passages import Passage
 from at2_rag.model.generate_options import end_ids, generate_options
 from at2_rag.model_facts import few_logits, input_device
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -68,7 +68,8 @@ def answers_from_sets(
         options: Settings and options of generation, as for ``reader.answer``.
     """
     settings, generate = reader.settings.override(options)
-    maker = PromptMaker(reader.tokenizer, question, tuple(passages), (), settings)
+    request = Request(question, tuple(passages), settings=settings)
+    maker = PromptMaker.of(reader.tokenizer, request)
     prompts = [maker.make(kept) for kept in sets]
     generate = generate_options(
         reader.model, {"max_new_tokens": settings.max_new_tokens, **generate}
@@ -121,10 +122,9 @@ def common_beginning(texts: Sequence[Sequence[int]]) -> int:
 
 def _response(maker: PromptMaker, prompt: EncodedPrompt, ids: tuple[int, ...]) -> str:
     """Return the text of what was written, without thoughts."""
-    markers, places = markers_of(maker), None
-    if markers is not None:
-        places = find_thoughts(maker.tokenizer, ids, markers, is_opened(markers, maker, prompt))
-    written = decode_written(maker.tokenizer, ids, maker.settings.language, places)
+    form = prompt.thought_format
+    places = None if form is None else find_thoughts(maker.tokenizer, ids, form)
+    written = decode_written(maker.tokenizer, ids, maker.request.settings.language, places)
     return written.response.text
 
 
