@@ -1,6 +1,5 @@
 """Stability of coefficients: the pool, what is drawn from it, and what is said of the fits."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,9 +7,9 @@ import torch
 from at2_rag.errors import InputError
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD, pearson, spearman
 from at2_rag.training import fit
-from conftest import TESTS
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import as_read, records_of, results_of, silent, table_of
 
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
 from at2_rag_experiments.fitting.refits import (
@@ -45,7 +44,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(demo_reader, folder):
-    return gather(small(folder).config, demo_reader, folder, lambda *done: None)
+    return gather(small(folder).config, demo_reader, folder, silent)
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +55,16 @@ def run(demo_reader, folder, pool, tmp_path_factory):
     return out, seen
 
 
-def records_of(out):
-    lines = (out / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["record"] for line in lines]
-
-
 def test_everything_is_written(run):
     out, _ = run
-    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    results = results_of(out)
     found = summarize(records_of(out))
-    assert json.loads(json.dumps(found.to_dict())).items() <= results.items()
+    assert as_read(found.to_dict()).items() <= results.items()
     assert {(s["estimator"], s["kind"]) for s in results["stabilities"]} == {
         (name, kind) for name in ("linear", "copying", "network") for kind in KINDS
     }
     assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
-    table = (out / "table.txt").read_text(encoding="utf-8")
+    table = table_of(out)
     assert "disjoint" in table
     assert "…" not in table
     assert max(map(len, table.splitlines())) <= 120
@@ -84,7 +78,7 @@ def test_a_shared_pool_is_collected_once(run):
 
 def test_a_pool_may_hold_more_than_is_asked_for(demo_reader, folder, pool):
     config = small(folder, examples=5, held_out=3).config
-    part = gather(config, demo_reader, folder, lambda *done: None)
+    part = gather(config, demo_reader, folder, silent)
     assert [r.id for r in part.training] == [r.id for r in pool.training[:5]]
     assert [r.id for r in part.held_out] == [r.id for r in pool.held_out[:3]]
     assert not {r.id for r in pool.training} & {r.id for r in pool.held_out}
@@ -303,7 +297,7 @@ def test_tokens_have_no_detail(demo_reader, tmp_path):
 
 def test_another_kind_of_pool_is_refused(demo_reader, folder, pool):
     with pytest.raises(InputError, match="num_ablations is 9, there 8"):
-        gather(small(folder, num_ablations=9).config, demo_reader, folder, lambda *done: None)
+        gather(small(folder, num_ablations=9).config, demo_reader, folder, silent)
 
 
 def test_too_little_is_told(pool):
@@ -341,8 +335,8 @@ def test_items_are_the_same_for_the_same_config():
     assert not {item.id for item in items} & {item.id for item in more}
 
 
-def test_data_of_a_file(demo_reader, tmp_path):
+def test_data_of_a_file(hotpot, demo_reader, tmp_path):
     """The rows' own prompts are kept; most of these are too long for the demo reader."""
-    config = PoolConfig(data=f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}", examples=4)
+    config = PoolConfig(data=hotpot, examples=4)
     with pytest.raises(InputError, match="Give more examples"):
-        gather(replace(config, held_out=2), demo_reader, tmp_path, lambda *done: None)
+        gather(replace(config, held_out=2), demo_reader, tmp_path, silent)
