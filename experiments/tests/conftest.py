@@ -15,7 +15,6 @@ from at2_rag import Reader, ScoreEstimator
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-CHECKOUT = TESTS.parents[1]
 
 # No deadlines: a busy machine is no fault. In CI the same cases every time, so that a change is
 # judged by what it changed; everybody else's runs go on looking for new ones.
@@ -48,15 +47,21 @@ def plain_reader(demo_reader):
 
 
 @pytest.fixture(scope="session")
+def checkout():
+    """The folder that the core and the packages beside it lie in."""
+    return TESTS.parents[1]
+
+
+@pytest.fixture(scope="session")
 def made_up():
     """The folder of made-up rows, a file for each data set."""
     return TESTS / "data"
 
 
 @pytest.fixture(scope="session")
-def hotpot():
+def hotpot(checkout):
     """100 HotpotQA development questions with ten passages each, as a config names them."""
-    folder = Path(os.environ.get("AT2_DATA") or CHECKOUT.parent / "shared" / "data")
+    folder = Path(os.environ.get("AT2_DATA") or checkout.parent / "shared" / "data")
     path = folder / "hotpotqa_dev_100.json"
     if not path.is_file():
         pytest.skip(f"{path} is not there; AT2_DATA names the folder of real data")

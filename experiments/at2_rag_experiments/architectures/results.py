@@ -110,7 +110,7 @@ class CrossResults:
 
 
 def summarize(records: Sequence[Record], ks: Sequence[int]) -> CrossResults:
-    """Summarise the records of :class:`at2_rag_experiments.CrossArchitecture`.
+    """Summarise the records of the experiment ``cross-architecture``.
 
     Args:
         records: Of all examples, in order.
