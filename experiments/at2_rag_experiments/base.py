@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
-    from rich.table import Table
+from at2_rag.reader import Reader
+from rich.table import Table
 
 #: Plain JSON types by name.
 Record = dict[str, Any]
@@ -84,7 +83,7 @@ class Report:
     """What an experiment found.
 
     Attributes:
-        results: Plain JSON types.
+        results: What was found, in plain JSON types.
         tables: The same to be read.
         draw: Draws it into a figure of matplotlib, whose size in inches is ``size``.
         size: Width and height of the figure, in inches.
@@ -98,17 +97,22 @@ class Report:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-class Experiment(Protocol[ItemT, SubjectT]):
-    """One experiment with its config; :func:`at2_rag_experiments.run_experiment` runs it."""
+@dataclass(frozen=True)
+class Experiment(ABC, Generic[ItemT, SubjectT]):
+    """One experiment with its config; :func:`at2_rag_experiments.run_experiment` runs it.
 
-    @property
-    def name(self) -> str:
-        """As on the command line."""
+    A subclass has a ``name``, and a ``config`` with a default; the default's class says what it can
+    be told.
 
-    @property
-    def config(self) -> ExperimentConfig:
-        """What it was told."""
+    Attributes:
+        name: What the experiment is called on the command line.
+        config: What it was told.
+    """
 
+    name: ClassVar[str]
+    config: ExperimentConfig = ExperimentConfig()
+
+    @abstractmethod
     def items(self) -> Sequence[ItemT]:
         """Return what is to be measured, in order; the same for the same config."""
 
@@ -116,14 +120,17 @@ class Experiment(Protocol[ItemT, SubjectT]):
         """Return what the items are measured on: the reader, or what was trained with it.
 
         Called at each start, before any item is measured. What takes long is kept in the folder,
-        so that an interrupted preparation goes on where it stopped.
+        so that an interrupted preparation goes on where it stopped. Where there is nothing to
+        prepare, items are measured on the reader itself.
 
         Args:
-            reader: With the model and the estimator.
-            folder: Of the results; there, and the experiment's own.
-            on_done: Follows what takes long.
+            reader: A reader with the model and the estimator that are asked about.
+            folder: The folder of the results, there already and the experiment's own.
+            on_done: Called after each step of what takes long.
         """
+        return cast("SubjectT", reader)
 
+    @abstractmethod
     def measure(self, subject: SubjectT, item: ItemT) -> Record:
         """Return everything worth knowing about one item, in plain JSON types.
 
@@ -132,5 +139,6 @@ class Experiment(Protocol[ItemT, SubjectT]):
             item: One of :meth:`items`.
         """
 
+    @abstractmethod
     def report(self, records: Sequence[Record]) -> Report:
         """Summarise the records of all items, in their order."""

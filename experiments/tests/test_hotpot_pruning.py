@@ -6,29 +6,22 @@ from itertools import pairwise
 import pytest
 from at2_rag import Passage
 from at2_rag.cli.app import app
-from at2_rag.cli.experiment import ABOUT
 from at2_rag.documents.bm25 import order_by_bm25
-from at2_rag.errors import FileFormatError, InputError
+from at2_rag.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 from support.runs import (
     FILES,
-    Stopped,
     as_read,
-    contents,
-    lines_of,
     records_of,
     results_of,
-    stopping_after,
     table_of,
 )
 from typer.testing import CliRunner
 
 from at2_rag_experiments import (
-    EXPERIMENTS,
     HotpotPruning,
     HotpotPruningConfig,
-    experiment_by_name,
     run_experiment,
 )
 from at2_rag_experiments.pruning.keeping import RULES, largest_gap, min_share
@@ -36,7 +29,6 @@ from at2_rag_experiments.pruning.ranking import descending, rank_unread, with_ti
 from at2_rag_experiments.pruning.results import summarize
 from at2_rag_experiments.questions import gold_questions
 from at2_rag_experiments.short_answers import exact_match, f1, normalized, short_answer
-from at2_rag_experiments.store import RecordStore
 
 SMALL = {"examples": 3, "num_passages": 3, "seed": 1}
 ABOUT_AT2 = ("random", "at2")
@@ -254,58 +246,6 @@ def test_answers_from_pruned_passages_are_the_readers_own(run, demo_reader):
     assert sorted(order[:2]) == list(pruned.kept)
 
 
-def test_interrupted_it_goes_on_to_the_same(demo_reader, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run_experiment(small(), demo_reader, whole)
-
-    with pytest.raises(Stopped):
-        run_experiment(small(), demo_reader, parts, stopping_after(2))
-    assert lines_of(parts) == lines_of(whole)[:2]
-    with (parts / "records.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"id": "world-1-2", "finge')  # as if stopped while writing
-    seen = []
-    run_experiment(small(), demo_reader, parts, lambda *done: seen.append(done))
-    assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
-    for name in FILES:
-        assert (parts / name).read_bytes() == (whole / name).read_bytes()
-
-    # Fewer questions are a part of it, and are not asked again.
-    fewer = run_experiment(small(examples=2), demo_reader, parts)
-    assert fewer.results["questions"] == 2
-    assert lines_of(parts) == lines_of(whole)
-
-
-def test_another_runs_folder_is_refused(run, demo_reader, plain_reader):
-    folder, _ = run
-    before = contents(folder)
-    with pytest.raises(InputError, match=r"config\.num_passages is 3, there 5"):
-        run_experiment(small(), demo_reader, folder)
-    methods = HotpotPruningConfig(**SMALL).methods
-    with pytest.raises(InputError, match=r"estimator\.kind is 'uniform', there 'network'"):
-        run_experiment(small(methods=methods), plain_reader, folder)
-    assert contents(folder) == before
-
-
-def test_records_of_other_data_are_refused(tmp_path):
-    one, other = gold_questions("worlds", 1, 0)[0], gold_questions("worlds", 1, 0, 6)[0]
-    assert one.id == other.id
-    store = RecordStore(tmp_path, {})
-    assert store.add(one, {"a": (1, 2)}) == {"a": [1, 2]}
-    assert RecordStore(tmp_path, {}).get(one) == {"a": [1, 2]}
-    with pytest.raises(InputError, match="was measured on other data"):
-        RecordStore(tmp_path, {}).get(other)
-
-
-def test_a_bad_record_is_told_with_its_line(tmp_path):
-    RecordStore(tmp_path, {})
-    (tmp_path / "records.jsonl").write_text("[]\n", encoding="utf-8")
-    with pytest.raises(FileFormatError, match=r"records\.jsonl:1: no record"):
-        RecordStore(tmp_path, {})
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(InputError, match=r"without config\.json"):
-        RecordStore(tmp_path, {})
-
-
 def test_hotpot_questions_that_do_not_fit_are_counted(hotpot, demo_reader, tmp_path):
     """Bytes instead of words: most contexts are too long for the demo reader."""
     told = {"data": hotpot, "examples": 12, "max_new_tokens": 4, "methods": ("oracle", "bm25")}
@@ -341,27 +281,9 @@ def test_what_fits_is_measured_and_the_rest_is_counted(demo_reader, tmp_path):
     assert results["leads"] == ()
 
 
-@pytest.mark.parametrize(
-    ("told", "message"),
-    [
-        ({"data": "dolly"}, "the right answers"),
-        ({"examples": 0}, "examples is 0"),
-        ({"prompt": "short"}, "prompt is 'short'"),
-        ({"leaps": 1}, "has no leaps; expected any of .*hops"),
-    ],
-)
-def test_configs_that_cannot_be_used(told, message):
-    with pytest.raises(InputError, match=message):
-        experiment_by_name("hotpot-pruning", **told).items()
-
-
-def test_there_is_no_such_experiment():
-    with pytest.raises(InputError, match="expected one of method-comparison"):
-        experiment_by_name("hotpot")
-
-
-def test_the_command_line_knows_them_all():
-    assert list(ABOUT) == list(EXPERIMENTS)
+def test_data_without_known_answers_are_refused():
+    with pytest.raises(InputError, match="the right answers"):
+        small(data="dolly").items()
 
 
 def test_on_the_command_line(tmp_path):

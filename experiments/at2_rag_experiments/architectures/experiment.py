@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
 from at2_rag.evaluation import example_tasks
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.reader import Reader
 from at2_rag.worlds import HELD_OUT_SEED
 
 from at2_rag_experiments.architectures.report import draw, tables
 from at2_rag_experiments.architectures.results import OF_THE_OTHER, summarize
 from at2_rag_experiments.architectures.second_reader import TRAIN, SecondReader
-from at2_rag_experiments.base import WORLDS, ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import WORLDS, Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.examples import examples_for
 from at2_rag_experiments.fitting.fitted import FittingPlan, fit_all
 from at2_rag_experiments.fitting.pool import ESTIMATORS
@@ -24,10 +27,6 @@ from at2_rag_experiments.measuring import measured
 from at2_rag_experiments.short_answers import exact_match, short_answer
 from at2_rag_experiments.stated import Asked, stating_sources, with_worlds
 from at2_rag_experiments.teaching import SHAPE_NAMES
-
-if TYPE_CHECKING:
-    from at2_rag.estimators import ScoreEstimator
-    from at2_rag.reader import Reader
 
 #: Beside the estimators that are fitted here.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32")
@@ -117,22 +116,15 @@ class Side:
 
 
 @dataclass(frozen=True)
-class CrossArchitecture:
+class CrossArchitecture(Experiment[Asked, Mapping[str, Side]]):
     """Compares methods on two readers, each of which answers the same questions itself.
 
     The same kinds of estimators are fitted to both in the same way; where both have as many
     layers and heads, each reader is also scored with the other's.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "cross-architecture"
     config: CrossArchitectureConfig = CrossArchitectureConfig()
-
-    @property
-    def name(self) -> str:
-        """``"cross-architecture"``."""
-        return "cross-architecture"
 
     def items(self) -> Sequence[Asked]:
         """Return the held-out examples."""
@@ -183,12 +175,7 @@ class CrossArchitecture:
             InputError: If nothing could be measured on one of the readers.
         """
         found = summarize(records, KS)
-        return Report(
-            found.to_dict(),
-            tables(found),
-            lambda figure: draw(found, figure),
-            (10.0, 4.8),
-        )
+        return Report(found.to_dict(), tables(found), partial(draw, found), (10.0, 4.8))
 
     @property
     def _plan(self) -> FittingPlan:
@@ -209,8 +196,6 @@ class CrossArchitecture:
 
     def _asking(self, reader: Reader) -> Reader:
         """Return the reader with the config's prompt and longest answer, and sentences to cite."""
-        from at2_rag.reader import Reader
-
         told: dict[str, Any] = {
             "prompt": self.config.template,
             "max_new_tokens": self.config.max_new_tokens,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit, check_unit
@@ -15,10 +14,11 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.evaluation import example_tasks
 from at2_rag.evaluation.compare import DEFAULT_ABLATIONS
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
 from torch import Tensor
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.comparison.report import SIZE, draw, tables
 from at2_rag_experiments.comparison.results import summarize, timed
 from at2_rag_experiments.comparison.side_by_side import page, shown_record
@@ -33,9 +33,6 @@ from at2_rag_experiments.comparison.training import (
     learn_all,
 )
 from at2_rag_experiments.examples import examples_for
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
@@ -190,19 +187,11 @@ class _Remembering:
 
 
 @dataclass(frozen=True)
-class MethodComparison:
-    """Learns coefficients from a general task and from the measured one, and compares methods.
+class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
+    """Learns coefficients from a general task and from the measured one, and compares methods."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "method-comparison"
     config: MethodComparisonConfig = MethodComparisonConfig()
-
-    @property
-    def name(self) -> str:
-        """``"method-comparison"``."""
-        return "method-comparison"
 
     def items(self) -> Sequence[ComparisonItem]:
         """Return what was learned, as one item, and the examples.
@@ -250,7 +239,6 @@ class MethodComparison:
         Raises:
             InputError: If nothing could be measured.
         """
-        told = self.config
         (learned, *examples) = records
         found = summarize(examples, learned["learned"])
         if found is None:
@@ -258,9 +246,8 @@ class MethodComparison:
                 f"None of the {len(examples)} examples fits the model's context and was answered "
                 "with a statement; expected at least one. Use another model, or other data."
             )
-        results = {"experiment": self.name, "config": asdict(told), **found.to_dict()}
         return Report(
-            results,
+            found.to_dict(),
             tables(found),
             partial(draw, found),
             SIZE,

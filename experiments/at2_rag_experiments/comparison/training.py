@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.files import save_whole
+from at2_rag.reader import Reader
 from at2_rag.training import (
     Collected,
     FitResult,
@@ -26,9 +27,6 @@ from at2_rag.training import (
 
 from at2_rag_experiments.base import WORLDS, OnDone, Record
 from at2_rag_experiments.examples import examples_for
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: What examples are learned from: of any kind, or of the kind that is measured.
 Origin = Literal["general", "task"]

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.evaluation import Comparison, Estimate
 from at2_rag.evaluation.report import draw_bars
 from at2_rag.methods import AttentionMethod, method_by_name
+from at2_rag.reader import Reader
+from rich.table import Table
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.conversation.placements import PLACEMENTS
 from at2_rag_experiments.measuring import measured, merged
 from at2_rag_experiments.questions import GoldQuestion, gold_questions
 from at2_rag_experiments.short_answers import exact_match, short_answer
 from at2_rag_experiments.tables import mean, result_table
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
-    from rich.table import Table
 
 METHODS = ("random", "average-attention", "leave-one-out", "esm-32")
 _KS = (1, 3)
@@ -89,28 +86,16 @@ class PlacementResults:
 
 
 @dataclass(frozen=True)
-class ConversationSources:
-    """Asks each question with its passages in each place, and measures what is said of sources.
+class ConversationSources(Experiment[GoldQuestion, Reader]):
+    """Asks each question with its passages in each place, and measures what is said of sources."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "conversation-sources"
     config: ConversationSourcesConfig = ConversationSourcesConfig()
-
-    @property
-    def name(self) -> str:
-        """``"conversation-sources"``."""
-        return "conversation-sources"
 
     def items(self) -> Sequence[GoldQuestion]:
         """Return the questions."""
         told = self.config
         return gold_questions(told.data, told.examples, told.seed, told.num_passages, 2)
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
-        """Return the reader; there is nothing to prepare."""
-        return reader
 
     def measure(self, subject: Reader, item: GoldQuestion) -> Record:
         """Return what was answered and measured, by place.
@@ -126,20 +111,16 @@ class ConversationSources:
         Raises:
             InputError: If nothing could be measured.
         """
-        told = self.config
-        every = [self._summarized(name, [r[name] for r in records]) for name in told.placements]
+        places = self.config.placements
+        every = [self._summarized(name, [r[name] for r in records]) for name in places]
         found = [results for results in every if results is not None]
         if not found:
             raise InputError(
                 f"None of the {len(records)} conversations fits the model's context and was "
                 "answered with a statement; expected at least one. Use another model."
             )
-        told_and_found = {
-            "experiment": self.name,
-            "config": asdict(told),
-            "placements": [results.to_dict() for results in found],
-        }
-        return Report(told_and_found, _tables(found), partial(_draw, found), (10.0, 4.5))
+        results = {"placements": [results.to_dict() for results in found]}
+        return Report(results, _tables(found), partial(_draw, found), (10.0, 4.5))
 
     def _measured(self, reader: Reader, item: GoldQuestion, placement: str) -> Record:
         told = self.config

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.files import save_whole
+from at2_rag.reader import Reader
 from at2_rag.training import Outcome, TrainingExample, collect, load_collected
 
 from at2_rag_experiments.base import OnDone
 from at2_rag_experiments.fitting.refits import FitOptions, refit
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 
 @dataclass(frozen=True)

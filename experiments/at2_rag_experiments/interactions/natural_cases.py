@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from at2_rag.ablation.task import AttributionTask
@@ -15,13 +15,11 @@ from at2_rag.documents.passages import Passage
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score, top_k_drops
 from at2_rag.methods import AttributionMethod
 from at2_rag.methods.base import checked_scores
+from at2_rag.reader import Reader
 from at2_rag.worlds import HELD_OUT_SEED, WorldExample
 from at2_rag.worlds.generate import World, generate_world
 
 from at2_rag_experiments.base import Record
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: ``or``: the answer stands in two passages; ``and``: it needs two sentences.
 CaseKind = Literal["or", "and"]

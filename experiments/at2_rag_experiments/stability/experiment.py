@@ -6,18 +6,18 @@ The paper fits once. Here the same is fitted many times, and what comes out is c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from at2_rag.errors import InputError
 from at2_rag.estimators import LinearEstimator
+from at2_rag.reader import Reader
 from at2_rag.training import TrainingRecord
 
-from at2_rag_experiments.base import OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, OnDone, Record, Report
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
 from at2_rag_experiments.fitting.refits import (
     average_quality,
@@ -29,9 +29,6 @@ from at2_rag_experiments.fitting.refits import (
 from at2_rag_experiments.stability.report import draw as draw_figure
 from at2_rag_experiments.stability.report import tables
 from at2_rag_experiments.stability.results import summarize
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: What chance decides: the seed of the fit alone; which half of the examples it is fitted to; which
 #: half of each one's ablations; or two halves of the examples that share none.
@@ -84,19 +81,11 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class CoefficientStability:
-    """Fits each estimator again and again, and keeps coefficients, scores and quality.
+class CoefficientStability(Experiment[Chance, Pool]):
+    """Fits each estimator again and again, and keeps coefficients, scores and quality."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "coefficient-stability"
     config: CoefficientStabilityConfig = CoefficientStabilityConfig()
-
-    @property
-    def name(self) -> str:
-        """``"coefficient-stability"``."""
-        return "coefficient-stability"
 
     def items(self) -> Sequence[Chance]:
         """Return every kind of chance with every seed."""
@@ -142,8 +131,7 @@ class CoefficientStability:
     def report(self, records: Sequence[Record]) -> Report:
         """Return tables, figure and results."""
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw_figure, found), (11.0, 4.4))
+        return Report(found.to_dict(), tables(found), partial(draw_figure, found), (11.0, 4.4))
 
     def _fit(self, name: str, part: Sequence[TrainingRecord], seed: int, pool: Pool) -> Record:
         estimator = refit(name, part, seed, fit_options(self.config))

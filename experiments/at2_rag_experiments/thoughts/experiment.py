@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import ContextOverflowError, InputError
+from at2_rag.estimators import ScoreEstimator
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
+from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
 from at2_rag.worlds import HELD_OUT_SEED, WorldExample
 
-from at2_rag_experiments.base import WORLDS, ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import WORLDS, Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.examples import Purpose, examples_for
 from at2_rag_experiments.fitting.fitted import FittingPlan, fit_all
 from at2_rag_experiments.fitting.pool import ESTIMATORS
@@ -27,10 +29,6 @@ from at2_rag_experiments.short_answers import exact_match
 from at2_rag_experiments.stated import Asked, with_worlds
 from at2_rag_experiments.thoughts.report import draw, tables
 from at2_rag_experiments.thoughts.results import KS, summarize
-
-if TYPE_CHECKING:
-    from at2_rag.estimators import ScoreEstimator
-    from at2_rag.reader import Reader
 
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32")
 #: A pass for each token is too many.
@@ -95,22 +93,15 @@ class ThoughtSubject:
 
 
 @dataclass(frozen=True)
-class ThoughtAttribution:
+class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
     """Compares methods where thoughts and passages are sources, and the response is the target.
 
     The demo reader's hops are its thoughts here, and the short answer behind them its response: so
     it is known which thought the response repeats, and which sentences the thoughts go back to.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "thought-attribution"
     config: ThoughtAttributionConfig = ThoughtAttributionConfig()
-
-    @property
-    def name(self) -> str:
-        """``"thought-attribution"``."""
-        return "thought-attribution"
 
     def items(self) -> Sequence[Asked]:
         """Return the examples to measure on."""
@@ -183,8 +174,7 @@ class ThoughtAttribution:
             InputError: If nothing could be measured.
         """
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw, found), (12.0, 5.0))
+        return Report(found.to_dict(), tables(found), partial(draw, found), (12.0, 5.0))
 
     def _examples(self, purpose: Purpose, data: str, count: int) -> list[TrainingExample]:
         return examples_for(
