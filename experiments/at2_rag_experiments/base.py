@@ -64,13 +64,24 @@ class ExperimentConfig:
     prompt: PromptName = "plain"
 
     def __post_init__(self) -> None:
-        for name in ("examples", "max_new_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least 1.")
+        self.check_least(examples=1, max_new_tokens=1)
         if self.prompt not in _PROMPTS:
             raise InputError(
                 f"prompt is {self.prompt!r}; expected one of {', '.join(map(repr, _PROMPTS))}."
             )
+
+    def check_least(self, **least: int) -> None:
+        """Check that fields are as large as they must be.
+
+        Args:
+            least: The least that each of the fields may be, by name.
+
+        Raises:
+            InputError: If one of them is less.
+        """
+        for name, wanted in least.items():
+            if getattr(self, name) < wanted:
+                raise InputError(f"{name} is {getattr(self, name)}; expected at least {wanted}.")
 
     @property
     def template(self) -> PromptTemplate:

@@ -9,7 +9,9 @@ from itertools import islice, product
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.training import TrainingExample
-from at2_rag.worlds import WorldExample, generate_examples
+from at2_rag.worlds import HELD_OUT_SEED, WorldExample, generate_examples
+
+from at2_rag_experiments.base import WORLDS, ExperimentConfig
 
 _HOPS = (1, 2)
 
@@ -54,6 +56,18 @@ def with_worlds(examples: Sequence[TrainingExample], seed: int) -> list[Asked]:
         for world in islice(generate_examples(seed, *kind), len(examples))
     }
     return [Asked(e, worlds[e.question, e.passages]) for e in examples]
+
+
+def asked_of(examples: Sequence[TrainingExample], config: ExperimentConfig) -> list[Asked]:
+    """Return examples to measure on, with their worlds where they are about generated ones.
+
+    Args:
+        examples: Examples for measuring, from ``examples_for`` with the config's data and seed.
+        config: What the experiment was told.
+    """
+    if config.data == WORLDS:
+        return with_worlds(examples, HELD_OUT_SEED + config.seed)
+    return [Asked(example) for example in examples]
 
 
 def stating_sources(task: AttributionTask, world: WorldExample) -> list[int | None]:

@@ -11,14 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.runs import as_read, records_of, results_of, silent, table_of
 
+from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import (
-    average_quality,
-    fit_options,
-    quality,
-    refit,
-    statement_scores,
-)
+from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
 from at2_rag_experiments.run import run_experiment
 from at2_rag_experiments.stability.experiment import (
     KINDS,
@@ -30,6 +25,7 @@ from at2_rag_experiments.stability.experiment import (
 from at2_rag_experiments.stability.results import summarize
 
 SMALL = {"examples": 8, "held_out": 4, "num_ablations": 8, "steps": 30, "network_steps": 2}
+OPTIONS = CoefficientStabilityConfig(**SMALL).options
 
 
 def small(folder, **told):
@@ -72,7 +68,8 @@ def test_everything_is_written(run):
 
 def test_a_shared_pool_is_collected_once(run):
     _, seen = run
-    assert seen[:12] == [(done, 12, True) for done in range(1, 13)]
+    assert seen[:8] == [(done, 8, True) for done in range(1, 9)]
+    assert seen[8:12] == [(done, 4, True) for done in range(1, 5)]
     assert seen[12:] == [(done, 8, False) for done in range(1, 9)]
 
 
@@ -101,9 +98,8 @@ def test_chance_that_decides_less_changes_less(run):
 def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
     out, _ = run
     record = next(r for r in records_of(out) if r["kind"] == "examples")
-    told = CoefficientStabilityConfig(**SMALL)
     (part,) = drawn(pool.training, Chance("examples", 0, 8))
-    estimator = refit("linear", part, 0, fit_options(told))
+    estimator = fit_kind("linear", part, OPTIONS, 0)
     kept = record["fits"]["linear"][0]
     assert kept["coefficients"] == pytest.approx(estimator.coefficients.flatten().tolist(), 1e-4)
     assert kept["quality"]["all"]["lds"] == pytest.approx(quality(estimator, pool)["all"]["lds"])
@@ -113,7 +109,7 @@ def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
 @pytest.mark.parametrize("name", ["linear", "copying", "network"])
 def test_quality_is_that_of_the_scores(name, pool):
     """LDS by its definition, from the scores of sources and the masks of ablations."""
-    estimator = refit(name, pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
+    estimator = fit_kind(name, pool.training, OPTIONS, 0)
     rows, means = iter(statement_scores(estimator, pool)), []
     for record in pool.held_out:
         log_p = record.log_probabilities
@@ -138,19 +134,18 @@ def test_average_attention_is_all_heads_alike(pool):
 
 def test_refits_are_the_packages_own(pool):
     """The paper's fit, to all of the records, and not to the copying features."""
-    told = CoefficientStabilityConfig(**SMALL)
     plain = [record.without_copying for record in pool.training]
     with pytest.warns(UserWarning, match="No example of the 8 is held out"):
         expected = fit(plain, steps=30, held_out=0, seed=3).estimator
-    found = refit("linear", pool.training, 3, fit_options(told))
+    found = fit_kind("linear", pool.training, OPTIONS, 3)
     assert torch.equal(found.coefficients, expected.coefficients)
     assert found.copying is None
-    assert isinstance(refit("copying", pool.training, 3, fit_options(told)).copying, torch.Tensor)
+    assert isinstance(fit_kind("copying", pool.training, OPTIONS, 3).copying, torch.Tensor)
 
 
 def test_scores_without_detail_are_sums_over_ablations(pool):
     bare = [replace(record, detail=None) for record in pool.held_out]
-    estimator = refit("linear", pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
+    estimator = fit_kind("linear", pool.training, OPTIONS, 0)
     by_source = statement_scores(estimator, pool)
     by_ablation = statement_scores(estimator, Pool.of(pool.training, bare))
     example = pool.statements.example[pool.dependent].tolist()

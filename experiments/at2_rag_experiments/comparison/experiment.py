@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from at2_rag_experiments.comparison.training import (
     learn_all,
 )
 from at2_rag_experiments.examples import examples_for
+from at2_rag_experiments.readers import with_settings
 
 #: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
@@ -80,9 +81,7 @@ class MethodComparisonConfig(ExperimentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("training_examples", 1), ("network_steps", 1), ("shown", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}.")
+        self.check_least(training_examples=1, network_steps=1, shown=0)
         if unknown := [kind for kind in self.kinds if kind not in KINDS]:
             raise InputError(f"kinds holds {unknown[0]!r}; expected any of {', '.join(KINDS)}.")
         if not self.units:
@@ -208,8 +207,7 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
 
     def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> ComparisonSubject:
         """Learn what is to be compared, or load it; see :func:`learn_all`."""
-        settings = replace(reader.settings, max_new_tokens=self.config.max_new_tokens)
-        answering = type(reader)(reader.model, reader.tokenizer, reader.estimator, settings)
+        answering = with_settings(reader, max_new_tokens=self.config.max_new_tokens)
         return ComparisonSubject(answering, learn_all(self.config.plan, answering, folder, on_done))
 
     def measure(self, subject: ComparisonSubject, item: ComparisonItem) -> Record:

@@ -20,8 +20,9 @@ from at2_rag_experiments.base import Experiment, OnDone, Record, Report
 from at2_rag_experiments.curves.report import draw as draw_figure
 from at2_rag_experiments.curves.report import tables
 from at2_rag_experiments.curves.results import summarize
+from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import average_quality, fit_options, quality, refit
+from at2_rag_experiments.fitting.quality import average_quality, quality
 
 #: A ridge holds out an example at least, to choose its strength on.
 _FEWEST_EXAMPLES = 2
@@ -141,7 +142,7 @@ class LearningCurves(Experiment[Drawn, Pool]):
             "alone": fmean(map(_passes_alone, subject.training)),
             "average": average_quality(subject),
             "fits": {
-                name: quality(refit(name, records, item.repeat, fit_options(self.config)), subject)
+                name: quality(fit_kind(name, records, self.config.options, item.repeat), subject)
                 for name in names
             },
         }

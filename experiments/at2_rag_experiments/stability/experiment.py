@@ -18,14 +18,9 @@ from at2_rag.reader import Reader
 from at2_rag.training import TrainingRecord
 
 from at2_rag_experiments.base import Experiment, OnDone, Record, Report
+from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import (
-    average_quality,
-    fit_options,
-    quality,
-    refit,
-    statement_scores,
-)
+from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
 from at2_rag_experiments.stability.report import draw as draw_figure
 from at2_rag_experiments.stability.report import tables
 from at2_rag_experiments.stability.results import summarize
@@ -134,7 +129,7 @@ class CoefficientStability(Experiment[Chance, Pool]):
         return Report(found.to_dict(), tables(found), partial(draw_figure, found), (11.0, 4.4))
 
     def _fit(self, name: str, part: Sequence[TrainingRecord], seed: int, pool: Pool) -> Record:
-        estimator = refit(name, part, seed, fit_options(self.config))
+        estimator = fit_kind(name, part, self.config.options, seed)
         learned = isinstance(estimator, LinearEstimator)
         return {
             "coefficients": _short(estimator.weightings.flatten()) if learned else None,

@@ -11,33 +11,32 @@ from typing import Any
 import torch
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit
-from at2_rag.errors import ContextOverflowError, InputError
+from at2_rag.errors import ContextOverflowError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
 from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
-from at2_rag.worlds import HELD_OUT_SEED, WorldExample
+from at2_rag.worlds import WorldExample
 
-from at2_rag_experiments.base import WORLDS, Experiment, ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import WORLDS, Experiment, OnDone, Record, Report
 from at2_rag_experiments.examples import Purpose, examples_for
-from at2_rag_experiments.fitting.fitted import FittingPlan, fit_all
-from at2_rag_experiments.fitting.pool import ESTIMATORS
-from at2_rag_experiments.fitting.refits import FitOptions
+from at2_rag_experiments.fitting.config import LearningConfig
+from at2_rag_experiments.fitting.learning import learned
 from at2_rag_experiments.measuring import measured
+from at2_rag_experiments.readers import with_settings
 from at2_rag_experiments.short_answers import exact_match
-from at2_rag_experiments.stated import Asked, with_worlds
+from at2_rag_experiments.stated import Asked, asked_of
 from at2_rag_experiments.thoughts.report import draw, tables
 from at2_rag_experiments.thoughts.results import KS, summarize
 
-METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32")
 #: A pass for each token is too many.
 _NOT_FOR_TOKENS = ("leave-one-out",)
 _HOPS = (2,)
 
 
 @dataclass(frozen=True)
-class ThoughtAttributionConfig(ExperimentConfig):
+class ThoughtAttributionConfig(LearningConfig):
     """What the experiment can be told.
 
     Attributes:
@@ -47,36 +46,14 @@ class ThoughtAttributionConfig(ExperimentConfig):
         end: Behind the demo reader's thoughts.
         general: Data to learn from in general, with thoughts as sources; with worlds it is not
             used, and questions answered without thoughts are what is learned from in general.
-        training_examples: To fit estimators to, of each kind of learning.
-        num_ablations: Random ablations of each of these.
-        fit_steps: Of the paper's descent.
-        network_steps: Of training a network.
-        estimators: What is fitted, of :data:`at2_rag_experiments.fitting.pool.ESTIMATORS`.
-        methods: To compare with, of :data:`at2_rag.methods.METHOD_NAMES` but ``at2``.
         units: What sources are.
-        measured_ablations: Random ablations of each measured example.
     """
 
     examples: int = 40
     begin: str = ""
     end: str = " Final answer: "
     general: str = "agieval"
-    training_examples: int = 60
-    num_ablations: int = 32
-    fit_steps: int = 1000
-    network_steps: int = 400
-    estimators: tuple[str, ...] = ESTIMATORS
-    methods: tuple[str, ...] = METHODS
     units: tuple[SourceUnit, ...] = ("sentence", "token")
-    measured_ablations: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not set(self.estimators) <= set(ESTIMATORS) or "at2" in self.methods:
-            raise InputError(
-                f"methods are {self.methods!r} and estimators {self.estimators!r}; expected "
-                f"methods without at2, and any estimators of {', '.join(ESTIMATORS)}."
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +83,7 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
     def items(self) -> Sequence[Asked]:
         """Return the examples to measure on."""
         told = self.config
-        found = self._examples("measuring", told.data, told.examples)
-        if told.data == WORLDS:
-            return with_worlds(found, HELD_OUT_SEED + told.seed)
-        return [Asked(example) for example in found]
+        return asked_of(self._examples("measuring", told.data, told.examples), told)
 
     def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> ThoughtSubject:
         """Fit estimators to what the thinking reader answers, and to what it answers in general.
@@ -127,11 +101,9 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
             general, data = thinking, told.general
         runs = {"general": (general, data), "task": (thinking, told.data)}
         found = {
-            f"at2 {name} ({task})": estimator
-            for task, (asked, source) in runs.items()
-            for name, estimator in fit_all(
-                self._plan(source), asked, folder / task, on_done
-            ).items()
+            f"at2 {kind} ({task})": estimator
+            for task, (asking, source) in runs.items()
+            for kind, estimator in self._learned(source, asking, folder / task, on_done).items()
         }
         return ThoughtSubject(thinking, found)
 
@@ -181,11 +153,12 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
             purpose, data, count, self.config.seed, hops=_HOPS, passages_needed=False
         )
 
-    def _plan(self, data: str) -> FittingPlan:
+    def _learned(
+        self, data: str, reader: Reader, folder: Path, on_done: OnDone
+    ) -> dict[str, ScoreEstimator]:
         told = self.config
-        examples = self._examples("training", data, told.training_examples)
-        options = FitOptions(steps=told.fit_steps, network_steps=told.network_steps)
-        return FittingPlan(told.estimators, examples, told.num_ablations, told.seed, options)
+        lot = told.lot(self._examples("training", data, told.training_examples))
+        return learned(lot, told.options, reader, folder, on_done)
 
     def _thinking(self, reader: Reader) -> Reader:
         told = self.config
@@ -194,9 +167,7 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
         return self._asking(reader)
 
     def _asking(self, reader: Reader, **options: Any) -> Reader:
-        length = self.config.max_new_tokens
-        settings, _ = reader.settings.override({"max_new_tokens": length, **options})
-        return type(reader)(reader.model, reader.tokenizer, reader.estimator, settings)
+        return with_settings(reader, max_new_tokens=self.config.max_new_tokens, **options)
 
     def _task(self, reader: Reader, example: TrainingExample, unit: str) -> AttributionTask:
         options = {**example.options, "source_unit": unit}
