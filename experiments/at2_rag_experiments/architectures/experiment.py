@@ -23,7 +23,7 @@ from at2_rag_experiments.fitting.config import LearningConfig
 from at2_rag_experiments.fitting.learning import learned
 from at2_rag_experiments.measuring import measured
 from at2_rag_experiments.readers import with_settings
-from at2_rag_experiments.short_answers import exact_match, short_answer
+from at2_rag_experiments.short_answers import exact_match, final_answer
 from at2_rag_experiments.stated import Asked, asked_of, stating_sources
 from at2_rag_experiments.teaching import SHAPE_NAMES
 
@@ -176,8 +176,7 @@ class CrossArchitecture(Experiment[Asked, Mapping[str, Side]]):
             return {**record, "left_out": "too long for the model"}
         record["answer"] = task.answer.text
         if item.world is not None:
-            final = short_answer(task.answer.text)
-            said = task.answer.text if final is None else final
+            said = final_answer(task.answer.text)
             record["right"] = exact_match(said, item.world.final_answer)
             record["stated"] = stating_sources(task, item.world)
         told = self.config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,10 +10,9 @@ from pathlib import Path
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit, check_unit
 from at2_rag.errors import InputError
-from at2_rag.estimators import ScoreEstimator
 from at2_rag.evaluation import example_tasks
 from at2_rag.evaluation.compare import DEFAULT_ABLATIONS
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.methods import AttributionMethod, method_by_name
 from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
 from torch import Tensor
@@ -22,7 +21,6 @@ from at2_rag_experiments.base import Experiment, ExperimentConfig, OnDone, Recor
 from at2_rag_experiments.comparison.report import SIZE, draw, tables
 from at2_rag_experiments.comparison.results import summarize, timed
 from at2_rag_experiments.comparison.side_by_side import page, shown_record
-from at2_rag_experiments.comparison.timing import SHIPPED
 from at2_rag_experiments.comparison.training import (
     KINDS,
     MEASURED_HOPS,
@@ -33,13 +31,11 @@ from at2_rag_experiments.comparison.training import (
     learn_all,
 )
 from at2_rag_experiments.examples import examples_for
+from at2_rag_experiments.methods import SHIPPED, methods_beside
 from at2_rag_experiments.readers import with_settings
 
 #: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
-
-#: A pass for each token of the passages is too many.
-_NOT_FOR_TOKENS = ("leave-one-out",)
 
 
 @dataclass(frozen=True)
@@ -151,12 +147,6 @@ class ComparisonSubject:
     reader: Reader
     learned: Learned
 
-    @property
-    def estimators(self) -> Mapping[str, ScoreEstimator]:
-        """By the name that they are compared under; the reader's own is the last."""
-        own = self.reader.estimator
-        return {**self.learned.estimators, **({} if own.kind == "uniform" else {SHIPPED: own})}
-
 
 @dataclass(frozen=True)
 class _Remembering:
@@ -253,10 +243,8 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
         )
 
     def _methods(self, subject: ComparisonSubject, unit: str) -> list[AttributionMethod]:
-        left_out = _NOT_FOR_TOKENS if unit == "token" else ()
-        names = [name for name in self.config.methods if name not in left_out]
-        learned = [AttentionMethod(e, name) for name, e in subject.estimators.items()]
-        return [*(method_by_name(name, seed=self.config.seed) for name in names), *learned]
+        told, learned = self.config, subject.learned.estimators
+        return methods_beside(subject.reader, learned, told.methods, unit, told.seed)
 
     def _page(self, examples: Sequence[Record]) -> str:
         shown = [

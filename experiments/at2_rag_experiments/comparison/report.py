@@ -11,8 +11,8 @@ from at2_rag.training.heatmap import draw_coefficients
 from rich.table import Table
 
 from at2_rag_experiments.comparison.results import ComparisonResults, UnitResults
-from at2_rag_experiments.comparison.timing import SHIPPED
 from at2_rag_experiments.comparison.training import ORIGINS, label
+from at2_rag_experiments.methods import SHIPPED
 from at2_rag_experiments.plots import COLOURS
 from at2_rag_experiments.tables import mean, result_table
 

@@ -17,9 +17,10 @@ from rich.table import Table
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.conversation.placements import PLACEMENTS
-from at2_rag_experiments.measuring import measured, merged
+from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.measuring import in_short, measured, merged, share_of_firsts
 from at2_rag_experiments.questions import GoldQuestion, gold_questions
-from at2_rag_experiments.short_answers import exact_match, short_answer
+from at2_rag_experiments.short_answers import exact_match, final_answer
 from at2_rag_experiments.tables import mean, result_table
 
 METHODS = ("random", "average-attention", "leave-one-out", "esm-32")
@@ -77,11 +78,8 @@ class PlacementResults:
             "placement": self.placement,
             "right": asdict(self.right),
             "supporting_first": {m: asdict(e) for m, e in self.supporting_first.items()},
-            "examples": self.comparison.examples,
-            "statements": len(self.comparison.targets),
-            "dependent": self.comparison.dependent,
-            "methods": [asdict(summary) for summary in self.comparison.summaries],
             "too_long": self.too_long,
+            **in_short(self.comparison),
         }
 
 
@@ -137,11 +135,10 @@ class ConversationSources(Experiment[GoldQuestion, Reader]):
             )
         except ContextOverflowError:
             return {"too_long": True}
-        final = short_answer(task.answer.text)
         methods = [method_by_name(name, seed=told.seed) for name in told.methods]
         methods.append(AttentionMethod(reader.estimator, label=_AT2))
         return {
-            "right": exact_match(task.answer.text if final is None else final, item.answer),
+            "right": exact_match(final_answer(task.answer.text), item.answer),
             "supporting": _supporting(task, item),
             "measured": measured(task, methods, _KS, told.measured_ablations, told.seed),
         }
@@ -152,11 +149,11 @@ class ConversationSources(Experiment[GoldQuestion, Reader]):
         found = merged([record["measured"] for record in usable])
         if found is None:
             return None
-        right = [float(record["right"]) for record in fitting]
+        supporting = [record["supporting"] for record in usable]
         return PlacementResults(
             name,
-            Estimate.of(right, list(range(len(right)))),
-            _supporting_first(found, [record["supporting"] for record in usable]),
+            mean_of(record["right"] for record in fitting),
+            share_of_firsts(found, lambda m: m.first in supporting[m.example]),
             found,
             len(records) - len(fitting),
         )
@@ -175,20 +172,6 @@ def _supporting(task: AttributionTask, item: GoldQuestion) -> list[int]:
         ):
             found.append(index)
     return found
-
-
-def _supporting_first(
-    comparison: Comparison, supporting: Sequence[Sequence[int]]
-) -> dict[str, Estimate]:
-    moved = {(t.example, t.target) for t in comparison.targets if t.dependent}
-    found: dict[str, list[tuple[float, int]]] = {name: [] for name in comparison.methods}
-    for m in comparison.measurements:
-        if (m.example, m.target) in moved:
-            found[m.method].append((float(m.first in supporting[m.example]), m.example))
-    return {
-        name: Estimate.of([hit for hit, _ in hits], [example for _, example in hits])
-        for name, hits in found.items()
-    }
 
 
 def _tables(found: Sequence[PlacementResults]) -> tuple[Table, ...]:

@@ -9,19 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import fmean
 
 from at2_rag.errors import InputError
-from at2_rag.reader import Reader
 from at2_rag.training import TrainingRecord
 
-from at2_rag_experiments.base import Experiment, OnDone, Record, Report
+from at2_rag_experiments.base import Record, Report
 from at2_rag_experiments.curves.report import draw as draw_figure
 from at2_rag_experiments.curves.report import tables
 from at2_rag_experiments.curves.results import summarize
 from at2_rag_experiments.fitting.fits import fit_kind
-from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
+from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
 from at2_rag_experiments.fitting.quality import average_quality, quality
 
 #: A ridge holds out an example at least, to choose its strength on.
@@ -95,7 +93,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class LearningCurves(Experiment[Drawn, Pool]):
+class LearningCurves(PoolExperiment[Drawn]):
     """Fits each estimator to more and more examples and ablations.
 
     Networks take long to train, so they are trained with the most ablations alone.
@@ -111,15 +109,6 @@ class LearningCurves(Experiment[Drawn, Pool]):
             Drawn(*pair, repeat, told.examples)
             for pair, repeat in product(told.grid, range(told.repeats))
         ]
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
-        """Return the pool.
-
-        Raises:
-            InputError: If there is too little to fit to or to measure on.
-            FileFormatError: If a file cannot be read.
-        """
-        return gather(self.config, reader, folder, on_done)
 
     def measure(self, subject: Pool, item: Drawn) -> Record:
         """Return how good each estimator is, fitted to what was drawn.

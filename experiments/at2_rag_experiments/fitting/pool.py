@@ -15,7 +15,7 @@ from at2_rag.training import TrainingRecord
 from at2_rag.training.dataset import Statements
 from torch import Tensor
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone
+from at2_rag_experiments.base import Experiment, ExperimentConfig, ItemT, OnDone
 from at2_rag_experiments.examples import Purpose, examples_for
 from at2_rag_experiments.fitting.fits import ESTIMATORS, FitOptions
 from at2_rag_experiments.fitting.learning import Lot, collected
@@ -158,6 +158,17 @@ def gather(config: PoolConfig, reader: Reader, folder: Path, on_done: OnDone) ->
         for purpose, most in counts.items()
     )
     return Pool.of(training, held_out)
+
+
+@dataclass(frozen=True)
+class PoolExperiment(Experiment[ItemT, Pool]):
+    """An experiment that fits again and again to parts of one pool."""
+
+    config: PoolConfig = PoolConfig()
+
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
+        """Collect the pool; arguments and errors are those of :func:`gather`."""
+        return gather(self.config, reader, folder, on_done)
 
 
 def draw(records: Sequence[TrainingRecord], size: int, salt: str) -> list[TrainingRecord]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from at2_rag.errors import InputError
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.methods import AttentionMethod, method_by_name
 from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import WORLDS, Experiment, ExperimentConfig, OnDone, Record, Report
@@ -26,6 +26,7 @@ from at2_rag_experiments.interactions.natural_cases import (
 )
 from at2_rag_experiments.interactions.report import draw, tables
 from at2_rag_experiments.interactions.results import summarize
+from at2_rag_experiments.methods import methods_of
 
 #: On worlds of switches; ``at2-linear`` and ``at2-network`` beside them.
 LOGIC_METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-256")
@@ -137,7 +138,7 @@ class Interactions(Experiment[LogicItem | NaturalCase, Subject]):
         told = self.config
         if isinstance(item, NaturalCase):
             options = {"prompt": told.template, "max_new_tokens": told.max_new_tokens}
-            methods = self._natural_methods(subject.reader)
+            methods = methods_of(subject.reader, NATURAL_METHODS, told.seed)
             return measure_case(
                 subject.reader, item, methods, told.num_ablations, told.seed, options
             )
@@ -152,11 +153,6 @@ class Interactions(Experiment[LogicItem | NaturalCase, Subject]):
         """Return tables, figure and results."""
         found = summarize(records)
         return Report(asdict(found), tables(found), partial(draw, found), (13.0, 6.2))
-
-    def _natural_methods(self, reader: Reader) -> list[AttributionMethod]:
-        without = {"at2"} if reader.estimator.kind == "uniform" else set()
-        names = [name for name in NATURAL_METHODS if name not in without]
-        return [method_by_name(name, reader.estimator, self.config.seed) for name in names]
 
 
 def _cases() -> list[tuple[RuleName, int]]:

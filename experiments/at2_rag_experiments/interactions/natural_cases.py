@@ -20,6 +20,7 @@ from at2_rag.worlds import HELD_OUT_SEED, WorldExample
 from at2_rag.worlds.generate import World, generate_world
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.stated import sources_by_sentence
 
 #: ``or``: the answer stands in two passages; ``and``: it needs two sentences.
 CaseKind = Literal["or", "and"]
@@ -123,7 +124,8 @@ def measure_case(
         return {**record, "methods": {}}
     end = len(whole.ids) - whole.prompt_length
     task = replace(whole, targets=(whole.targets[0] if case.kind == "or" else (0, end),))
-    needed = _places(case, whole.answer)
+    by_sentence = sources_by_sentence(whole.answer.attribution.sources)
+    needed = [by_sentence[place] for place in case.needed]
     data = EvaluationData.collect(task, num_ablations, seed)
     record |= _effects(task, needed)
     record["methods"] = {}
@@ -137,16 +139,6 @@ def measure_case(
             "first": order[0] in needed,
         }
     return record | _proof(reader, case, whole.answer, needed, options)
-
-
-def _places(case: NaturalCase, answer: Answer) -> list[int]:
-    """Return the sources that the two sentences are."""
-    sources = answer.attribution.sources
-    found = []
-    for passage, sentence in case.needed:
-        of_passage = [i for i, source in enumerate(sources) if source.passage_index == passage]
-        found.append(of_passage[sentence])
-    return found
 
 
 def _effects(task: AttributionTask, needed: list[int]) -> Record:

@@ -12,6 +12,7 @@ from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
+from at2_rag_experiments.methods import has_estimator
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
     WITHOUT_READING,
@@ -24,7 +25,7 @@ from at2_rag_experiments.pruning.ranking import (
 from at2_rag_experiments.pruning.report import draw, tables
 from at2_rag_experiments.pruning.results import key_of, summarize
 from at2_rag_experiments.questions import GoldQuestion, gold_questions
-from at2_rag_experiments.short_answers import exact_match, f1, short_answer
+from at2_rag_experiments.short_answers import exact_match, f1, final_answer, short_answer
 
 #: ``retrieval`` is left out where the data do not tell the retriever's scores, and ``at2`` where
 #: the reader has no learned estimator.
@@ -123,7 +124,7 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
     ) -> Mapping[str, Ranking]:
         """Return an order for each method that there is one by."""
         absent = {"retrieval"} if item.retrieval is None else set()
-        absent |= {"at2"} if reader.estimator.kind == "uniform" else set()
+        absent |= set() if has_estimator(reader) else {"at2"}
         methods = [name for name in self.config.methods if name not in absent]
         whole = task
         if task.answer.text and set(methods) - {*WITHOUT_READING, "at2"}:
@@ -145,6 +146,5 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
 
 def _judged(text: str, gold: str) -> Record:
     """Return an answer and how right it is; all of it counts where nothing marks the end."""
-    final = short_answer(text)
-    said = text if final is None else final
+    said = final_answer(text)
     return {"text": text, "exact": exact_match(said, gold), "f1": f1(said, gold)}

@@ -13,11 +13,12 @@ from at2_rag.ablation.task import AttributionTask
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.evaluation.compare import compare
-from at2_rag.methods import AttributionMethod, method_by_name
+from at2_rag.methods import AttributionMethod
 from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.examples import examples_for
+from at2_rag_experiments.methods import methods_of
 from at2_rag_experiments.sampling.draws import alternative_to, gaps
 from at2_rag_experiments.sampling.report import draw, tables
 from at2_rag_experiments.sampling.results import MOST_LIKELY, summarize
@@ -86,7 +87,7 @@ class Sampling(Experiment[TrainingExample, Reader]):
             InputError: If there is no such method.
             NumericalError: If the model produced NaN.
         """
-        methods = self._methods(subject)
+        methods = methods_of(subject, self.config.methods, self.config.seed)
         answers: list[Record] = []
         # At low temperatures the same answer is drawn again, and would be measured to the same.
         known: dict[tuple[int, ...], Record] = {}
@@ -113,11 +114,6 @@ class Sampling(Experiment[TrainingExample, Reader]):
                 "with a statement; expected at least one. Use another model, or shorter passages."
             )
         return Report(asdict(found), tables(found), partial(draw, found), (12.0, 4.4))
-
-    def _methods(self, reader: Reader) -> list[AttributionMethod]:
-        without = {"at2"} if reader.estimator.kind == "uniform" else set()
-        names = [name for name in self.config.methods if name not in without]
-        return [method_by_name(name, reader.estimator, self.config.seed) for name in names]
 
     def _task(self, reader: Reader, item: TrainingExample, temperature: float) -> AttributionTask:
         """Have the model answer: greedily, or from all of its own distribution."""

@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import torch
 from at2_rag.errors import InputError
 from at2_rag.estimators import LinearEstimator
-from at2_rag.reader import Reader
 from at2_rag.training import TrainingRecord
 
-from at2_rag_experiments.base import Experiment, OnDone, Record, Report
+from at2_rag_experiments.base import Record, Report
 from at2_rag_experiments.fitting.fits import fit_kind
-from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
+from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
 from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
 from at2_rag_experiments.stability.report import draw as draw_figure
 from at2_rag_experiments.stability.report import tables
@@ -76,7 +74,7 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class CoefficientStability(Experiment[Chance, Pool]):
+class CoefficientStability(PoolExperiment[Chance]):
     """Fits each estimator again and again, and keeps coefficients, scores and quality."""
 
     name = "coefficient-stability"
@@ -86,15 +84,6 @@ class CoefficientStability(Experiment[Chance, Pool]):
         """Return every kind of chance with every seed."""
         told = self.config
         return [Chance(*place, told.examples) for place in product(told.kinds, range(told.seeds))]
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
-        """Return the pool.
-
-        Raises:
-            InputError: If there is too little to fit to or to measure on.
-            FileFormatError: If a file cannot be read.
-        """
-        return gather(self.config, reader, folder, on_done)
 
     def measure(self, subject: Pool, item: Chance) -> Record:
         """Return each estimator fitted to what was drawn, and how good it is.

@@ -13,7 +13,7 @@ from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import ContextOverflowError
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.methods import AttributionMethod
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
 from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
@@ -24,14 +24,13 @@ from at2_rag_experiments.examples import Purpose, examples_for
 from at2_rag_experiments.fitting.config import LearningConfig
 from at2_rag_experiments.fitting.learning import learned
 from at2_rag_experiments.measuring import measured
+from at2_rag_experiments.methods import methods_beside
 from at2_rag_experiments.readers import with_settings
 from at2_rag_experiments.short_answers import exact_match
-from at2_rag_experiments.stated import Asked, asked_of
+from at2_rag_experiments.stated import Asked, asked_of, sources_by_sentence
 from at2_rag_experiments.thoughts.report import draw, tables
 from at2_rag_experiments.thoughts.results import KS, summarize
 
-#: A pass for each token is too many.
-_NOT_FOR_TOKENS = ("leave-one-out",)
 _HOPS = (2,)
 
 
@@ -174,12 +173,8 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
         return reader.task(example.question, example.passages, **options)
 
     def _methods(self, subject: ThoughtSubject, unit: str) -> list[AttributionMethod]:
-        left_out = _NOT_FOR_TOKENS if unit == "token" else ()
-        names = [name for name in self.config.methods if name not in left_out]
-        found = [method_by_name(name, seed=self.config.seed) for name in names]
-        found += [AttentionMethod(e, label=name) for name, e in subject.estimators.items()]
-        own = subject.reader.estimator
-        return found if own.kind == "uniform" else [*found, AttentionMethod(own, label="shipped")]
+        told, learned = self.config, subject.estimators
+        return methods_beside(subject.reader, learned, told.methods, unit, told.seed)
 
 
 def _kinds(task: AttributionTask) -> list[str]:
@@ -203,22 +198,12 @@ def _against_world(task: AttributionTask, world: WorldExample) -> Record:
     answer, sources = task.answer, task.answer.attribution.sources
     assert answer.thoughts is not None
     places = {(s.passage_index, s.start, s.end): index for index, s in enumerate(sources)}
+    by_sentence = sources_by_sentence(sources)
     return {
         "right": exact_match(answer.text, world.final_answer),
         "thoughts_right": answer.thoughts.text == world.answer.partition(" Final answer:")[0],
         # Thoughts come last among the sources, and the last hop is their last sentence.
         "last_hop": len(sources) - 1,
-        "supporting": _supporting_sources(task, world),
+        "supporting": sorted({by_sentence[place] for place in world.supporting_sentences}),
         "cited": [places[citation.place] for citation in answer.citations],
     }
-
-
-def _supporting_sources(task: AttributionTask, world: WorldExample) -> list[int]:
-    counts: dict[int, int] = {}
-    found = []
-    for index, source in enumerate(task.answer.attribution.sources):
-        sentence = counts.get(source.passage_index, 0)
-        counts[source.passage_index] = sentence + 1
-        if (source.passage_index, sentence) in world.supporting_sentences:
-            found.append(index)
-    return found
