@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from at2_rag.ablation.task import AttributionTask
@@ -15,13 +15,12 @@ from at2_rag.documents.passages import Passage
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score, top_k_drops
 from at2_rag.methods import AttributionMethod
 from at2_rag.methods.base import checked_scores
+from at2_rag.reader import Reader
 from at2_rag.worlds import HELD_OUT_SEED, WorldExample
 from at2_rag.worlds.generate import World, generate_world
 
 from at2_rag_experiments.base import Record
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.stated import sources_by_sentence
 
 #: ``or``: the answer stands in two passages; ``and``: it needs two sentences.
 CaseKind = Literal["or", "and"]
@@ -125,7 +124,8 @@ def measure_case(
         return {**record, "methods": {}}
     end = len(whole.ids) - whole.prompt_length
     task = replace(whole, targets=(whole.targets[0] if case.kind == "or" else (0, end),))
-    needed = _places(case, whole.answer)
+    by_sentence = sources_by_sentence(whole.answer.attribution.sources)
+    needed = [by_sentence[place] for place in case.needed]
     data = EvaluationData.collect(task, num_ablations, seed)
     record |= _effects(task, needed)
     record["methods"] = {}
@@ -139,16 +139,6 @@ def measure_case(
             "first": order[0] in needed,
         }
     return record | _proof(reader, case, whole.answer, needed)
-
-
-def _places(case: NaturalCase, answer: Answer) -> list[int]:
-    """Return the sources that the two sentences are."""
-    sources = answer.attribution.sources
-    found = []
-    for passage, sentence in case.needed:
-        of_passage = [i for i, source in enumerate(sources) if source.passage_index == passage]
-        found.append(of_passage[sentence])
-    return found
 
 
 def _effects(task: AttributionTask, needed: list[int]) -> Record:

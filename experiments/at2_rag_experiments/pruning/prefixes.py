@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
@@ -17,14 +17,10 @@ from at2_rag.model.generate_options import end_ids, generate_options
 from at2_rag.model_facts import few_logits, input_device
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
+from at2_rag.prompt.tokens import EncodedPrompt
+from at2_rag.reader import Reader
 from torch import Tensor
-from transformers import DynamicCache
-
-if TYPE_CHECKING:
-    from at2_rag.prompt.tokens import EncodedPrompt
-    from at2_rag.reader import Reader
-    from transformers import PreTrainedModel
-
+from transformers import DynamicCache, PreTrainedModel
 
 #: A batch of its own takes about as long as so many more tokens in another.
 _GROUP_COST = 100
