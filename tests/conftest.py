@@ -6,14 +6,13 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-import json
 
 import pytest
 import torch
 import transformers
 from hypothesis import settings
-from support.golden import NAMES, load_golden, load_model
-from support.places import DATA
+from support.golden import NAMES, load_golden, load_model, save_short_model
+from support.real_data import real_data
 
 from at2_rag import Reader, ScoreEstimator
 
@@ -53,9 +52,18 @@ def golden_reader(golden_llama):
 
 
 @pytest.fixture(scope="session")
+def short_reader(tmp_path_factory):
+    """A reader that writes nonsense, with a context of 512 tokens."""
+    folder = tmp_path_factory.mktemp("short")
+    save_short_model(folder)
+    model, tokenizer = load_model(folder)
+    return Reader(model, tokenizer, ScoreEstimator.uniform(model), max_new_tokens=16)
+
+
+@pytest.fixture(scope="session")
 def stories_reader():
     """A really trained model of children's stories, with a context of 512 tokens."""
-    model, tokenizer = load_model(DATA / "stories260K")
+    model, tokenizer = load_model(real_data("stories260K"))
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
     return Reader(model, tokenizer, ScoreEstimator.uniform(model), max_new_tokens=16)
 
@@ -63,10 +71,3 @@ def stories_reader():
 @pytest.fixture(scope="session")
 def demo_reader():
     return Reader.demo()
-
-
-@pytest.fixture(scope="session")
-def hotpot():
-    """100 HotpotQA development questions with ten passages each."""
-    path = DATA / "hotpotqa_dev_100.json"
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -391,33 +391,33 @@ def test_a_span_outside_the_answer(golden_reader):
         answer.attribution.top(0)
 
 
-def test_overflow_says_by_how_much(stories_reader):
+def test_overflow_says_by_how_much(short_reader):
     passages = ["The bird saw a very big tree in the park. " * 6 for _ in range(8)]
     with pytest.raises(ContextOverflowError, match=r"has (\d+) tokens.*(\d+) tokens too long") as e:
-        stories_reader.answer("Who saw the tree?", passages)
-    fits = stories_reader.answer("Who saw the tree?", passages[:2])
+        short_reader.answer("Who saw the tree?", passages)
+    fits = short_reader.answer("Who saw the tree?", passages[:2])
     assert e.value.excess > 0
-    assert fits.prompt_tokens + stories_reader.settings.max_new_tokens <= 512
+    assert fits.prompt_tokens + short_reader.settings.max_new_tokens <= 512
 
 
-def test_overflow_can_drop_the_last_passages(stories_reader):
+def test_overflow_can_drop_the_last_passages(short_reader):
     passages = [f"Bird number {i} saw a very big tree in the park. " * 5 for i in range(8)]
     with Unchanged(passages):
-        answer = stories_reader.answer("Who saw the tree?", passages, on_overflow="drop")
+        answer = short_reader.answer("Who saw the tree?", passages, on_overflow="drop")
     check_answer(answer, passages)
     assert answer.kept + answer.dropped == tuple(range(8))
     assert answer.dropped
     # One more would not have fitted.
-    request = Request("Who saw the tree?", as_passages(passages), settings=stories_reader.settings)
-    maker = PromptMaker.of(stories_reader.tokenizer, request)
+    request = Request("Who saw the tree?", as_passages(passages), settings=short_reader.settings)
+    maker = PromptMaker.of(short_reader.tokenizer, request)
     assert len(maker.make(range(len(answer.kept) + 1)).ids) > 512 - 16
-    pruned = stories_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
+    pruned = short_reader.answer("Who?", passages, on_overflow="drop", prune_to=2)
     check_answer(pruned, passages)
 
 
-def test_one_passage_too_long_cannot_be_dropped(stories_reader):
+def test_one_passage_too_long_cannot_be_dropped(short_reader):
     with pytest.raises(ContextOverflowError, match="even one passage is too long"):
-        stories_reader.answer("Who?", ["tree " * 1000], on_overflow="drop")
+        short_reader.answer("Who?", ["tree " * 1000], on_overflow="drop")
 
 
 def test_nan_weights_are_reported(golden_llama):

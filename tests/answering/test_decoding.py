@@ -119,7 +119,7 @@ def byte_alphabet():
 BYTE_OF = byte_alphabet()
 
 
-@pytest.mark.parametrize("kind", ["llama", "stories", "metaspace_bpe"])
+@pytest.mark.parametrize("kind", ["llama", "prepending", "metaspace_bpe"])
 def test_every_byte_of_a_character_stands_for_it(kind):
     tokenizer = tokenizer_of(kind)
     for char in ("😀", "\ufffd"):
@@ -130,7 +130,7 @@ def test_every_byte_of_a_character_stands_for_it(kind):
 
 
 def test_special_tokens_amid_a_character_stand_for_nothing():
-    tokenizer = tokenizer_of("stories")
+    tokenizer = tokenizer_of("prepending")
     first, *rest = tokenizer("😀", add_special_tokens=False).input_ids[-4:]
     answer = decode_answer(tokenizer, [1, first, 2, *rest, 2])
     assert answer.text == "😀"
@@ -194,7 +194,7 @@ def test_the_slow_way_is_for_decoders_that_change_what_they_wrote(tokenizer):
 
 def test_time_grows_with_the_length_of_the_answer():
     """Decodings are counted in tokens: a few for each token, not all before it."""
-    tokenizer = Counting(tokenizer_of("stories"))
+    tokenizer = Counting(tokenizer_of("prepending"))
     ids = tokenizer.inner("The river 😀 is long. " * 50, add_special_tokens=False).input_ids
     decode_answer(tokenizer, ids)
     assert tokenizer.decoded < 20 * len(ids)

@@ -13,8 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.comparing import check_same
+from support.nasty import NASTY
 from support.saying import Says, saying
-from support.sentences import HOTPOTQA, TEXTS
+from support.sentences import TEXTS
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 from support.zandor import PASSAGES, QUESTION
 from transformers import AutoModelForCausalLM
@@ -100,9 +101,9 @@ def test_settled_sentences_where_they_are_hard_to_tell(text):
     check_settled(f"{text} {text}\r\n{text}")
 
 
-@pytest.mark.parametrize("passage", HOTPOTQA, ids=[row["text"][:20] for row in HOTPOTQA])
+@pytest.mark.parametrize("passage", NASTY, ids=lambda passage: passage.title)
 def test_settled_sentences_of_passages(passage):
-    check_settled(passage["text"])
+    check_settled(passage.text)
 
 
 def check_settled(text):

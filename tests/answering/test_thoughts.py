@@ -12,7 +12,7 @@ from support.comparing import check_close, check_same, what_was_said
 from support.golden import load_golden
 from support.leaning import CALIBRATION, SOURCES, TEXT
 from support.saying import saying
-from support.texts import PIECES
+from support.texts import PIECES, tokenizer_of
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM
 
@@ -606,11 +606,11 @@ def test_streamed_equals_whole_where_markers_are_odd(thinking, text):
         assert whole.text == "It does."
 
 
-def test_thoughts_that_end_in_bytes_come_before_the_response(stories_reader):
+def test_thoughts_that_end_in_bytes_come_before_the_response(golden_reader):
     reader = Reader(
-        stories_reader.model,
-        stories_reader.tokenizer,
-        stories_reader.estimator,
+        golden_reader.model,
+        tokenizer_of("prepending"),
+        golden_reader.estimator,
         thinking=ThinkingMarkers("", "Final answer: "),
     )
     text = "One day 한국Final answer: 漢 and so on."

@@ -200,7 +200,7 @@ def test_markers_are_found_where_a_model_writes_them(kind, form):
     """The law above cannot be passed by finding nothing."""
     tokenizer = with_tokens(kind, form)
     for markers in (*KNOWN_MARKERS, FINAL):
-        if kind == "stories" and form != "plain" and "|channel" in markers.begin:
+        if kind == "prepending" and form != "plain" and "|channel" in markers.begin:
             continue  # writes a space behind each token of its own
         opened = not markers.begin
         pieces = [markers.begin, "It rains 日本語 a lot.", markers.end, "Yes 😀."]
@@ -222,7 +222,7 @@ def test_the_first_token_of_thoughts_may_begin_with_white_space():
     assert raw(tokenizer, ids[slice(*places.response)]) == " rain"
 
 
-@pytest.mark.parametrize("kind", ["metaspace_bpe", "unigram", "stories"])
+@pytest.mark.parametrize("kind", ["metaspace_bpe", "unigram", "prepending"])
 def test_bytes_of_characters_that_are_no_tokens(kind):
     """Half of such a run has more characters than the whole."""
     tokenizer = with_tokens(kind, "ordinary")

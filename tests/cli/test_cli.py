@@ -8,7 +8,9 @@ import sys
 import pytest
 import torch
 from support.architectures import build
-from support.places import DATA, LLAMA, REPOSITORY
+from support.golden import save_short_model
+from support.nasty import questions
+from support.places import DEMO_MODEL, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import (
@@ -28,8 +30,6 @@ from at2_rag.errors import FileFormatError
 from at2_rag.worlds import generate_examples
 
 LLAMA_MODEL = str(LLAMA / "model")
-STORIES = str(DATA / "stories260K")
-HOTPOT = str(DATA / "hotpotqa_dev_100.json")
 QUESTION = "Which river does the birthplace lie on?"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[39]\dm")
 
@@ -171,8 +171,19 @@ def test_options_reach_the_reader(files):
     assert answer["prompt_tokens"] > plain["prompt_tokens"]
 
 
-def test_passages_that_do_not_fit_are_an_error_or_dropped_and_named():
-    arguments = ("ask", "Who?", "-p", f"{HOTPOT}#1", "-m", STORIES, "--max-new-tokens", "16")
+@pytest.fixture(scope="module")
+def short_model(tmp_path_factory):
+    """A model with a context of 512 tokens and without a chat template."""
+    folder = tmp_path_factory.mktemp("short")
+    save_short_model(folder)
+    (folder / "chat_template.jinja").unlink()
+    return str(folder)
+
+
+def test_passages_that_do_not_fit_are_an_error_or_dropped_and_named(short_model, tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(questions(2)), encoding="utf-8")
+    arguments = ("ask", "Who?", "-p", f"{path}#1", "-m", short_model, "--max-new-tokens", "16")
     refused = run(*arguments)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.splitlines()[-1].startswith("error: ")
@@ -184,9 +195,9 @@ def test_passages_that_do_not_fit_are_an_error_or_dropped_and_named():
     assert note.endswith(", ".join(answer["passages"][i]["id"] for i in answer["dropped"]))
 
 
-def test_warnings_for_users_become_notes(files):
+def test_warnings_for_users_become_notes(files, short_model):
     result = run(
-        "ask", "Who?", "-p", str(files / "a.jsonl"), "-m", STORIES, "--max-new-tokens", "2"
+        "ask", "Who?", "-p", str(files / "a.jsonl"), "-m", short_model, "--max-new-tokens", "2"
     )
     assert result.exit_code == 0
     assert "note: The tokenizer of " in result.stderr
@@ -204,7 +215,7 @@ def test_warnings_for_users_become_notes(files):
         (("-p", "{files}", "-m", "{files}"), 1, "error: The model '{files}' cannot be loaded: "),
         (("-p", "{files}", "--estimator", "./gone"), 2, "error: No score estimator at gone"),
         (
-            ("-p", "{files}", "-m", STORIES, "--estimator", str(LLAMA / "score_estimator.pt")),
+            ("-p", "{files}", "--estimator", str(DEMO_MODEL / "estimators/linear")),
             1,
             "error: The score estimator ",
         ),

@@ -5,7 +5,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from support.nasty import questions
 from support.places import DATA
+from support.real_data import real_data
 
 from at2_rag import datasets
 from at2_rag.datasets import context, load, load_thoughts
@@ -45,6 +47,20 @@ def test_cnn_dailymail_prompt():
         "\n"
         "Query: Please summarize the article in up to three sentences."
     )
+
+
+def test_clapnq_prompt():
+    example = context.parse_clapnq(hub_rows("clapnq")[2])
+    assert example.id == "clapnq-43"
+    assert message_of(example) == (
+        "Passages:\n"
+        "\n"
+        "Vell regatta\nThe Vell regatta is held each May . Eight boats row from the old pier to "
+        "the lighthouse and back . It is said to be older than the town .\n"
+        "\n"
+        "Query: who won the boat race at vell last year"
+    )
+    assert context.parse_clapnq(hub_rows("clapnq")[3]) is None  # nothing to read
 
 
 def test_hotpot_qa_prompt():
@@ -234,7 +250,7 @@ def test_paragraphs_and_headers(html, text):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_data_set_is_loaded_from_a_file(name):
-    path = DATA / "clapnq_dev_20.jsonl" if name == "clapnq" else HUB / f"{name}.jsonl"
+    path = HUB / f"{name}.jsonl"
     call = load if name in CONTEXT_DATASETS else load_thoughts
     examples = call(name, path=path)
     assert len({example.id for example in examples}) == len(examples) >= 2
@@ -243,27 +259,38 @@ def test_every_data_set_is_loaded_from_a_file(name):
     assert call(repository, path=path) == examples
 
 
-def test_shared_samples():
-    hotpot = load("hotpot_qa", "validation", path=DATA / "hotpotqa_dev_100.json", seed=None)
+def test_real_hotpot_qa():
+    path = real_data("hotpotqa_dev_100.json")
+    hotpot = load("hotpot_qa", "validation", path=path, seed=None)
     assert len(hotpot) == 100
     assert hotpot[3].id == "hotpot_qa-validation-3"
     assert all(2 <= len(example.passages) <= 10 for example in hotpot)
     assert all(message_of(e).startswith("Passages:\n\n") for e in hotpot)
 
-    drop = load_thoughts("drop", path=DATA / "drop_dev_20.jsonl", seed=None)
-    assert len(drop) == 20
+
+def test_real_drop():
+    drop = load_thoughts("drop", path=real_data("drop_dev_200.jsonl"), seed=None)
+    assert len(drop) == 200
     assert drop[0].question == "How many US troops were either killed or taken prisoner?"
     assert all(e.prompt.endswith(f"\n\nQuery: {e.question}") for e in drop)
     assert not any("Answer:" in e.prompt for e in drop)
 
-    agieval = load_thoughts("agieval", path=DATA / "agieval_24.jsonl", seed=None)
-    assert len(agieval) == 24
-    assert sum(e.passage is not None for e in agieval) == 17
+
+def test_real_agieval():
+    path = real_data("agieval_sample_120.jsonl")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    agieval = load_thoughts("agieval", path=path, seed=None)
+    assert len(agieval) == len(rows) == 120
+    with_passage = sum(bool(row["passage"]) for row in rows)
+    assert sum(e.passage is not None for e in agieval) == with_passage > 60
     assert agieval[0].prompt.startswith("Passage: Music and literature,")
     assert all("\n(A)" in e.prompt for e in agieval)
 
-    clapnq = load("clapnq", "validation", path=DATA / "clapnq_dev_20.jsonl", seed=None)
-    assert [len(e.passages) for e in clapnq] == [1] * 20
+
+def test_real_clapnq():
+    path = real_data("clapnq_dev_answerable_100.jsonl")
+    clapnq = load("clapnq", "validation", path=path, seed=None)
+    assert [len(e.passages) for e in clapnq] == [1] * 100
     assert message_of(clapnq[0]).startswith("Passages:\n\nLunar phase\nThe lunar phase or phase of")
 
 
@@ -291,8 +318,9 @@ def test_an_example_can_be_asked(golden_reader):
 # --- Sampling
 
 
-def test_the_same_seed_gives_the_same_examples_and_a_limit_the_first_of_them():
-    path = DATA / "hotpotqa_dev_100.json"
+def test_the_same_seed_gives_the_same_examples_and_a_limit_the_first_of_them(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(questions(100)), encoding="utf-8")
     everything = load("hotpot_qa", path=path, seed=3)
     assert load("hotpot_qa", path=path, seed=3) == everything
     assert load("hotpot_qa", path=path, seed=3, limit=17) == everything[:17]
@@ -300,7 +328,7 @@ def test_the_same_seed_gives_the_same_examples_and_a_limit_the_first_of_them():
     assert other != everything
     assert sorted(e.id for e in other) == sorted(e.id for e in everything)
     in_order = load("hotpot_qa", path=path, seed=None)
-    assert [e.id for e in in_order] == [f"hotpot_qa-train-{i}" for i in range(100)]
+    assert [e.id for e in in_order] == [f"hotpot_qa-nasty-{i}" for i in range(100)]
 
 
 def test_a_limit_counts_what_the_filters_keep():

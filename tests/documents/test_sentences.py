@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import nltk.data
 import pytest
 from hypothesis import given, settings
-from support.sentences import HOTPOTQA, TEXTS
+from support.nasty import NASTY
+from support.sentences import TEXTS
 
 from at2_rag.documents.sentences import (
     Abbreviations,
@@ -127,9 +128,9 @@ def test_offsets_count_characters():
     assert sentence_spans(text) == [(4, 9), (10, 14), (16, 19)]
 
 
-@pytest.mark.parametrize("passage", HOTPOTQA, ids=[row["text"][:20] for row in HOTPOTQA])
-def test_as_nltk_splits_it(passage):
-    assert sentences(passage["text"]) == passage["sentences"]
+@pytest.mark.parametrize("passage", NASTY, ids=lambda passage: passage.title)
+def test_sentences_of_passages(passage):
+    assert sentences(passage.text) == passage.sentences
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_a_call_stores_nothing_about_unknown_words():
 
 
 def test_threads_agree(not_loaded):
-    text = " ".join(row["text"] for row in HOTPOTQA)
+    text = " ".join(passage.text for passage in NASTY)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(sentence_spans, [text] * 8))
     assert results == [sentence_spans(text)] * 8

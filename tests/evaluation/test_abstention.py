@@ -11,8 +11,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 from support.comparing import check_close
 from support.places import DATA
+from support.real_data import first_lines
 
-from at2_rag import FileFormatError
+from at2_rag import FileFormatError, Passage
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.evaluation.abstention import (
     SIGNALS,
@@ -31,7 +32,7 @@ from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.worlds import generate_examples
 
-CLAPNQ = DATA / "clapnq_dev_20.jsonl"
+CLAPNQ = DATA / "hub" / "clapnq.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -214,22 +215,48 @@ def test_what_abstains_can_be_told_otherwise(demo_reader):
 
 def test_clapnq_has_questions_with_an_answer_and_without():
     questions = clapnq_questions(CLAPNQ)
-    assert [q.answerable for q in questions] == [True] * 10 + [False] * 10
+    assert [(q.example.id, q.answerable) for q in questions] == [
+        ("clapnq-41", True), ("clapnq-42", True), ("clapnq-43", False),
+    ]  # fmt: skip
     assert all(q.final_answer is None for q in questions)
-    assert questions[0].example.id == "clapnq-26282907202164485"
 
 
-def test_clapnq_is_answered_where_it_fits_and_counted_where_not(golden_reader, stories_reader):
+def test_real_clapnq_is_answered_where_it_fits_and_counted_where_not(
+    golden_reader, stories_reader, tmp_path
+):
     """Neither reader knows such questions: this shows that they go through."""
-    questions = clapnq_questions(CLAPNQ)
+    path = tmp_path / "clapnq.jsonl"
+    names = ("clapnq_dev_answerable_100.jsonl", "clapnq_dev_unanswerable_100.jsonl")
+    path.write_text("".join(line for name in names for line in first_lines(name, 10)), "utf-8")
+    questions = clapnq_questions(path)
+    assert [q.answerable for q in questions] == [True] * 10 + [False] * 10
     report = measure_abstention(golden_reader, questions, max_new_tokens=8)
     assert (len(report.answers), report.skipped) == (20, ())
     report = measure_abstention(stories_reader, questions, max_new_tokens=8)
-    tokens = {q.example.id: prompt_tokens(stories_reader, q.example) for q in questions}
+    check_skipped(report, stories_reader, questions)
+
+
+def test_what_does_not_fit_is_counted(golden_reader, short_reader):
+    """With a passage that is as long as ten."""
+    questions = clapnq_questions(CLAPNQ)
+    example = questions[1].example
+    long = Passage(example.passages[0].text * 10)
+    questions[1] = replace(questions[1], example=replace(example, passages=(long,)))
+    report = measure_abstention(golden_reader, questions, max_new_tokens=8)
+    assert (len(report.answers), report.skipped) == (3, ())
+    report = measure_abstention(short_reader, questions, max_new_tokens=8)
+    assert report.skipped == ("clapnq-42",)
+    check_skipped(report, short_reader, questions)
+
+
+def check_skipped(report, reader, questions):
+    """Assert that what does not fit into 512 tokens, and nothing else, was left out."""
+    count = len(questions)
+    tokens = {q.example.id: prompt_tokens(reader, q.example) for q in questions}
     long = tuple(name for name, count in tokens.items() if count > 512 - 8)
     assert report.skipped == long
     assert [a.id for a in report.answers] == [name for name in tokens if name not in long]
-    assert 0 < len(long) < 20
+    assert 0 < len(long) < count
     assert {a.outcome for a in report.answers} <= {"answered", "made up", "abstained"}
     assert f"{len(long)} more are too long for the model." in str(report)
 

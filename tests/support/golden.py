@@ -1,12 +1,13 @@
 """The golden models: tiny, random, and known to the published implementation."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from support.places import GOLDEN
+from support.places import GOLDEN, LLAMA
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -42,6 +43,14 @@ def load_golden(name: str) -> Golden:
     # the one in the file, which the golden numbers were made with.
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "model")
     return Golden(folder, model, tokenizer, cases)
+
+
+def save_short_model(folder: Path) -> None:
+    """Save one of the models as if it had been made for 512 tokens."""
+    shutil.copytree(LLAMA / "model", folder, dirs_exist_ok=True)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["max_position_embeddings"] = 512
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def llama_reader() -> Reader:

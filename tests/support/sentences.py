@@ -1,11 +1,6 @@
 """Texts dense in what decides where a sentence ends."""
 
-import json
-
 from hypothesis import strategies as st
-from support.places import DATA
-
-HOTPOTQA = json.loads(DATA.joinpath("punkt/hotpotqa.json").read_text("utf-8"))
 
 ENDS = ".?!…。！？؟।"
 ALPHABETS = (

@@ -5,11 +5,11 @@ from string import ascii_letters, ascii_lowercase, digits
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from support.places import DATA, GOLDEN
+from support.places import GOLDEN
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from tokenizers import pre_tokenizers as pre
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 #: The same examples on every machine, few enough for every run.
 quick = settings(max_examples=30, deadline=None, derandomize=True, database=None)
@@ -37,7 +37,7 @@ CHAT_TOKENS = ("<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 KINDS = (
-    "llama", "qwen2", "phi3", "stories", "swallowing", "metaspace_bpe", "unigram", "word_piece",
+    "llama", "qwen2", "phi3", "prepending", "swallowing", "metaspace_bpe", "unigram", "word_piece",
     "end_of_word",
 )  # fmt: skip
 #: Those that have a token for every byte, and so can write any text.
@@ -48,11 +48,8 @@ LOSSLESS = KINDS[:7]
 def tokenizer_of(kind):
     if kind in ("llama", "qwen2", "phi3"):
         return PreTrainedTokenizerFast.from_pretrained(GOLDEN / kind / "model")
-    if kind == "stories":
-        stories = AutoTokenizer.from_pretrained(DATA / "stories260K")
-        stories.chat_template = "{% for m in messages %}<s>{{ m['content'] }}</s>\n{% endfor %}"
-        return stories
     built = {
+        "prepending": prepending,
         "swallowing": swallowing,
         "metaspace_bpe": metaspace_bpe,
         "unigram": unigram,
@@ -104,6 +101,27 @@ def metaspace_bpe():
     )
     backend.add_special_tokens(["<unk>", "<s>", "</s>", *CHAT_TOKENS])
     return wrapped(backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+
+
+def prepending():
+    """Puts a space before every text and takes one from what it decodes, as Llama 2's does."""
+    pieces, merges = chars_and_merges()
+    vocab = {piece: i for i, piece in enumerate(["<unk>", "<s>", "</s>", *BYTES, *pieces])}
+    backend = Tokenizer(
+        models.BPE(vocab, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    )
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+         decoders.Strip(" ", 1, 0)]
+    )  # fmt: skip
+    backend.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    backend.add_special_tokens(["<unk>", "<s>", "</s>"])
+    fast = wrapped(backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    fast.chat_template = "{% for m in messages %}<s>{{ m['content'] }}</s>\n{% endfor %}"
+    return fast
 
 
 def unigram():

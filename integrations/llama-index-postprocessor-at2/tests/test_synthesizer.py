@@ -18,14 +18,13 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.postprocessor.at2 import AT2Synthesizer
 from support.laws import Unchanged, check_response, check_same
 from support.listening import listening, logged
+from support.nodes import nodes_of, scored
 
 from at2_rag import ContextOverflowError, InputError, Reader
 
 
 @pytest.fixture(scope="module")
 def asked(worlds):
-    from conftest import nodes_of, scored
-
     return worlds[0], scored(nodes_of(worlds[0]))
 
 
@@ -52,8 +51,6 @@ def test_the_response(reader, asked, whole):
 
 
 def test_the_needed_nodes_are_cited(reader, worlds):
-    from conftest import nodes_of, scored
-
     found = 0
     for example in worlds[:4]:
         nodes = scored(nodes_of(example))
