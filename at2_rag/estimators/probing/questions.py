@@ -19,9 +19,9 @@ from at2_rag.worlds.generate import Fact, World, generate_world
 #: Counts up with whatever changes what a probe finds, so that what was kept before is not used.
 PROBE_VERSION = 1
 
-#: What is known of a statement: a passage says it; the passage that said it was taken away; or it
-#: is about another world.
-Origin = Literal["stated", "removed", "foreign"]
+#: What is known of a statement: a passage says it; the passage that said it was taken away; it is
+#: about another world; or it repeats the statement before it.
+Origin = Literal["stated", "removed", "foreign", "repeated"]
 
 #: Passages of a world, before any is taken away.
 _PASSAGES = 8
@@ -88,6 +88,7 @@ def _in_sentences(rng: Random, hops: int) -> Probe:
     foreign = rng.choice(generate_world(rng, _PASSAGES).facts)
     said = [
         *(_stated(world, fact, _sentence_of(fact), gone) for fact in chain),
+        ProbeStatement(f"So the answer is {example.final_answer}.", "repeated", None),
         ProbeStatement(_sentence_of(other), "removed", None),
         ProbeStatement(_sentence_of(foreign), "foreign", None),
     ]
