@@ -48,7 +48,7 @@ class Probe:
     """A question about a world, and an answer to be read.
 
     Attributes:
-        question: The question.
+        question: What the model is asked.
         passages: What the model sees of the world.
         statements: What the answer says, a sentence each, or a single short phrase.
     """
