@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.leaning import CALIBRATION, SOURCES, TEXT
 
-from at2_rag import Passage, Reader
+from at2_rag import Passage, Reader, ScoreEstimator
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.citing import cite
 from at2_rag.documents.sources import Source
@@ -132,7 +132,6 @@ def test_inherited_citations_can_be_proven(answered):
 
 def test_the_demo_reader_without_thresholds_inherits_nothing(answered):
     reader, example, _ = answered
-    uniform = type(reader.estimator).uniform(reader.model)
-    average = Reader(reader.model, reader.tokenizer, uniform)
+    average = Reader(reader.model, reader.tokenizer, ScoreEstimator.uniform(reader.model))
     answer = average.answer(example.question, example.passages)
     assert all(c.via is None for s in answer.statements for c in s.citations)
