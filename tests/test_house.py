@@ -20,7 +20,8 @@ FLOORS = (
     ("methods",),
     ("ablation",),
     ("model", "answer", "datasets"),
-    ("estimators", "prompt", "worlds"),
+    ("estimators",),
+    ("prompt", "worlds"),
     ("attention", "documents"),
     ("ground",),
 )

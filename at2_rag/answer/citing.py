@@ -127,8 +127,8 @@ class _Citer:
             supported = None
             if self.calibration is not None:
                 outside = [i for i, s in enumerate(attribution.sources) if not self._thought(s)]
-                threshold = self.calibration.supported.threshold
-                direct = bool((scores[outside] * tokens >= threshold).any())
+                least = self.calibration.least(self.calibration.supported, tokens)
+                direct = bool((scores[outside] >= least).any())
                 supported = direct or any(lean.statement.supported for lean in leaned)
             citations = self._bounded([*own, *_inherited(own, leaned, span)])
             done.append(Statement(text[slice(*span)], *span, citations, supported))
@@ -172,10 +172,11 @@ class _Citer:
             return []
         if calibration is None:
             least = RELATIVE_SCORE * best
-        elif float(scores[order[0]]) * tokens < calibration.supported.threshold:
+        elif float(scores[order[0]]) < calibration.least(calibration.supported, tokens):
             return []
         else:
-            least = min(calibration.citations.threshold / tokens, float(scores[order[0]]))
+            strongest = float(scores[order[0]])
+            least = min(calibration.least(calibration.citations, tokens), strongest)
         if settings.min_score is not None:
             least = max(least, settings.min_score)
         return [i for i in order if scores[i] > 0 and scores[i] >= least]
@@ -192,7 +193,7 @@ class _Citer:
         calibration = self.calibration
         if not self.settings.transitive or calibration is None or calibration.earlier is None:
             return []
-        least = calibration.earlier.threshold / tokens
+        least = calibration.least(calibration.earlier, tokens)
         by_thought = attribution.by_thought(*span).tolist()
         by_statement = attribution.by_statement(*span).tolist()
         found = [

@@ -60,10 +60,10 @@ class Layout:
         behind = _Behind(prompt_length)
         return cls(
             documents,
-            (*_document_tokens(prompt, len(told)), *(behind.all_of(written) for _ in thoughts)),
+            (*prompt.document_tokens(len(told)), *(behind.all_of(written) for _ in thoughts)),
             sources,
             (
-                *_source_tokens(prompt, sources["prompt"]),
+                *prompt.source_tokens(sources["prompt"]),
                 *behind.tokens_of(
                     written.thoughts, [(s.start, s.end) for s in sources["thoughts"]]
                 ),
@@ -140,28 +140,4 @@ def _thought_sources(
             settings.language,
             [] if thoughts is None else [s for s in dict.fromkeys(thoughts.spans) if s[0] < s[1]],
         )
-    ]
-
-
-def _document_tokens(prompt: EncodedPrompt, documents: int) -> list[Span]:
-    """Return the range of the prompt's tokens that each document has, passages title and all.
-
-    Args:
-        prompt: The prompt as text and tokens.
-        documents: How many passages and other documents there are, shown or not.
-    """
-    places = {place.index: place for place in (*prompt.places, *prompt.others)}
-    return [
-        prompt.token_range(*places[i].block) if i in places else (0, 0) for i in range(documents)
-    ]
-
-
-def _source_tokens(prompt: EncodedPrompt, sources: Sequence[Source]) -> list[Span]:
-    """Return the range of the prompt's tokens that each source has."""
-    offsets = {place.index: place.text[0] for place in (*prompt.places, *prompt.others)}
-    return [
-        prompt.token_range(
-            offsets[source.passage_index] + source.start, offsets[source.passage_index] + source.end
-        )
-        for source in sources
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
 
     from at2_rag import Reader
 
+_PACKAGE = "at2_rag_experiments"
+_NOT_INSTALLED = (
+    "at2-rag experiment needs the package at2-rag-experiments, which is not installed here; "
+    "install it from a checkout with: pip install ./experiments"
+)
 _FOLDER = Path("build/experiments")
 #: Longest answers: what the demo reader writes is short.
 _DEMO_TOKENS, _MODEL_TOKENS = 64, 256
 
-#: What each is, in a line; here, so that the help need not wait for torch.
+#: What each is, in a line; here, so that the help needs neither torch nor the experiments.
 ABOUT = {
     "method-comparison": "compare methods by what ablations do, by time, and side by side",
     "thought-attribution": "what a response owes to the thoughts before it, and to passages",
@@ -142,7 +148,14 @@ def _fields(told: list[str]) -> dict[str, Any]:
 
 
 def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any, Any]:
-    """Return the experiment, once it is clear that its figure could be drawn."""
+    """Return the experiment, once it is clear that its figure could be drawn.
+
+    Raises:
+        InputError: If the experiments are not installed, or there is none that can be told so.
+        ImportError: If matplotlib is not installed.
+    """
+    if find_spec(_PACKAGE) is None:
+        raise InputError(_NOT_INSTALLED)
     from at2_rag_experiments import experiment_by_name
 
     from at2_rag.evaluation.report import require_plotting

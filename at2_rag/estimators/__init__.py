@@ -4,11 +4,13 @@ from at2_rag.estimators.base import Regions, ScoreEstimator, TokenAttention, Tok
 from at2_rag.estimators.calibration import Calibration, Reliability
 from at2_rag.estimators.linear import LinearEstimator
 from at2_rag.estimators.network import NetworkEstimator, SourceNetwork
+from at2_rag.estimators.probed import ProbedEstimator
 
 __all__ = [
     "Calibration",
     "LinearEstimator",
     "NetworkEstimator",
+    "ProbedEstimator",
     "Regions",
     "Reliability",
     "ScoreEstimator",

@@ -9,7 +9,7 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.attention.folds import sum_ranges
 from at2_rag.attention.probe import AttentionShape
@@ -170,3 +170,25 @@ class ScoreEstimator(Kept):
         share = 1.0 / (shape.layers * shape.heads)
         average = torch.full((shape.layers, shape.heads), share)
         return cls.from_record(EstimatorRecord("uniform", {"coefficients": average}))
+
+    @classmethod
+    def probe(
+        cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool = False
+    ) -> Self:
+        """Find the heads of a model that look at what it says; nothing is trained or downloaded.
+
+        The model reads answers to questions about made-up worlds, in which it is known what each
+        statement goes back to. A model is probed once, in some 20 passes; what is found is kept in
+        the user's cache.
+
+        Args:
+            model: A decoder whose attention can be recorded.
+            tokenizer: The model's tokenizer.
+            anew: Whether to probe even if the model was probed before.
+
+        Raises:
+            UnsupportedModelError: If the model's attention weights cannot be had exactly.
+        """
+        from at2_rag.estimators.probing.kept import probed_record  # loads prompts and worlds
+
+        return cls.from_record(probed_record(model, tokenizer, anew=anew))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from at2_rag.documents.sources import SourceUnit
 
@@ -17,8 +17,8 @@ class Reliability:
     gave, so none is judged by a threshold that it helped to choose.
 
     Attributes:
-        threshold: A score from which on the answer is yes: the total over the statement's tokens,
-            which is the score times their number.
+        threshold: The score from which on the answer is yes, of a statement or of a token, as the
+            calibration says.
         precision: Which share of the cases called yes really are; ``None`` if nothing was called
             so.
         recall: Which share of the cases that really are was called yes; ``None`` if there were
@@ -45,6 +45,8 @@ class Calibration:
             has it.
         earlier: How well scores tell whether leaving out an earlier statement of the answer has it;
             ``None`` if no answer had a second statement.
+        per: What thresholds are scores of: ``"statement"`` for the total over a statement's tokens,
+            which is the score times their number, or ``"token"`` for the score itself, their mean.
     """
 
     unit: SourceUnit
@@ -52,6 +54,16 @@ class Calibration:
     citations: Reliability
     supported: Reliability
     earlier: Reliability | None
+    per: Literal["statement", "token"] = "statement"
+
+    def least(self, reliability: Reliability, tokens: int) -> float:
+        """Return the least score for which the answer is yes.
+
+        Args:
+            reliability: One of this calibration's own.
+            tokens: How many tokens the statement has.
+        """
+        return reliability.threshold / (tokens if self.per == "statement" else 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -71,4 +83,5 @@ class Calibration:
             Reliability(**data["citations"]),
             Reliability(**data["supported"]),
             None if data["earlier"] is None else Reliability(**data["earlier"]),
+            data["per"],
         )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tokenizers import PreTokenizedString, Token
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from at2_rag.documents.sources import Source
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import PassageInPrompt
 from at2_rag.prompt.thinking_markers import ThoughtFormat
@@ -84,6 +85,25 @@ class EncodedPrompt(EncodedText):
     def shown(self) -> tuple[int, ...]:
         """Indices of the passages in the prompt, in order."""
         return tuple(place.index for place in self.places)
+
+    def document_tokens(self, documents: int) -> list[Span]:
+        """Return the range of tokens that each document has, passages title and all.
+
+        Args:
+            documents: How many passages and other documents there are; those not shown have (0, 0).
+        """
+        blocks = {place.index: place.block for place in (*self.places, *self.others)}
+        return [self.token_range(*blocks[i]) if i in blocks else (0, 0) for i in range(documents)]
+
+    def source_tokens(self, sources: Sequence[Source]) -> list[Span]:
+        """Return the range of tokens that each source has.
+
+        Args:
+            sources: Pieces of documents that the prompt shows.
+        """
+        begins = {place.index: place.text[0] for place in (*self.places, *self.others)}
+        places = [(begins[source.passage_index], source) for source in sources]
+        return [self.token_range(begin + s.start, begin + s.end) for begin, s in places]
 
     def token_spans_within(self, place: Span) -> list[Span]:
         """Return characters of the tokens within ``place``, counted from its start.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import transformers
 
 from at2_rag import __version__
 from at2_rag.attention.recording import inspect_attention
+from at2_rag.estimators.fingerprints import config_fingerprint, weights_fingerprint
 from at2_rag.reader import Reader
 
 #: Changes with the layout of the files.
@@ -34,9 +34,6 @@ _SETTINGS = (
     "max_new_tokens",
     "language",
 )
-
-#: Numbers of each parameter that go into the fingerprint of the weights.
-_SAMPLED = 16
 
 
 def make_manifest(
@@ -112,31 +109,6 @@ def _model(reader: Reader) -> dict[str, Any]:
         "dtype": str(reader.model.dtype).removeprefix("torch."),
         "layers": shape.layers,
         "heads": shape.heads,
-        "config": _config_fingerprint(config.to_dict()),
-        "weights": _weights_fingerprint(reader.model),
+        "config": config_fingerprint(config.to_dict()),
+        "weights": weights_fingerprint(reader.model),
     }
-
-
-def _config_fingerprint(config: dict[str, Any]) -> str:
-    # Where the model lies, what runs it, and in which type, which is said apart, are not the model.
-    other = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
-    kept = {key: value for key, value in config.items() if key not in other}
-    return _short_hash(json.dumps(kept, sort_keys=True, default=str).encode())
-
-
-def _weights_fingerprint(model: torch.nn.Module) -> str:
-    """Return a hash of a few numbers of every parameter.
-
-    Names are not enough: a model that was trained further may lie in the folder of the old one.
-    """
-    parts = []
-    for name, parameter in model.named_parameters():
-        parts.append(f"{name} {tuple(parameter.shape)}".encode())
-        if parameter.device.type != "meta":  # offloaded, and not worth loading for this
-            sample = parameter.detach().flatten()[:_SAMPLED].float().cpu()
-            parts.append(sample.numpy().tobytes())
-    return _short_hash(b"\n".join(parts))
-
-
-def _short_hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The paper's experiments, rebuilt on this library's parts, to be rerun by anyone."""
+"""The paper's experiments, rebuilt on the parts of at2-rag, to be rerun by anyone."""
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Report
 from at2_rag_experiments.pruning.experiment import HotpotPruning, HotpotPruningConfig

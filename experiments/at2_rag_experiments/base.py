@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
-    from rich.table import Table
+from at2_rag.reader import Reader
+from rich.table import Table
 
 #: Plain JSON types by name.
 Record = dict[str, Any]
@@ -65,13 +64,24 @@ class ExperimentConfig:
     prompt: PromptName = "plain"
 
     def __post_init__(self) -> None:
-        for name in ("examples", "max_new_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least 1.")
+        self.check_least(examples=1, max_new_tokens=1)
         if self.prompt not in _PROMPTS:
             raise InputError(
                 f"prompt is {self.prompt!r}; expected one of {', '.join(map(repr, _PROMPTS))}."
             )
+
+    def check_least(self, **least: int) -> None:
+        """Check that fields are as large as they must be.
+
+        Args:
+            least: The least that each of the fields may be, by name.
+
+        Raises:
+            InputError: If one of them is less.
+        """
+        for name, wanted in least.items():
+            if getattr(self, name) < wanted:
+                raise InputError(f"{name} is {getattr(self, name)}; expected at least {wanted}.")
 
     @property
     def template(self) -> PromptTemplate:
@@ -84,7 +94,7 @@ class Report:
     """What an experiment found.
 
     Attributes:
-        results: Plain JSON types.
+        results: What was found, in plain JSON types.
         tables: The same to be read.
         draw: Draws it into a figure of matplotlib, whose size in inches is ``size``.
         size: Width and height of the figure, in inches.
@@ -98,17 +108,22 @@ class Report:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-class Experiment(Protocol[ItemT, SubjectT]):
-    """One experiment with its config; :func:`at2_rag_experiments.run_experiment` runs it."""
+@dataclass(frozen=True)
+class Experiment(ABC, Generic[ItemT, SubjectT]):
+    """One experiment with its config; :func:`at2_rag_experiments.run_experiment` runs it.
 
-    @property
-    def name(self) -> str:
-        """As on the command line."""
+    A subclass has a ``name``, and a ``config`` with a default; the default's class says what it can
+    be told.
 
-    @property
-    def config(self) -> ExperimentConfig:
-        """What it was told."""
+    Attributes:
+        name: What the experiment is called on the command line.
+        config: What it was told.
+    """
 
+    name: ClassVar[str]
+    config: ExperimentConfig = ExperimentConfig()
+
+    @abstractmethod
     def items(self) -> Sequence[ItemT]:
         """Return what is to be measured, in order; the same for the same config."""
 
@@ -116,14 +131,17 @@ class Experiment(Protocol[ItemT, SubjectT]):
         """Return what the items are measured on: the reader, or what was trained with it.
 
         Called at each start, before any item is measured. What takes long is kept in the folder,
-        so that an interrupted preparation goes on where it stopped.
+        so that an interrupted preparation goes on where it stopped. Where there is nothing to
+        prepare, items are measured on the reader itself.
 
         Args:
-            reader: With the model and the estimator.
-            folder: Of the results; there, and the experiment's own.
-            on_done: Follows what takes long.
+            reader: A reader with the model and the estimator that are asked about.
+            folder: The folder of the results, there already and the experiment's own.
+            on_done: Called after each step of what takes long.
         """
+        return cast("SubjectT", reader)
 
+    @abstractmethod
     def measure(self, subject: SubjectT, item: ItemT) -> Record:
         """Return everything worth knowing about one item, in plain JSON types.
 
@@ -132,5 +150,6 @@ class Experiment(Protocol[ItemT, SubjectT]):
             item: One of :meth:`items`.
         """
 
+    @abstractmethod
     def report(self, records: Sequence[Record]) -> Report:
         """Summarise the records of all items, in their order."""

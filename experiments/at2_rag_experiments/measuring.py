@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.evaluation import Comparison, compare
-from at2_rag.evaluation.results import MeasuredTarget, Measurement, Timing
+from at2_rag.evaluation.results import Estimate, MeasuredTarget, Measurement, Timing
 from at2_rag.methods import AttributionMethod
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.estimates import mean_over
 
 #: Fields of a ``Comparison`` that a record has; the summaries follow from them.
 _KEPT = (
@@ -23,6 +25,39 @@ _KEPT = (
     "measurements",
     "timings",
 )
+
+
+def dependent_targets(comparison: Comparison) -> set[tuple[int, int]]:
+    """Return the (example, target) of each target that depends on its sources."""
+    return {(t.example, t.target) for t in comparison.targets if t.dependent}
+
+
+def share_of_firsts(
+    comparison: Comparison, hit: Callable[[Measurement], bool | None]
+) -> dict[str, Estimate]:
+    """Return, by method, how often the source that it scores highest is one that counts.
+
+    Args:
+        comparison: All methods on all targets; those that depend on their sources are looked at.
+        hit: Tells whether the first source of a measurement counts; ``None`` leaves it out.
+    """
+    moved = dependent_targets(comparison)
+    found: dict[str, list[tuple[int, float]]] = {name: [] for name in comparison.methods}
+    for m in comparison.measurements:
+        if (m.example, m.target) in moved and (counts := hit(m)) is not None:
+            found[m.method].append((m.example, counts))
+    return {name: mean_over(hits) for name, hits in found.items()}
+
+
+def in_short(comparison: Comparison) -> Record:
+    """Return a comparison in plain JSON types, without measurements, which are in the records."""
+    return {
+        "examples": comparison.examples,
+        "statements": len(comparison.targets),
+        "dependent": comparison.dependent,
+        "ablations": comparison.num_ablations,
+        "methods": [asdict(summary) for summary in comparison.summaries],
+    }
 
 
 def measured(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from at2_rag.reader import Reader
+from rich.console import Console
+from rich.table import Table
 
 from at2_rag_experiments.base import Experiment, ItemT, OnDone, Record, Report, SubjectT
 from at2_rag_experiments.plots import save_figure
 from at2_rag_experiments.store import RecordStore, identity
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
-    from rich.table import Table
 
 #: Wide enough that no table of a report is folded.
 _TABLE_WIDTH = 150
@@ -32,14 +32,16 @@ def run_experiment(
 
     Args:
         experiment: What to measure.
-        reader: With the model and the estimator that it is measured on.
-        out: The folder; made if it is not there.
-        on_done: Follows the run.
+        reader: A reader with the model and the estimator that it is measured on.
+        out: The folder of the results; made if it is not there.
+        on_done: Called after each step of the preparation, and after each item.
+
+    Returns:
+        The experiment's report; its results begin with the experiment's name and config.
 
     Raises:
         InputError: If the folder belongs to another run, or the data cannot be used.
         FileFormatError: If a file cannot be read or written.
-        ImportError: If rich or matplotlib is not installed.
         NumericalError: If the model produced NaN.
     """
     folder = Path(out)
@@ -53,7 +55,9 @@ def run_experiment(
     for item, known in zip(items, records, strict=True):
         found.append(store.add(item, experiment.measure(subject, item)) if known is None else known)
         follow(len(found), len(items), known is not None)
+    about = {"experiment": experiment.name, "config": asdict(experiment.config)}
     report = experiment.report(found)
+    report = replace(report, results=about | report.results)
     _write(report, folder)
     return report
 
@@ -72,8 +76,6 @@ def _write(report: Report, folder: Path) -> None:
 
 
 def _as_text(tables: tuple[Table, ...]) -> str:
-    from rich.console import Console
-
     console = Console(width=_TABLE_WIDTH, color_system=None, force_terminal=False)
     with console.capture() as captured:
         for table in tables:

@@ -22,6 +22,12 @@ def short_answer(text: str) -> str | None:
     return text[marks[-1].end() :].strip().partition("\n")[0].strip()
 
 
+def final_answer(text: str) -> str:
+    """Return the short answer; all of the text where nothing marks one."""
+    found = short_answer(text)
+    return text if found is None else found
+
+
 def normalized(text: str) -> str:
     """Return lower case without ASCII punctuation, without articles, with single spaces."""
     bare = text.lower().translate(_NO_PUNCTUATION)

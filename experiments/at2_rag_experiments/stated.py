@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sentences import sentence_spans
+from at2_rag.documents.sources import Source
 from at2_rag.training import TrainingExample
-from at2_rag.worlds import WorldExample, generate_examples
+from at2_rag.worlds import HELD_OUT_SEED, WorldExample, generate_examples
+
+from at2_rag_experiments.base import WORLDS, ExperimentConfig
 
 _HOPS = (1, 2)
 
@@ -56,6 +60,32 @@ def with_worlds(examples: Sequence[TrainingExample], seed: int) -> list[Asked]:
     return [Asked(e, worlds[e.question, e.passages]) for e in examples]
 
 
+def asked_of(examples: Sequence[TrainingExample], config: ExperimentConfig) -> list[Asked]:
+    """Return examples to measure on, with their worlds where they are about generated ones.
+
+    Args:
+        examples: Examples for measuring, from ``examples_for`` with the config's data and seed.
+        config: What the experiment was told.
+    """
+    if config.data == WORLDS:
+        return with_worlds(examples, HELD_OUT_SEED + config.seed)
+    return [Asked(example) for example in examples]
+
+
+def sources_by_sentence(sources: Sequence[Source]) -> dict[tuple[int, int], int]:
+    """Return the index of each source that is a sentence, by (passage index, sentence index).
+
+    Args:
+        sources: Sentences, those of a passage in their order.
+    """
+    counts: Counter[int] = Counter()
+    places: dict[tuple[int, int], int] = {}
+    for index, source in enumerate(sources):
+        places[source.passage_index, counts[source.passage_index]] = index
+        counts[source.passage_index] += 1
+    return places
+
+
 def stating_sources(task: AttributionTask, world: WorldExample) -> list[int | None]:
     """Return, for each target, the index of the source that states it.
 
@@ -66,12 +96,7 @@ def stating_sources(task: AttributionTask, world: WorldExample) -> list[int | No
         task: With sentences as sources and statements as targets.
         world: That the question is about.
     """
-    places: dict[tuple[int, int], int] = {}
-    counts: dict[int, int] = {}
-    for index, source in enumerate(task.answer.attribution.sources):
-        sentence = counts.get(source.passage_index, 0)
-        counts[source.passage_index] = sentence + 1
-        places[source.passage_index, sentence] = index
+    places = sources_by_sentence(task.answer.attribution.sources)
     said = [world.answer[start:end] for start, end in sentence_spans(world.answer)]
     stated = dict(zip(said, world.supporting_sentences, strict=False))
     found = (stated.get(statement.text) for statement in task.answer.statements)

@@ -7,15 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.errors import FileFormatError, InputError
+from at2_rag.reader import Reader
 from at2_rag.training.manifest import differences, reader_manifest
 
 from at2_rag_experiments.base import ExperimentConfig, Item, Record
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 _CONFIG = "config.json"
 _RECORDS = "records.jsonl"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from at2_rag.evaluation.results import Estimate
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich import box
+from rich.table import Table
 
 
 def result_table(title: str, caption: str, *headers: str) -> Table:
@@ -17,13 +14,7 @@ def result_table(title: str, caption: str, *headers: str) -> Table:
         title: Above it.
         caption: Below it: what was measured, and how to read it.
         headers: Of the columns.
-
-    Raises:
-        ImportError: If rich is not installed.
     """
-    from rich import box
-    from rich.table import Table
-
     table = Table(
         title=title,
         caption=caption,

@@ -1,9 +1,8 @@
 """Sources in conversations as an experiment: what must hold at a toy size."""
 
-import json
-
 import pytest
 from at2_rag.errors import InputError
+from support.runs import as_read, results_of
 
 from at2_rag_experiments.conversation.experiment import (
     ConversationSources,
@@ -44,8 +43,8 @@ def test_every_place_tells_all_passages(placement, demo_reader):
 
 def test_what_must_hold(demo_reader, tmp_path):
     results = run_experiment(small(), demo_reader, tmp_path).results
-    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert found == json.loads(json.dumps(results))
+    found = results_of(tmp_path)
+    assert found == as_read(results)
     assert [p["placement"] for p in found["placements"]] == list(PLACEMENTS)
     for placement in found["placements"]:
         assert placement["examples"] == 2

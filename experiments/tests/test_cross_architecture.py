@@ -8,9 +8,17 @@ import pytest
 from at2_rag.errors import InputError, MissingResourceError
 from at2_rag.evaluation import Estimate
 from at2_rag.training import world_examples
-from conftest import TESTS
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import (
+    Stopped,
+    as_read,
+    records_of,
+    results_of,
+    silent,
+    stopping_after,
+    table_of,
+)
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.architectures.experiment import CrossArchitecture, CrossArchitectureConfig
@@ -36,17 +44,8 @@ SMALL = {
 }
 
 
-class Stopped(Exception):
-    """Somebody pressed a key."""
-
-
 def small(**told):
     return CrossArchitecture(CrossArchitectureConfig(**{**SMALL, **told}))
-
-
-def records_of(folder):
-    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["record"] for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +81,7 @@ def test_a_reader_beside_itself_is_the_same(run):
 def test_results_are_those_of_the_records(run):
     folder, records, report = run
     found = summarize(records, (1, 3, 5))
-    assert json.loads((folder / "results.json").read_text(encoding="utf-8")) == json.loads(
-        json.dumps(report.results)
-    )
+    assert results_of(folder) == as_read(report.results)
     for side in SIDES:
         results = found.sides[side]
         assert (results.model, results.examples, results.left_out) == ("llama", 2, 0)
@@ -102,7 +99,7 @@ def test_results_are_those_of_the_records(run):
             assert summary.lds.count == targets
         # Leaving out each sentence finds what a statement comes from; a draw does not.
         assert results.stated["leave-one-out"].mean > results.stated["random"].mean
-    table = (folder / "table.txt").read_text(encoding="utf-8")
+    table = table_of(folder)
     assert "llama (second)" in table
     assert f"at2 network{OF_THE_OTHER}" in table
     assert "…" not in table
@@ -111,20 +108,10 @@ def test_results_are_those_of_the_records(run):
 def test_interrupted_it_goes_on_to_the_same(run, demo_reader, tmp_path):
     folder, _, _ = run
 
-    def stop_after(steps):
-        seen = []
-
-        def stop(*done):
-            seen.append(done)
-            if len(seen) == steps:
-                raise Stopped
-
-        return stop
-
     # While collecting for the first, while collecting for the second, and while measuring.
     for steps in (3, 7, 5):
         with pytest.raises(Stopped):
-            run_experiment(small(), demo_reader, tmp_path, stop_after(steps))
+            run_experiment(small(), demo_reader, tmp_path, stopping_after(steps))
     seen = []
     run_experiment(small(), demo_reader, tmp_path, lambda *done: seen.append(done))
     assert seen == [(1, 2, True), (2, 2, False)]  # all was fitted, and nothing is collected again
@@ -167,7 +154,7 @@ def test_a_second_reader_is_trained_and_goes_on_being_trained(demo_reader, tmp_p
 
 def test_a_second_model_that_is_nowhere_is_told(demo_reader, tmp_path):
     with pytest.raises(MissingResourceError, match=r"second is '\./nowhere', which cannot"):
-        small(second="./nowhere").prepare(demo_reader, tmp_path, print)
+        small(second="./nowhere").prepare(demo_reader, tmp_path, silent)
 
 
 def test_rows_of_a_file_have_no_known_answer(demo_reader, tmp_path):
@@ -193,9 +180,8 @@ def test_rows_of_a_file_have_no_known_answer(demo_reader, tmp_path):
     assert found.transfers == ()
 
 
-def test_examples_that_do_not_fit_are_counted(demo_reader, tmp_path):
-    data = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
-    asked = small(data=data, examples=2, estimators=(), methods=("random",))
+def test_examples_that_do_not_fit_are_counted(hotpot, demo_reader, tmp_path):
+    asked = small(data=hotpot, examples=2, estimators=(), methods=("random",))
     with pytest.raises(InputError, match="None of the 2 examples could be measured on the first"):
         run_experiment(asked, demo_reader, tmp_path)
 

@@ -1,17 +1,16 @@
 """Examples of experiments: what is trained on is never measured on."""
 
-import json
-
 import pytest
 from at2_rag.errors import InputError
-from conftest import TESTS
 
 from at2_rag_experiments.examples import examples_for
 
-HOTPOT = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
+
+@pytest.fixture(params=["worlds", "hotpot"])
+def data(request):
+    return request.param if request.param == "worlds" else request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("data", ["worlds", HOTPOT])
 def test_training_and_measuring_do_not_overlap(data):
     training = examples_for("training", data, 200, 0)
     measuring = examples_for("measuring", data, 200, 0)
@@ -22,9 +21,9 @@ def test_training_and_measuring_do_not_overlap(data):
     assert examples_for("measuring", data, 7, 1) != measuring[:7]
 
 
-def test_a_file_of_one_row_is_too_little(tmp_path):
-    path = tmp_path / "rows.json"
-    rows = json.loads((TESTS / "data" / "hotpotqa_dev_100.json").read_text(encoding="utf-8"))
-    path.write_text(json.dumps(rows[:1]), encoding="utf-8")
+def test_a_file_of_one_row_is_too_little(made_up, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    row, *_ = (made_up / "hotpot_qa.jsonl").read_text(encoding="utf-8").splitlines()
+    path.write_text(row, encoding="utf-8")
     with pytest.raises(InputError, match=r"holds 1 example\(s\)"):
         examples_for("training", f"hotpot_qa={path}", 3, 0)

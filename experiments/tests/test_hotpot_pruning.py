@@ -4,21 +4,24 @@ import json
 from itertools import pairwise
 
 import pytest
-from at2_rag import Passage, Reader, ScoreEstimator
+from at2_rag import Passage
 from at2_rag.cli.app import app
-from at2_rag.cli.experiment import ABOUT
 from at2_rag.documents.bm25 import order_by_bm25
-from at2_rag.errors import FileFormatError, InputError
-from conftest import TESTS
+from at2_rag.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import (
+    FILES,
+    as_read,
+    records_of,
+    results_of,
+    table_of,
+)
 from typer.testing import CliRunner
 
 from at2_rag_experiments import (
-    EXPERIMENTS,
     HotpotPruning,
     HotpotPruningConfig,
-    experiment_by_name,
     run_experiment,
 )
 from at2_rag_experiments.pruning.keeping import RULES, largest_gap, min_share
@@ -26,10 +29,7 @@ from at2_rag_experiments.pruning.ranking import descending, rank_unread, with_ti
 from at2_rag_experiments.pruning.results import summarize
 from at2_rag_experiments.questions import gold_questions
 from at2_rag_experiments.short_answers import exact_match, f1, normalized, short_answer
-from at2_rag_experiments.store import RecordStore
 
-HOTPOT = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
-FILES = ("config.json", "records.jsonl", "results.json", "table.txt", "figure.png")
 SMALL = {"examples": 3, "num_passages": 3, "seed": 1}
 ABOUT_AT2 = ("random", "at2")
 
@@ -44,11 +44,7 @@ def run(demo_reader, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     methods = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-4", "at2")
     run_experiment(small(methods=methods, examples=4, num_passages=5), demo_reader, folder)
-    return folder, [json.loads(line)["record"] for line in lines_of(folder)]
-
-
-def lines_of(folder):
-    return (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    return folder, records_of(folder)
 
 
 # Hand-made by the official rules: lower case, no punctuation, no articles, single spaces.
@@ -166,8 +162,8 @@ def test_retrieval_scores_of_a_file_are_an_order(tmp_path):
     assert gold_questions(f"hotpot_qa={path}", 5, 0)[0].retrieval is None
 
 
-def test_more_questions_begin_with_the_fewer():
-    for data in ("worlds", HOTPOT):
+def test_more_questions_begin_with_the_fewer(hotpot):
+    for data in ("worlds", hotpot):
         assert gold_questions(data, 5, 0)[:3] == gold_questions(data, 3, 0)
         assert gold_questions(data, 3, 0) != gold_questions(data, 3, 1)
 
@@ -183,12 +179,12 @@ def test_titles_inside_make_the_same_prompt(demo_reader):
 def test_everything_is_written(run):
     folder, records = run
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    results = results_of(folder)
     assert results["questions"] == len(records) == 4
     found = summarize(records)
-    assert json.loads(json.dumps(found.to_dict())).items() <= results.items()
+    assert as_read(found.to_dict()).items() <= results.items()
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
-    table = (folder / "table.txt").read_text(encoding="utf-8")
+    table = table_of(folder)
     assert "esm-4" in table
     assert "largest gap" in table
     assert "…" not in table
@@ -250,72 +246,9 @@ def test_answers_from_pruned_passages_are_the_readers_own(run, demo_reader):
     assert sorted(order[:2]) == list(pruned.kept)
 
 
-def test_interrupted_it_goes_on_to_the_same(demo_reader, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run_experiment(small(), demo_reader, whole)
-
-    class Stopped(Exception):
-        """Somebody pressed a key."""
-
-    def stop(done, total, known):
-        assert total == 3
-        if done == 2:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        run_experiment(small(), demo_reader, parts, stop)
-    assert lines_of(parts) == lines_of(whole)[:2]
-    with (parts / "records.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"id": "world-1-2", "finge')  # as if stopped while writing
-    seen = []
-    run_experiment(small(), demo_reader, parts, lambda *done: seen.append(done))
-    assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
-    for name in FILES:
-        assert (parts / name).read_bytes() == (whole / name).read_bytes()
-
-    # Fewer questions are a part of it, and are not asked again.
-    fewer = run_experiment(small(examples=2), demo_reader, parts)
-    assert fewer.results["questions"] == 2
-    assert lines_of(parts) == lines_of(whole)
-
-
-def test_another_runs_folder_is_refused(run, demo_reader):
-    folder, _ = run
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(InputError, match=r"config\.num_passages is 3, there 5"):
-        run_experiment(small(), demo_reader, folder)
-    plain = Reader(
-        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
-    )
-    methods = HotpotPruningConfig(**SMALL).methods
-    with pytest.raises(InputError, match=r"estimator\.kind is 'uniform', there 'network'"):
-        run_experiment(small(methods=methods), plain, folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_records_of_other_data_are_refused(tmp_path):
-    one, other = gold_questions("worlds", 1, 0)[0], gold_questions("worlds", 1, 0, 6)[0]
-    assert one.id == other.id
-    store = RecordStore(tmp_path, {})
-    assert store.add(one, {"a": (1, 2)}) == {"a": [1, 2]}
-    assert RecordStore(tmp_path, {}).get(one) == {"a": [1, 2]}
-    with pytest.raises(InputError, match="was measured on other data"):
-        RecordStore(tmp_path, {}).get(other)
-
-
-def test_a_bad_record_is_told_with_its_line(tmp_path):
-    RecordStore(tmp_path, {})
-    (tmp_path / "records.jsonl").write_text("[]\n", encoding="utf-8")
-    with pytest.raises(FileFormatError, match=r"records\.jsonl:1: no record"):
-        RecordStore(tmp_path, {})
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(InputError, match=r"without config\.json"):
-        RecordStore(tmp_path, {})
-
-
-def test_hotpot_questions_that_do_not_fit_are_counted(demo_reader, tmp_path):
+def test_hotpot_questions_that_do_not_fit_are_counted(hotpot, demo_reader, tmp_path):
     """Bytes instead of words: most contexts are too long for the demo reader."""
-    told = {"data": HOTPOT, "examples": 12, "max_new_tokens": 4, "methods": ("oracle", "bm25")}
+    told = {"data": hotpot, "examples": 12, "max_new_tokens": 4, "methods": ("oracle", "bm25")}
     config = HotpotPruningConfig(**told, prompt="final-answer")
     questions = HotpotPruning(config).items()
     assert len(questions) == 12
@@ -348,27 +281,9 @@ def test_what_fits_is_measured_and_the_rest_is_counted(demo_reader, tmp_path):
     assert results["leads"] == ()
 
 
-@pytest.mark.parametrize(
-    ("told", "message"),
-    [
-        ({"data": "dolly"}, "the right answers"),
-        ({"examples": 0}, "examples is 0"),
-        ({"prompt": "short"}, "prompt is 'short'"),
-        ({"leaps": 1}, "has no leaps; expected any of .*hops"),
-    ],
-)
-def test_configs_that_cannot_be_used(told, message):
-    with pytest.raises(InputError, match=message):
-        experiment_by_name("hotpot-pruning", **told).items()
-
-
-def test_there_is_no_such_experiment():
-    with pytest.raises(InputError, match="expected one of method-comparison"):
-        experiment_by_name("hotpot")
-
-
-def test_the_command_line_knows_them_all():
-    assert list(ABOUT) == list(EXPERIMENTS)
+def test_data_without_known_answers_are_refused():
+    with pytest.raises(InputError, match="the right answers"):
+        small(data="dolly").items()
 
 
 def test_on_the_command_line(tmp_path):

@@ -9,6 +9,7 @@ from at2_rag.errors import InputError
 from at2_rag.methods import method_by_name
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import silent
 
 from at2_rag_experiments.interactions.experiment import Interactions, InteractionsConfig
 from at2_rag_experiments.interactions.logic_at2 import logic_examples
@@ -25,10 +26,6 @@ from at2_rag_experiments.interactions.natural_cases import measure_case, natural
 from at2_rag_experiments.run import run_experiment
 
 SWITCHES = (("Lin", True), ("Dab", True), ("Kor", False), ("Gol", True))
-
-
-def silent(*done):
-    pass
 
 
 @pytest.mark.parametrize(

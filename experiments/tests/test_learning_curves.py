@@ -1,9 +1,18 @@
 """Learning curves: what is drawn, what is enough, and going on after an interruption."""
 
-import json
-
 import pytest
 from at2_rag.errors import InputError
+from support.runs import (
+    FILES,
+    Stopped,
+    as_read,
+    lines_of,
+    records_of,
+    results_of,
+    silent,
+    stopping_after,
+    table_of,
+)
 
 from at2_rag_experiments.curves.experiment import Drawn, LearningCurves, LearningCurvesConfig, drawn
 from at2_rag_experiments.curves.results import SLACK, summarize
@@ -21,7 +30,6 @@ SMALL = {
     "ablations": (4, 8, 16),
     "repeats": 2,
 }
-FILES = ("config.json", "records.jsonl", "results.json", "table.txt", "figure.png")
 
 
 def small(**told):
@@ -35,12 +43,8 @@ def run(demo_reader, tmp_path_factory):
     return out
 
 
-def lines_of(folder):
-    return (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-
-
 def test_everything_is_written(run):
-    records = [json.loads(line)["record"] for line in lines_of(run)]
+    records = records_of(run)
     # What is beyond the pool is left out.
     assert [(r["examples"], r["ablations"]) for r in records[::2]] == [
         (3, 4),
@@ -48,34 +52,25 @@ def test_everything_is_written(run):
         (6, 4),
         (6, 8),
     ]
-    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    assert json.loads(json.dumps(summarize(records).to_dict())).items() <= results.items()
+    results = results_of(run)
+    assert as_read(summarize(records).to_dict()).items() <= results.items()
     assert [curve["estimator"] for curve in results["curves"]] == ["linear", "copying"]
     assert results["alone"] == 0
     assert (run / "figure.png").read_bytes().startswith(b"\x89PNG")
-    table = (run / "table.txt").read_text(encoding="utf-8")
+    table = table_of(run)
     assert "What is enough" in table
     assert "…" not in table
 
 
 def test_interrupted_it_goes_on_to_the_same(run, demo_reader, tmp_path):
-    class Stopped(Exception):
-        """Somebody pressed a key."""
-
-    def stopping_at(when):
-        def stop(done, total, before):
-            if (done, total) == when:
-                raise Stopped
-
-        return stop
-
-    for when in ((4, 9), (3, 8)):  # while collecting, and while fitting
+    for steps in (4, 9 + 3):  # while collecting, and while fitting
         with pytest.raises(Stopped):
-            run_experiment(small(), demo_reader, tmp_path, stopping_at(when))
+            run_experiment(small(), demo_reader, tmp_path, stopping_after(steps))
     assert lines_of(tmp_path) == lines_of(run)[:3]
     seen = []
     run_experiment(small(), demo_reader, tmp_path, lambda *done: seen.append(done))
-    assert seen[:9] == [(done, 9, True) for done in range(1, 10)]
+    assert seen[:6] == [(done, 6, True) for done in range(1, 7)]
+    assert seen[6:9] == [(done, 3, True) for done in range(1, 4)]
     assert [before for _, _, before in seen[9:]] == [True] * 3 + [False] * 5
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (run / name).read_bytes()
@@ -90,7 +85,7 @@ def test_interrupted_it_goes_on_to_the_same(run, demo_reader, tmp_path):
 
 
 def test_draws(run, demo_reader):
-    pool = gather(small().config, demo_reader, run, lambda *done: None)
+    pool = gather(small().config, demo_reader, run, silent)
     first, second = (drawn(pool.training, Drawn(3, 4, repeat, 6)) for repeat in range(2))
     for part in (first, second):
         assert len({record.id for record in part}) == 3

@@ -1,19 +1,18 @@
 """Methods side by side: records add up, tokens are masked, training is apart, the page is safe."""
 
-import json
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 import torch
-from at2_rag import Reader, ScoreEstimator
+from at2_rag import ScoreEstimator
 from at2_rag.errors import InputError
 from at2_rag.evaluation import compare, example_tasks
 from at2_rag.evaluation.results import Comparison, MeasuredTarget, Timing
 from at2_rag.methods import AttentionMethod, RandomMethod
-from conftest import TESTS
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import Stopped, as_read, records_of, stopping_after, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.comparison.experiment import MethodComparison, MethodComparisonConfig
@@ -23,7 +22,6 @@ from at2_rag_experiments.comparison.timing import BACKWARD, FORWARD, SHIPPED, co
 from at2_rag_experiments.comparison.training import KINDS, ORIGINS, TrainingPlan, label
 from at2_rag_experiments.examples import examples_for
 
-HOTPOT = TESTS / "data" / "hotpotqa_dev_100.json"
 SMALL = {
     "examples": 2,
     "seed": 5,
@@ -44,11 +42,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")
 
 def small(**told):
     return MethodComparison(MethodComparisonConfig(**{**SMALL, **told}))
-
-
-def records_of(folder):
-    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["record"] for line in lines]
 
 
 def untimed(found):
@@ -97,15 +90,15 @@ def test_every_method_is_measured_with_both_units(run):
     assert -1 <= report.results["agreement"]["at2"] < 1
     for name in ("table.txt", "figure.png", "side_by_side.html", "results.json"):
         assert (folder / name).stat().st_size > 1000
-    rows = (folder / "table.txt").read_text(encoding="utf-8").splitlines()
-    assert not any("…" in row for row in rows)
+    assert "…" not in table_of(folder)
 
 
 def test_coefficients_are_those_of_the_estimators_kept(run):
     folder, report = run
     for name, learned in report.results["learned"].items():
         kind, origin = name.removesuffix(")").split(" (")
-        estimator = ScoreEstimator.load(folder / "estimators" / f"{kind}-{origin}")
+        run = folder / f"{KINDS[kind].unit}-{origin}"
+        estimator = ScoreEstimator.load(run / "estimators" / KINDS[kind].fit)
         assert estimator.kind == learned["kind"]
         if learned["kind"] == "linear":
             assert torch.equal(torch.tensor(learned["coefficients"]), estimator.head_weights)
@@ -119,7 +112,7 @@ def test_records_add_up_to_the_comparison_of_all(tasks):
     methods = [RandomMethod(3), AttentionMethod()]
     records = [{"units": {"sentence": timed(t, methods, 6, 1)}} for t in tasks["sentence"]]
     left_out = [{"units": None}, {"units": {"sentence": {}}}]
-    read = json.loads(json.dumps([*records, *left_out]))
+    read = as_read([*records, *left_out])
     found = summarize(read, {})
     together = compare(tasks["sentence"], methods, ks=KS, num_ablations=6, seed=1)
     (unit,) = found.units
@@ -150,23 +143,13 @@ def test_with_tokens_as_sources_tokens_are_masked(tasks):
 
 
 def test_interrupted_it_goes_on_to_the_same(demo_reader, tmp_path):
-    class Stopped(Exception):
-        """Somebody pressed a key."""
-
-    def stop_at(place):
-        def stop(*done):
-            if done == place:
-                raise Stopped
-
-        return stop
-
     told = {"kinds": ("copying",), "units": ("sentence",), "methods": ("random", "esm-4")}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     report = run_experiment(small(**told), demo_reader, whole)
-    # While collecting (there are two runs of three examples), and while measuring.
-    for place in [(5, 6, False), (2, 3, False)]:
+    # While collecting the second three examples, and, the first three being done, while measuring.
+    for steps in (3 + 2, 3 + 2):
         with pytest.raises(Stopped):
-            run_experiment(small(**told), demo_reader, parts, stop_at(place))
+            run_experiment(small(**told), demo_reader, parts, stopping_after(steps))
     seen = []
     again = run_experiment(small(**told), demo_reader, parts, lambda *done: seen.append(done))
     assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
@@ -182,19 +165,14 @@ def test_what_is_measured_is_not_measured_again(run, demo_reader):
     assert rerun.results == report.results
 
 
-def test_average_attention_is_not_taken_for_a_learned_estimator(demo_reader, tmp_path):
-    plain = Reader(
-        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
-    )
+def test_average_attention_is_not_taken_for_a_learned_estimator(plain_reader, tmp_path):
     told = {"kinds": ("copying",), "units": ("token",), "examples": 1, "methods": ("random",)}
-    results = run_experiment(small(**told), plain, tmp_path).results
+    results = run_experiment(small(**told), plain_reader, tmp_path).results
     (unit,) = results["units"].values()
     methods = [m["method"] for m in unit["methods"]]
     assert methods == ["random", "copying (general)", "copying (task)"]
-    assert sorted(p.name for p in (tmp_path / "collected").iterdir()) == [
-        "sentence-general",
-        "sentence-task",
-    ]
+    collected = [path.parent.name for path in tmp_path.glob("*/collected")]
+    assert sorted(collected) == ["sentence-general", "sentence-task"]
 
 
 def plan(**told):
@@ -203,18 +181,18 @@ def plan(**told):
     return TrainingPlan(**{**given_, "ablations": 4, **steps, "seed": 0, **told})
 
 
-def test_what_is_learned_from_in_general_is_another_task(tmp_path):
+def test_what_is_learned_from_in_general_is_another_task():
     worlds = plan()
     asked = {origin: {e.question for e in worlds.examples_of(origin)} for origin in ORIGINS}
     measured_on = {e.question for e in examples_for("measuring", "worlds", 20, 0, hops=(2,))}
     assert not asked["general"] & asked["task"]
     assert not measured_on & (asked["general"] | asked["task"])
 
-    other = tmp_path / "other.json"
-    rows = json.loads(HOTPOT.read_text(encoding="utf-8"))[:10]
-    other.write_text(json.dumps(rows), encoding="utf-8")
-    data = plan(data=f"hotpot_qa={HOTPOT}", general=f"hotpot_qa={other}", kinds=("copying",))
-    assert len(data.examples_of("general")) == 5
+
+def test_with_a_data_set_another_one_is_learned_from_in_general(hotpot, made_up):
+    other = f"hotpot_qa={made_up / 'hotpot_qa.jsonl'}"
+    data = plan(data=hotpot, general=other, kinds=("copying",))
+    assert len(data.examples_of("general")) == 1
     assert len(data.examples_of("task")) == 20
     assert data.runs == [("general", "sentence"), ("task", "sentence")]
 
@@ -232,9 +210,9 @@ def test_time_is_told_apart_from_the_pass_that_comes_along():
     assert BACKWARD not in costs(found, [{FORWARD: 2.0}])
 
 
-def test_examples_that_do_not_fit_are_counted(demo_reader, tmp_path):
+def test_examples_that_do_not_fit_are_counted(hotpot, demo_reader, tmp_path):
     """Bytes instead of words: these contexts are too long for the demo reader."""
-    told = {"data": f"hotpot_qa={HOTPOT}", "general": f"hotpot_qa={HOTPOT}", "kinds": ()}
+    told = {"data": hotpot, "general": hotpot, "kinds": ()}
     with pytest.raises(InputError, match="None of the 2 examples fits"):
         run_experiment(small(**told), demo_reader, tmp_path)
 

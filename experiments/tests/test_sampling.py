@@ -1,13 +1,10 @@
 """Greedy and sampled answers: what was drawn, whether it can be drawn again, what must hold."""
 
-import json
-
 import pytest
 import torch
-from at2_rag import Reader, ScoreEstimator
 from at2_rag.errors import InputError
 from at2_rag.methods import AttentionMethod
-from conftest import TESTS
+from support.runs import FILES, results_of, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.sampling.draws import alternative_to, gaps, likeliest
@@ -111,11 +108,11 @@ def test_run_stop_and_go_on(demo_reader, tmp_path):
     report = run_experiment(small(), demo_reader, whole)
     run_experiment(small(examples=1), demo_reader, parts)
     run_experiment(small(), demo_reader, parts)
-    for name in ("records.jsonl", "results.json", "table.txt", "figure.png"):
+    for name in FILES:
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
-    assert "…" not in (whole / "table.txt").read_text(encoding="utf-8")
+    assert "…" not in table_of(whole)
     assert report.results["examples"] == 2
-    assert json.loads((whole / "results.json").read_text(encoding="utf-8"))["too_long"] == 0
+    assert results_of(whole)["too_long"] == 0
 
 
 def test_parts_add_up(demo_reader):
@@ -132,16 +129,12 @@ def test_parts_add_up(demo_reader):
     assert summarize([{"too_long_by": 3}], (1, 3)) is None
 
 
-def test_a_reader_without_an_estimator_is_measured_without_at2(demo_reader):
-    plain = Reader(
-        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
-    )
-    record = small().measure(plain, small().items()[0])
+def test_a_reader_without_an_estimator_is_measured_without_at2(plain_reader):
+    record = small().measure(plain_reader, small().items()[0])
     assert list(record["answers"][0]["statements"][0]["methods"]) == ["average-attention"]
 
 
-def test_other_data_and_what_does_not_fit(demo_reader, tmp_path):
-    hotpot = f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}"
+def test_other_data_and_what_does_not_fit(hotpot, demo_reader, tmp_path):
     experiment = small(data=hotpot, examples=3)
     assert len(experiment.items()) == 3
     assert all(experiment.measure(demo_reader, i)["too_long_by"] > 0 for i in experiment.items())

@@ -1,6 +1,5 @@
 """Stability of coefficients: the pool, what is drawn from it, and what is said of the fits."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,18 +7,13 @@ import torch
 from at2_rag.errors import InputError
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD, pearson, spearman
 from at2_rag.training import fit
-from conftest import TESTS
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import as_read, records_of, results_of, silent, table_of
 
+from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import (
-    average_quality,
-    fit_options,
-    quality,
-    refit,
-    statement_scores,
-)
+from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
 from at2_rag_experiments.run import run_experiment
 from at2_rag_experiments.stability.experiment import (
     KINDS,
@@ -31,6 +25,7 @@ from at2_rag_experiments.stability.experiment import (
 from at2_rag_experiments.stability.results import summarize
 
 SMALL = {"examples": 8, "held_out": 4, "num_ablations": 8, "steps": 30, "network_steps": 2}
+OPTIONS = CoefficientStabilityConfig(**SMALL).options
 
 
 def small(folder, **told):
@@ -45,7 +40,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(demo_reader, folder):
-    return gather(small(folder).config, demo_reader, folder, lambda *done: None)
+    return gather(small(folder).config, demo_reader, folder, silent)
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +51,16 @@ def run(demo_reader, folder, pool, tmp_path_factory):
     return out, seen
 
 
-def records_of(out):
-    lines = (out / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["record"] for line in lines]
-
-
 def test_everything_is_written(run):
     out, _ = run
-    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    results = results_of(out)
     found = summarize(records_of(out))
-    assert json.loads(json.dumps(found.to_dict())).items() <= results.items()
+    assert as_read(found.to_dict()).items() <= results.items()
     assert {(s["estimator"], s["kind"]) for s in results["stabilities"]} == {
         (name, kind) for name in ("linear", "copying", "network") for kind in KINDS
     }
     assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
-    table = (out / "table.txt").read_text(encoding="utf-8")
+    table = table_of(out)
     assert "disjoint" in table
     assert "…" not in table
     assert max(map(len, table.splitlines())) <= 120
@@ -78,13 +68,14 @@ def test_everything_is_written(run):
 
 def test_a_shared_pool_is_collected_once(run):
     _, seen = run
-    assert seen[:12] == [(done, 12, True) for done in range(1, 13)]
+    assert seen[:8] == [(done, 8, True) for done in range(1, 9)]
+    assert seen[8:12] == [(done, 4, True) for done in range(1, 5)]
     assert seen[12:] == [(done, 8, False) for done in range(1, 9)]
 
 
 def test_a_pool_may_hold_more_than_is_asked_for(demo_reader, folder, pool):
     config = small(folder, examples=5, held_out=3).config
-    part = gather(config, demo_reader, folder, lambda *done: None)
+    part = gather(config, demo_reader, folder, silent)
     assert [r.id for r in part.training] == [r.id for r in pool.training[:5]]
     assert [r.id for r in part.held_out] == [r.id for r in pool.held_out[:3]]
     assert not {r.id for r in pool.training} & {r.id for r in pool.held_out}
@@ -107,9 +98,8 @@ def test_chance_that_decides_less_changes_less(run):
 def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
     out, _ = run
     record = next(r for r in records_of(out) if r["kind"] == "examples")
-    told = CoefficientStabilityConfig(**SMALL)
     (part,) = drawn(pool.training, Chance("examples", 0, 8))
-    estimator = refit("linear", part, 0, fit_options(told))
+    estimator = fit_kind("linear", part, OPTIONS, 0)
     kept = record["fits"]["linear"][0]
     assert kept["coefficients"] == pytest.approx(estimator.coefficients.flatten().tolist(), 1e-4)
     assert kept["quality"]["all"]["lds"] == pytest.approx(quality(estimator, pool)["all"]["lds"])
@@ -119,7 +109,7 @@ def test_what_is_kept_of_a_fit_is_the_fits_own(run, pool):
 @pytest.mark.parametrize("name", ["linear", "copying", "network"])
 def test_quality_is_that_of_the_scores(name, pool):
     """LDS by its definition, from the scores of sources and the masks of ablations."""
-    estimator = refit(name, pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
+    estimator = fit_kind(name, pool.training, OPTIONS, 0)
     rows, means = iter(statement_scores(estimator, pool)), []
     for record in pool.held_out:
         log_p = record.log_probabilities
@@ -144,19 +134,18 @@ def test_average_attention_is_all_heads_alike(pool):
 
 def test_refits_are_the_packages_own(pool):
     """The paper's fit, to all of the records, and not to the copying features."""
-    told = CoefficientStabilityConfig(**SMALL)
     plain = [record.without_copying for record in pool.training]
     with pytest.warns(UserWarning, match="No example of the 8 is held out"):
         expected = fit(plain, steps=30, held_out=0, seed=3).estimator
-    found = refit("linear", pool.training, 3, fit_options(told))
+    found = fit_kind("linear", pool.training, OPTIONS, 3)
     assert torch.equal(found.coefficients, expected.coefficients)
     assert found.copying is None
-    assert isinstance(refit("copying", pool.training, 3, fit_options(told)).copying, torch.Tensor)
+    assert isinstance(fit_kind("copying", pool.training, OPTIONS, 3).copying, torch.Tensor)
 
 
 def test_scores_without_detail_are_sums_over_ablations(pool):
     bare = [replace(record, detail=None) for record in pool.held_out]
-    estimator = refit("linear", pool.training, 0, fit_options(CoefficientStabilityConfig(**SMALL)))
+    estimator = fit_kind("linear", pool.training, OPTIONS, 0)
     by_source = statement_scores(estimator, pool)
     by_ablation = statement_scores(estimator, Pool.of(pool.training, bare))
     example = pool.statements.example[pool.dependent].tolist()
@@ -303,7 +292,7 @@ def test_tokens_have_no_detail(demo_reader, tmp_path):
 
 def test_another_kind_of_pool_is_refused(demo_reader, folder, pool):
     with pytest.raises(InputError, match="num_ablations is 9, there 8"):
-        gather(small(folder, num_ablations=9).config, demo_reader, folder, lambda *done: None)
+        gather(small(folder, num_ablations=9).config, demo_reader, folder, silent)
 
 
 def test_too_little_is_told(pool):
@@ -341,8 +330,8 @@ def test_items_are_the_same_for_the_same_config():
     assert not {item.id for item in items} & {item.id for item in more}
 
 
-def test_data_of_a_file(demo_reader, tmp_path):
+def test_data_of_a_file(hotpot, demo_reader, tmp_path):
     """The rows' own prompts are kept; most of these are too long for the demo reader."""
-    config = PoolConfig(data=f"hotpot_qa={TESTS / 'data' / 'hotpotqa_dev_100.json'}", examples=4)
+    config = PoolConfig(data=hotpot, examples=4)
     with pytest.raises(InputError, match="Give more examples"):
-        gather(replace(config, held_out=2), demo_reader, tmp_path, lambda *done: None)
+        gather(replace(config, held_out=2), demo_reader, tmp_path, silent)

@@ -13,6 +13,7 @@ from at2_rag.errors import FileFormatError, InputError
 from at2_rag.model.loading import load_demo_model, load_model
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import Stopped
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig
 
 from at2_rag_experiments.teaching import (
@@ -25,10 +26,6 @@ from at2_rag_experiments.teaching import (
 )
 
 PLAN = TeachingPlan(6, tokens=256, curriculum=((0.5, 1), (1.0, 2)), warm_up=2)
-
-
-class Stopped(Exception):
-    """Somebody pressed a key."""
 
 
 @pytest.fixture(scope="module")

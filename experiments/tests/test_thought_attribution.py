@@ -1,14 +1,15 @@
 """Thought attribution as an experiment: what must hold at a toy size."""
 
-import json
-
 import pytest
-from at2_rag import Reader, ScoreEstimator
 from at2_rag.errors import InputError
-from conftest import TESTS
+from support.runs import as_read, contents, results_of
 
 from at2_rag_experiments.run import run_experiment
-from at2_rag_experiments.thoughts.experiment import ThoughtAttribution, ThoughtAttributionConfig
+from at2_rag_experiments.thoughts.experiment import (
+    ThoughtAttribution,
+    ThoughtAttributionConfig,
+    ThoughtSubject,
+)
 from at2_rag_experiments.thoughts.results import summarize
 
 SMALL = {
@@ -34,8 +35,8 @@ def run(demo_reader, tmp_path_factory):
 
 def test_what_must_hold(run):
     folder, report = run
-    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert found == json.loads(json.dumps(report.results))
+    found = results_of(folder)
+    assert found == as_read(report.results)
     assert list(found["units"]) == ["sentence", "token"]
     for unit in found["units"].values():
         assert unit["examples"] == 3
@@ -58,11 +59,11 @@ def test_what_must_hold(run):
 
 def test_finished_it_measures_nothing_anew(run, demo_reader):
     folder, _ = run
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = contents(folder)
     seen = []
     run_experiment(small(), demo_reader, folder, lambda *done: seen.append(done))
     assert seen == [(1, 3, True), (2, 3, True), (3, 3, True)]
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert contents(folder) == before
 
 
 def test_what_cannot_be_measured_is_counted():
@@ -71,21 +72,15 @@ def test_what_cannot_be_measured_is_counted():
         summarize(records)
 
 
-def test_questions_without_passages_are_asked_too(demo_reader, tmp_path):
-    """The demo reader answers them with nonsense, but thinks before."""
-    rows = tmp_path / "rows.jsonl"
-    source = TESTS / "data" / "hub" / "global_opinions.jsonl"
-    rows.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    data = f"global_opinions={rows}"
-    items = small(data=data, general=data).items()
+def test_questions_without_passages_are_asked_too(plain_reader, made_up):
+    data = f"global_opinions={made_up / 'global_opinions.jsonl'}"
+    asked = small(data=data, general=data)
+    items = asked.items()
     assert items
     assert all(item.example.passages == () and item.world is None for item in items)
-    plain = Reader(
-        demo_reader.model, demo_reader.tokenizer, ScoreEstimator.uniform(demo_reader.model)
-    )
     # A model without markers does not think, and has no sources then.
     with pytest.raises(InputError, match="No passages were given"):
-        small(data=data, general=data)._task(plain, items[0].example, "sentence")
+        asked.measure(ThoughtSubject(plain_reader, {}), items[0])
 
 
 @pytest.mark.parametrize("told", [{"methods": ("at2",)}, {"estimators": ("cubic",)}])

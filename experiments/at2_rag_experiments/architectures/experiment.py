@@ -4,41 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
 from at2_rag.evaluation import example_tasks
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
-from at2_rag.worlds import HELD_OUT_SEED
+from at2_rag.reader import Reader
+from at2_rag.training import TrainingExample
 
 from at2_rag_experiments.architectures.report import draw, tables
 from at2_rag_experiments.architectures.results import OF_THE_OTHER, summarize
 from at2_rag_experiments.architectures.second_reader import TRAIN, SecondReader
-from at2_rag_experiments.base import WORLDS, ExperimentConfig, OnDone, Record, Report
-from at2_rag_experiments.examples import examples_for
-from at2_rag_experiments.fitting.fitted import FittingPlan, fit_all
-from at2_rag_experiments.fitting.pool import ESTIMATORS
-from at2_rag_experiments.fitting.refits import FitOptions
+from at2_rag_experiments.base import WORLDS, Experiment, OnDone, Record, Report
+from at2_rag_experiments.examples import Purpose, examples_for
+from at2_rag_experiments.fitting.config import LearningConfig
+from at2_rag_experiments.fitting.learning import learned
 from at2_rag_experiments.measuring import measured
-from at2_rag_experiments.short_answers import exact_match, short_answer
-from at2_rag_experiments.stated import Asked, stating_sources, with_worlds
+from at2_rag_experiments.short_answers import exact_match, final_answer
+from at2_rag_experiments.stated import Asked, asked_of, stating_sources
 from at2_rag_experiments.teaching import SHAPE_NAMES
 
-if TYPE_CHECKING:
-    from at2_rag.estimators import ScoreEstimator
-    from at2_rag.reader import Reader
-
-#: Beside the estimators that are fitted here.
-METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32")
-#: The paper's largest is 5, which the review's question is about as well.
+#: Of the top-k drops; 5 is the paper's largest.
 KS = (1, 3, 5)
 
 _MOST_BETWEEN = 2
 
 
 @dataclass(frozen=True)
-class CrossArchitectureConfig(ExperimentConfig):
+class CrossArchitectureConfig(LearningConfig):
     """What the experiment can be told.
 
     Attributes:
@@ -47,19 +42,10 @@ class CrossArchitectureConfig(ExperimentConfig):
             scratch on generated worlds.
         shape: Architecture of the one that is trained, one of
             :data:`at2_rag_experiments.teaching.SHAPE_NAMES`.
-        steps: Of its training.
-        tokens: Of a step of its training.
-        most_passages: Of a world, in its training and in all examples; the fewest of an example
-            are two less.
-        training_examples: To fit estimators to, for each reader.
-        num_ablations: Random ablations of each of them.
-        fit_steps: Of the paper's descent.
-        network_steps: Of training a network.
-        network_batch: Statements in a step of it.
-        methods: To compare, of :data:`at2_rag.methods.METHOD_NAMES` but ``at2``.
-        estimators: Fitted to each reader and compared as well, of
-            :data:`at2_rag_experiments.fitting.pool.ESTIMATORS`.
-        measured_ablations: Random ablations of each held-out example.
+        steps: Steps of the second model's training.
+        tokens: Tokens in a step of this training.
+        most_passages: Most passages of a world, in this training and in all examples; the fewest
+            of an example are two less.
     """
 
     examples: int = 60
@@ -69,13 +55,8 @@ class CrossArchitectureConfig(ExperimentConfig):
     tokens: int = 4096
     most_passages: int = 6
     training_examples: int = 120
-    num_ablations: int = 32
-    fit_steps: int = 1000
     network_steps: int = 600
     network_batch: int = 16
-    methods: tuple[str, ...] = METHODS
-    estimators: tuple[str, ...] = ESTIMATORS
-    measured_ablations: int = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,15 +68,7 @@ class CrossArchitectureConfig(ExperimentConfig):
             )
         if self.second == TRAIN and self.shape not in SHAPE_NAMES:
             raise InputError(f"shape is {self.shape!r}; expected one of {', '.join(SHAPE_NAMES)}.")
-        least = {"most_passages": 2, "training_examples": 4, "num_ablations": 4}
-        for name, wanted in least.items():
-            if getattr(self, name) < wanted:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least {wanted}.")
-        if not set(self.estimators) <= set(ESTIMATORS) or "at2" in self.methods:
-            raise InputError(
-                f"methods are {self.methods!r} and estimators {self.estimators!r}; expected "
-                f"methods without at2, and any estimators of {', '.join(ESTIMATORS)}."
-            )
+        self.check_least(most_passages=2)
 
     @property
     def num_passages(self) -> tuple[int, int]:
@@ -117,32 +90,20 @@ class Side:
 
 
 @dataclass(frozen=True)
-class CrossArchitecture:
+class CrossArchitecture(Experiment[Asked, Mapping[str, Side]]):
     """Compares methods on two readers, each of which answers the same questions itself.
 
     The same kinds of estimators are fitted to both in the same way; where both have as many
     layers and heads, each reader is also scored with the other's.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "cross-architecture"
     config: CrossArchitectureConfig = CrossArchitectureConfig()
-
-    @property
-    def name(self) -> str:
-        """``"cross-architecture"``."""
-        return "cross-architecture"
 
     def items(self) -> Sequence[Asked]:
         """Return the held-out examples."""
         told = self.config
-        found = examples_for(
-            "measuring", told.data, told.examples, told.seed, num_passages=told.num_passages
-        )
-        if told.data == WORLDS:
-            return with_worlds(found, HELD_OUT_SEED + told.seed)
-        return [Asked(example) for example in found]
+        return asked_of(self._examples("measuring", told.examples), told)
 
     def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Mapping[str, Side]:
         """Train or load the second reader, and fit estimators to both.
@@ -153,14 +114,19 @@ class CrossArchitecture:
             NumericalError: If training diverged, or no ablation moved anything.
         """
         told = self.config
-        first = self._asking(reader)
+        first = reader.with_options(
+            prompt=told.template,
+            max_new_tokens=told.max_new_tokens,
+            source_unit="sentence",
+        )
         second = SecondReader(
             told.second, told.shape, told.steps, told.tokens, told.most_passages, told.seed
         ).load(first, folder / "reader", on_done)
         readers = {"first": first, "second": second}
-        plan = self._plan
+        lot = told.lot(self._examples("training", told.training_examples))
         fitted = {
-            side: fit_all(plan, found, folder / side, on_done) for side, found in readers.items()
+            side: learned(lot, told.options, found, folder / side, on_done)
+            for side, found in readers.items()
         }
         others = {"first": fitted["second"], "second": fitted["first"]}
         return {
@@ -183,40 +149,11 @@ class CrossArchitecture:
             InputError: If nothing could be measured on one of the readers.
         """
         found = summarize(records, KS)
-        return Report(
-            found.to_dict(),
-            tables(found),
-            lambda figure: draw(found, figure),
-            (10.0, 4.8),
-        )
+        return Report(found.to_dict(), tables(found), partial(draw, found), (10.0, 4.8))
 
-    @property
-    def _plan(self) -> FittingPlan:
+    def _examples(self, purpose: Purpose, count: int) -> list[TrainingExample]:
         told = self.config
-        examples = examples_for(
-            "training",
-            told.data,
-            told.training_examples,
-            told.seed,
-            num_passages=told.num_passages,
-        )
-        options = FitOptions(
-            steps=told.fit_steps,
-            network_steps=told.network_steps,
-            network_batch=told.network_batch,
-        )
-        return FittingPlan(told.estimators, examples, told.num_ablations, told.seed, options)
-
-    def _asking(self, reader: Reader) -> Reader:
-        """Return the reader with the config's prompt and longest answer, and sentences to cite."""
-        from at2_rag.reader import Reader
-
-        told: dict[str, Any] = {
-            "prompt": self.config.template,
-            "max_new_tokens": self.config.max_new_tokens,
-            "source_unit": "sentence",
-        }
-        return Reader(reader.model, reader.tokenizer, reader.estimator, reader.settings, **told)
+        return examples_for(purpose, told.data, count, told.seed, num_passages=told.num_passages)
 
     def _methods(
         self, own: Mapping[str, ScoreEstimator], others: Mapping[str, ScoreEstimator]
@@ -237,8 +174,7 @@ class CrossArchitecture:
             return {**record, "left_out": "too long for the model"}
         record["answer"] = task.answer.text
         if item.world is not None:
-            final = short_answer(task.answer.text)
-            said = task.answer.text if final is None else final
+            said = final_answer(task.answer.text)
             record["right"] = exact_match(said, item.world.final_answer)
             record["stated"] = stating_sources(task, item.world)
         told = self.config

@@ -12,6 +12,9 @@ from at2_rag.evaluation.results import Measurement
 from at2_rag.evaluation.statistics import spearman
 from torch import Tensor
 
+from at2_rag_experiments.estimates import mean_over
+from at2_rag_experiments.measuring import dependent_targets
+
 _RESAMPLES = 2000
 #: A difference of more standard errors than this is called clear.
 _CLEAR = 2.0
@@ -40,11 +43,6 @@ class Agreement:
     same: int
     clear: int
     reversed: tuple[tuple[str, str], ...]
-
-
-def dependent_targets(found: Comparison) -> set[tuple[int, int]]:
-    """Return the (example, target) of each target that depends on its sources."""
-    return {(t.example, t.target) for t in found.targets if t.dependent}
 
 
 def metrics(ks: Sequence[int]) -> dict[str, Callable[[Comparison], Values]]:
@@ -118,9 +116,7 @@ def _is_clear(difference: Estimate) -> bool:
 
 def difference(values: Values, method: str, other: str) -> Estimate:
     """Return the mean of a method's values less another's, target by target."""
-    places = list(values[method])
-    gaps = [values[method][place] - values[other][place] for place in places]
-    return Estimate.of(gaps, [example for example, _ in places])
+    return mean_over((p[0], values[method][p] - values[other][p]) for p in values[method])
 
 
 def _rank_correlation(sides: Sequence[Values], methods: Sequence[str]) -> Estimate:

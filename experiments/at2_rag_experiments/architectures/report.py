@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.evaluation import Estimate
+from rich.table import Table
 
 from at2_rag_experiments.architectures.results import OF_THE_OTHER, SIDES, CrossResults, SideResults
 from at2_rag_experiments.plots import COLOURS, finish, line
 from at2_rag_experiments.tables import result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def tables(found: CrossResults) -> tuple[Table, ...]:

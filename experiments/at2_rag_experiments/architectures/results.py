@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass
 
 from at2_rag.errors import InputError
 from at2_rag.evaluation import Comparison, Estimate, MethodSummary
+from at2_rag.evaluation.results import Measurement
 
 from at2_rag_experiments.architectures.rank_agreement import (
     Agreement,
     Values,
     agreement,
-    dependent_targets,
     difference,
     metrics,
 )
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.measuring import merged
+from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.measuring import merged, share_of_firsts
 
 SIDES = ("first", "second")
 #: Ends the name of an estimator that was fitted to the other reader.
@@ -110,7 +111,7 @@ class CrossResults:
 
 
 def summarize(records: Sequence[Record], ks: Sequence[int]) -> CrossResults:
-    """Summarise the records of :class:`at2_rag_experiments.CrossArchitecture`.
+    """Summarise the records of the experiment ``cross-architecture``.
 
     Args:
         records: Of all examples, in order.
@@ -148,29 +149,26 @@ def _compared(records: Sequence[Record], side: str) -> Comparison:
 
 
 def _side(records: Sequence[Record], found: Comparison) -> SideResults:
-    right = [record["right"] for record in records if "right" in record]
     return SideResults(
         records[0]["model"],
         found.examples,
         found.skipped,
         len(found.targets),
         found.dependent,
-        Estimate.of(right, range(len(right))),
+        mean_of(record["right"] for record in records if "right" in record),
         found.summaries,
-        {method: _stated(records, found, method) for method in found.methods},
+        _stated(records, found),
     )
 
 
-def _stated(records: Sequence[Record], found: Comparison, method: str) -> Estimate:
-    moved = dependent_targets(found)
-    hits: list[tuple[int, float]] = []
-    for m in found.measurements:
-        if m.method != method or (m.example, m.target) not in moved:
-            continue
+def _stated(records: Sequence[Record], found: Comparison) -> dict[str, Estimate]:
+    """Return, by method, how often it scores the source highest that states a statement."""
+
+    def hit(m: Measurement) -> bool | None:
         stated = records[m.example].get("stated")
-        if stated is not None and stated[m.target] is not None:
-            hits.append((m.example, float(m.first == stated[m.target])))
-    return Estimate.of([hit for _, hit in hits], [example for example, _ in hits])
+        return None if stated is None or stated[m.target] is None else m.first == stated[m.target]
+
+    return share_of_firsts(found, hit)
 
 
 def _transfer(side: str, found: Comparison, method: str) -> Transfer:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from at2_rag.errors import MissingResourceError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model.loading import load_demo_model, load_model
+from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import OnDone
 from at2_rag_experiments.teaching import Lesson, TeachingPlan, short_curriculum, small_shape, teach
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: Stands for a model that is trained from scratch on generated worlds.
 TRAIN = "train"
@@ -66,8 +63,6 @@ class SecondReader:
             UnsupportedModelError: If it is no causal language model.
             NumericalError: If training diverged.
         """
-        from at2_rag.reader import Reader
-
         where = self._train(folder, on_done) if self.name == TRAIN else self.name
         try:
             model, tokenizer = load_model(where, {"dtype": first.model.dtype})

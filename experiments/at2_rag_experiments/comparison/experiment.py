@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit, check_unit
 from at2_rag.errors import InputError
-from at2_rag.estimators import ScoreEstimator
 from at2_rag.evaluation import example_tasks
 from at2_rag.evaluation.compare import DEFAULT_ABLATIONS
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.methods import AttributionMethod, method_by_name
+from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
 from torch import Tensor
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.comparison.report import SIZE, draw, tables
 from at2_rag_experiments.comparison.results import summarize, timed
 from at2_rag_experiments.comparison.side_by_side import page, shown_record
-from at2_rag_experiments.comparison.timing import SHIPPED
 from at2_rag_experiments.comparison.training import (
     KINDS,
     MEASURED_HOPS,
@@ -33,15 +31,10 @@ from at2_rag_experiments.comparison.training import (
     learn_all,
 )
 from at2_rag_experiments.examples import examples_for
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.methods import SHIPPED, methods_beside
 
 #: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
-
-#: A pass for each token of the passages is too many.
-_NOT_FOR_TOKENS = ("leave-one-out",)
 
 
 @dataclass(frozen=True)
@@ -83,9 +76,7 @@ class MethodComparisonConfig(ExperimentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("training_examples", 1), ("network_steps", 1), ("shown", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least {least}.")
+        self.check_least(training_examples=1, network_steps=1, shown=0)
         if unknown := [kind for kind in self.kinds if kind not in KINDS]:
             raise InputError(f"kinds holds {unknown[0]!r}; expected any of {', '.join(KINDS)}.")
         if not self.units:
@@ -155,12 +146,6 @@ class ComparisonSubject:
     reader: Reader
     learned: Learned
 
-    @property
-    def estimators(self) -> Mapping[str, ScoreEstimator]:
-        """By the name that they are compared under; the reader's own is the last."""
-        own = self.reader.estimator
-        return {**self.learned.estimators, **({} if own.kind == "uniform" else {SHIPPED: own})}
-
 
 @dataclass(frozen=True)
 class _Remembering:
@@ -190,19 +175,11 @@ class _Remembering:
 
 
 @dataclass(frozen=True)
-class MethodComparison:
-    """Learns coefficients from a general task and from the measured one, and compares methods.
+class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
+    """Learns coefficients from a general task and from the measured one, and compares methods."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "method-comparison"
     config: MethodComparisonConfig = MethodComparisonConfig()
-
-    @property
-    def name(self) -> str:
-        """``"method-comparison"``."""
-        return "method-comparison"
 
     def items(self) -> Sequence[ComparisonItem]:
         """Return what was learned, as one item, and the examples.
@@ -219,8 +196,7 @@ class MethodComparison:
 
     def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> ComparisonSubject:
         """Learn what is to be compared, or load it; see :func:`learn_all`."""
-        settings = replace(reader.settings, max_new_tokens=self.config.max_new_tokens)
-        answering = type(reader)(reader.model, reader.tokenizer, reader.estimator, settings)
+        answering = reader.with_options(max_new_tokens=self.config.max_new_tokens)
         return ComparisonSubject(answering, learn_all(self.config.plan, answering, folder, on_done))
 
     def measure(self, subject: ComparisonSubject, item: ComparisonItem) -> Record:
@@ -250,7 +226,6 @@ class MethodComparison:
         Raises:
             InputError: If nothing could be measured.
         """
-        told = self.config
         (learned, *examples) = records
         found = summarize(examples, learned["learned"])
         if found is None:
@@ -258,9 +233,8 @@ class MethodComparison:
                 f"None of the {len(examples)} examples fits the model's context and was answered "
                 "with a statement; expected at least one. Use another model, or other data."
             )
-        results = {"experiment": self.name, "config": asdict(told), **found.to_dict()}
         return Report(
-            results,
+            found.to_dict(),
             tables(found),
             partial(draw, found),
             SIZE,
@@ -268,10 +242,8 @@ class MethodComparison:
         )
 
     def _methods(self, subject: ComparisonSubject, unit: str) -> list[AttributionMethod]:
-        left_out = _NOT_FOR_TOKENS if unit == "token" else ()
-        names = [name for name in self.config.methods if name not in left_out]
-        learned = [AttentionMethod(e, name) for name, e in subject.estimators.items()]
-        return [*(method_by_name(name, seed=self.config.seed) for name in names), *learned]
+        told, learned = self.config, subject.learned.estimators
+        return methods_beside(subject.reader, learned, told.methods, unit, told.seed)
 
     def _page(self, examples: Sequence[Record]) -> str:
         shown = [

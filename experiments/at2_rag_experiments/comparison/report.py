@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from at2_rag.evaluation.report import draw_bars
 from at2_rag.evaluation.results import Estimate
 from at2_rag.training.heatmap import draw_coefficients
+from rich.table import Table
 
 from at2_rag_experiments.comparison.results import ComparisonResults, UnitResults
-from at2_rag_experiments.comparison.timing import SHIPPED
 from at2_rag_experiments.comparison.training import ORIGINS, label
+from at2_rag_experiments.methods import SHIPPED
 from at2_rag_experiments.plots import COLOURS
 from at2_rag_experiments.tables import mean, result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 #: Of the figure, in inches.
 SIZE = (15.0, 11.0)

@@ -14,9 +14,11 @@ from at2_rag.evaluation.statistics import pearson
 from at2_rag.methods.base import AttributionMethod
 
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.comparison.timing import SHIPPED, costs, step_seconds, time_beyond
+from at2_rag_experiments.comparison.timing import costs, step_seconds, time_beyond
 from at2_rag_experiments.comparison.training import ORIGINS, label
-from at2_rag_experiments.measuring import measured, merged
+from at2_rag_experiments.estimates import mean_over
+from at2_rag_experiments.measuring import in_short, measured, merged
+from at2_rag_experiments.methods import SHIPPED
 
 #: What the paper reports; the drop of the last is in the figure.
 KS = (1, 3, 5)
@@ -61,15 +63,10 @@ class UnitResults:
 
     def to_dict(self) -> Record:
         """Return plain JSON types, without the measurements, which are in the records."""
-        found = self.comparison
         return {
-            "examples": found.examples,
-            "statements": len(found.targets),
-            "dependent": found.dependent,
-            "without_statement": found.skipped,
-            "ablations": found.num_ablations,
+            **in_short(self.comparison),
+            "without_statement": self.comparison.skipped,
             "sources": self.sources,
-            "methods": [asdict(summary) for summary in found.summaries],
             "leads": [asdict(lead) for lead in self.leads],
             "costs": dict(self.costs),
             "beyond": dict(self.beyond),
@@ -171,8 +168,7 @@ def _lead(comparison: Comparison, method: str, other: str) -> Lead:
     ]
 
     def ahead(places: Sequence[tuple[int, int]], of: Callable[[Measurement], float]) -> Estimate:
-        values = [of(by_place[0][place]) - of(by_place[1][place]) for place in places]
-        return Estimate.of(values, [example for example, _ in places])
+        return mean_over((p[0], of(by_place[0][p]) - of(by_place[1][p])) for p in places)
 
     dependent = [place for place, depends in moved.items() if depends]
     return Lead(

@@ -15,9 +15,7 @@ from at2_rag.methods.base import AttributionMethod, answer_logits, input_tokens
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.comparison.training import KINDS, ORIGINS, label
-
-#: The reader's own estimator, among those that were learned here.
-SHIPPED = "shipped"
+from at2_rag_experiments.methods import SHIPPED
 
 FORWARD, BACKWARD = "forward pass", "backward pass"
 

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.training import (
-    Collected,
-    FitResult,
-    NetworkOptions,
-    Outcome,
-    TrainingExample,
-    TrainingRecord,
-    collect,
-    fit,
-    fit_network,
-    load_collected,
-)
+from at2_rag.reader import Reader
+from at2_rag.training import NetworkOptions, TrainingExample
 
 from at2_rag_experiments.base import WORLDS, OnDone, Record
 from at2_rag_experiments.examples import examples_for
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.fitting.fits import FitOptions
+from at2_rag_experiments.fitting.learning import Lot, learned
 
 #: What examples are learned from: of any kind, or of the kind that is measured.
 Origin = Literal["general", "task"]
@@ -42,14 +31,14 @@ class TrainingPlan:
     """What is learned, and from what.
 
     Attributes:
-        data: What is measured on, as ``examples_for`` takes it.
-        general: Where other data stand for learning in general; not used with worlds.
-        kinds: Of :data:`KINDS`.
-        examples: To learn from, of each origin.
-        ablations: Of each of them.
-        fit_steps: Of the paper's descent.
-        network_steps: Of training a network.
-        seed: Of the examples, the ablations and the fits.
+        data: Name of the data that are measured on, as ``examples_for`` takes it.
+        general: Name of the data to learn from in general; not used with worlds.
+        kinds: Names of what is learned, of :data:`KINDS`.
+        examples: How many examples of each origin are learned from.
+        ablations: Random ablations of each of these examples.
+        fit_steps: Steps of the paper's descent.
+        network_steps: Steps of a network's training.
+        seed: What examples, ablations and fits are drawn with.
     """
 
     data: str
@@ -67,6 +56,17 @@ class TrainingPlan:
         units = dict.fromkeys(KINDS[kind].unit for kind in self.kinds)
         return list(product(ORIGINS, units))
 
+    def lot(self, origin: Origin, unit: SourceUnit) -> Lot:
+        """Return what is learned in one run; errors are those of :meth:`examples_of`."""
+        fits = tuple(KINDS[kind].fit for kind in self.kinds if KINDS[kind].unit == unit)
+        return Lot(self.examples_of(origin), fits, self.ablations, unit, self.seed)
+
+    @property
+    def options(self) -> FitOptions:
+        """How estimators are fitted: judged by examples that they have not seen."""
+        batch = NetworkOptions.batch_size
+        return FitOptions(self.fit_steps, self.network_steps, batch, judged=True)
+
     def examples_of(self, origin: Origin) -> list[TrainingExample]:
         """Return the examples of one origin.
 
@@ -81,39 +81,25 @@ class TrainingPlan:
         return examples_for("training", data, self.examples, self.seed, hops=hops)
 
 
-def _linear(records: Sequence[TrainingRecord], plan: TrainingPlan, unit: SourceUnit) -> FitResult:
-    plain = [record.without_copying for record in records]
-    return fit(plain, steps=plan.fit_steps, seed=plan.seed, source_unit=unit)
-
-
-def _copying(records: Sequence[TrainingRecord], plan: TrainingPlan, unit: SourceUnit) -> FitResult:
-    return fit(records, method="ridge", seed=plan.seed, source_unit=unit)
-
-
-def _network(records: Sequence[TrainingRecord], plan: TrainingPlan, unit: SourceUnit) -> FitResult:
-    options = NetworkOptions(steps=plan.network_steps)
-    return fit_network(records, options, seed=plan.seed, source_unit=unit)
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of estimator to learn.
 
     Attributes:
         unit: What the sources of its training examples are.
-        learn: Fits one to records.
+        fit: How it is fitted, as :func:`at2_rag_experiments.fitting.fits.fit_kind` names it.
     """
 
     unit: SourceUnit
-    learn: Callable[[Sequence[TrainingRecord], TrainingPlan, SourceUnit], FitResult]
+    fit: str
 
 
 #: By name: the paper's own, the same learned on sentences, and the two kinds that go beyond it.
 KINDS: Mapping[str, Kind] = {
-    "at2": Kind("token", _linear),
-    "at2-sentences": Kind("sentence", _linear),
-    "copying": Kind("sentence", _copying),
-    "network": Kind("sentence", _network),
+    "at2": Kind("token", "linear"),
+    "at2-sentences": Kind("sentence", "linear"),
+    "copying": Kind("sentence", "copying"),
+    "network": Kind("sentence", "network"),
 }
 
 
@@ -156,13 +142,11 @@ def label(kind: str, origin: Origin) -> str:
 def learn_all(plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone) -> Learned:
     """Collect and fit everything, or load what was learned before.
 
-    Each example's record and each estimator is kept in the folder as soon as it is there.
-
     Args:
         plan: What to learn.
-        reader: Whose model is explained, with the settings to answer with.
-        folder: To keep everything in.
-        on_done: Follows the examples that are collected.
+        reader: The reader whose model is explained, with the settings to answer with.
+        folder: Where everything is kept, in a folder for each origin and unit of sources.
+        on_done: Called after each example that is collected, of each of these.
 
     Raises:
         InputError: If the data cannot be used, or the folder holds other records.
@@ -171,46 +155,15 @@ def learn_all(plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone)
         DiskFullError: If the disk is full.
         NumericalError: If there is nothing to learn from.
     """
-    wanted = {label(kind, origin): (kind, origin) for kind in plan.kinds for origin in ORIGINS}
-    places = {
-        name: folder / "estimators" / f"{kind}-{origin}" for name, (kind, origin) in wanted.items()
-    }
-    if missing := [name for name, place in places.items() if not place.exists()]:
-        collected = _collect_all(plan, reader, folder, on_done)
-        for name in missing:
-            kind, origin = wanted[name]
-            unit = KINDS[kind].unit
-            found = KINDS[kind].learn(collected[origin, unit].records, plan, unit)
-            found.estimator.save(places[name])
-    return Learned({name: ScoreEstimator.load(place) for name, place in places.items()})
-
-
-def _collect_all(
-    plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone
-) -> dict[tuple[Origin, SourceUnit], Collected]:
-    examples = {origin: plan.examples_of(origin) for origin in ORIGINS}
-    total = sum(len(examples[origin]) for origin, _ in plan.runs)
-    found, done = {}, 0
-    for origin, unit in plan.runs:
-
-        def follow(outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            on_done(done, total, outcome.resumed)
-
-        place = folder / "collected" / f"{unit}-{origin}"
-        # Leaving out every token alone would take as many passes as there are tokens.
-        sentences = unit == "sentence"
-        collect(
-            reader,
-            examples[origin],
-            place,
-            num_ablations=plan.ablations,
-            source_unit=unit,
-            seed=plan.seed,
-            progress=follow,
-            copying=sentences and "copying" in plan.kinds,
-            detail=sentences and "network" in plan.kinds,
+    found = {
+        (origin, unit): learned(
+            plan.lot(origin, unit), plan.options, reader, folder / f"{unit}-{origin}", on_done
         )
-        found[origin, unit] = load_collected(place)
-    return found
+        for origin, unit in plan.runs
+    }
+    return Learned(
+        {
+            label(kind, origin): found[origin, KINDS[kind].unit][KINDS[kind].fit]
+            for kind, origin in product(plan.kinds, ORIGINS)
+        }
+    )

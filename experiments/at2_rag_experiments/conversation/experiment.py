@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.evaluation import Comparison, Estimate
 from at2_rag.evaluation.report import draw_bars
 from at2_rag.methods import AttentionMethod, method_by_name
+from at2_rag.reader import Reader
+from rich.table import Table
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.conversation.placements import PLACEMENTS
-from at2_rag_experiments.measuring import measured, merged
+from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.measuring import in_short, measured, merged, share_of_firsts
 from at2_rag_experiments.questions import GoldQuestion, gold_questions
-from at2_rag_experiments.short_answers import exact_match, short_answer
+from at2_rag_experiments.short_answers import exact_match, final_answer
 from at2_rag_experiments.tables import mean, result_table
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
-    from rich.table import Table
 
 METHODS = ("random", "average-attention", "leave-one-out", "esm-32")
 _KS = (1, 3)
@@ -80,37 +78,22 @@ class PlacementResults:
             "placement": self.placement,
             "right": asdict(self.right),
             "supporting_first": {m: asdict(e) for m, e in self.supporting_first.items()},
-            "examples": self.comparison.examples,
-            "statements": len(self.comparison.targets),
-            "dependent": self.comparison.dependent,
-            "methods": [asdict(summary) for summary in self.comparison.summaries],
             "too_long": self.too_long,
+            **in_short(self.comparison),
         }
 
 
 @dataclass(frozen=True)
-class ConversationSources:
-    """Asks each question with its passages in each place, and measures what is said of sources.
+class ConversationSources(Experiment[GoldQuestion, Reader]):
+    """Asks each question with its passages in each place, and measures what is said of sources."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "conversation-sources"
     config: ConversationSourcesConfig = ConversationSourcesConfig()
-
-    @property
-    def name(self) -> str:
-        """``"conversation-sources"``."""
-        return "conversation-sources"
 
     def items(self) -> Sequence[GoldQuestion]:
         """Return the questions."""
         told = self.config
         return gold_questions(told.data, told.examples, told.seed, told.num_passages, 2)
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
-        """Return the reader; there is nothing to prepare."""
-        return reader
 
     def measure(self, subject: Reader, item: GoldQuestion) -> Record:
         """Return what was answered and measured, by place.
@@ -126,20 +109,16 @@ class ConversationSources:
         Raises:
             InputError: If nothing could be measured.
         """
-        told = self.config
-        every = [self._summarized(name, [r[name] for r in records]) for name in told.placements]
+        places = self.config.placements
+        every = [self._summarized(name, [r[name] for r in records]) for name in places]
         found = [results for results in every if results is not None]
         if not found:
             raise InputError(
                 f"None of the {len(records)} conversations fits the model's context and was "
                 "answered with a statement; expected at least one. Use another model."
             )
-        told_and_found = {
-            "experiment": self.name,
-            "config": asdict(told),
-            "placements": [results.to_dict() for results in found],
-        }
-        return Report(told_and_found, _tables(found), partial(_draw, found), (10.0, 4.5))
+        results = {"placements": [results.to_dict() for results in found]}
+        return Report(results, _tables(found), partial(_draw, found), (10.0, 4.5))
 
     def _measured(self, reader: Reader, item: GoldQuestion, placement: str) -> Record:
         told = self.config
@@ -156,11 +135,10 @@ class ConversationSources:
             )
         except ContextOverflowError:
             return {"too_long": True}
-        final = short_answer(task.answer.text)
         methods = [method_by_name(name, seed=told.seed) for name in told.methods]
         methods.append(AttentionMethod(reader.estimator, label=_AT2))
         return {
-            "right": exact_match(task.answer.text if final is None else final, item.answer),
+            "right": exact_match(final_answer(task.answer.text), item.answer),
             "supporting": _supporting(task, item),
             "measured": measured(task, methods, _KS, told.measured_ablations, told.seed),
         }
@@ -171,11 +149,11 @@ class ConversationSources:
         found = merged([record["measured"] for record in usable])
         if found is None:
             return None
-        right = [float(record["right"]) for record in fitting]
+        supporting = [record["supporting"] for record in usable]
         return PlacementResults(
             name,
-            Estimate.of(right, list(range(len(right)))),
-            _supporting_first(found, [record["supporting"] for record in usable]),
+            mean_of(record["right"] for record in fitting),
+            share_of_firsts(found, lambda m: m.first in supporting[m.example]),
             found,
             len(records) - len(fitting),
         )
@@ -194,20 +172,6 @@ def _supporting(task: AttributionTask, item: GoldQuestion) -> list[int]:
         ):
             found.append(index)
     return found
-
-
-def _supporting_first(
-    comparison: Comparison, supporting: Sequence[Sequence[int]]
-) -> dict[str, Estimate]:
-    moved = {(t.example, t.target) for t in comparison.targets if t.dependent}
-    found: dict[str, list[tuple[float, int]]] = {name: [] for name in comparison.methods}
-    for m in comparison.measurements:
-        if (m.example, m.target) in moved:
-            found[m.method].append((float(m.first in supporting[m.example]), m.example))
-    return {
-        name: Estimate.of([hit for hit, _ in hits], [example for _, example in hits])
-        for name, hits in found.items()
-    }
 
 
 def _tables(found: Sequence[PlacementResults]) -> tuple[Table, ...]:

@@ -6,25 +6,21 @@ The paper trains on 2,000 examples with 32 ablations each, and does not vary eit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from at2_rag.errors import InputError
 from at2_rag.training import TrainingRecord
 
-from at2_rag_experiments.base import OnDone, Record, Report
+from at2_rag_experiments.base import Record, Report
 from at2_rag_experiments.curves.report import draw as draw_figure
 from at2_rag_experiments.curves.report import tables
 from at2_rag_experiments.curves.results import summarize
-from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import average_quality, fit_options, quality, refit
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.fitting.fits import fit_kind
+from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
+from at2_rag_experiments.fitting.quality import average_quality, quality
 
 #: A ridge holds out an example at least, to choose its strength on.
 _FEWEST_EXAMPLES = 2
@@ -97,21 +93,14 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class LearningCurves:
+class LearningCurves(PoolExperiment[Drawn]):
     """Fits each estimator to more and more examples and ablations.
 
     Networks take long to train, so they are trained with the most ablations alone.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "learning-curves"
     config: LearningCurvesConfig = LearningCurvesConfig()
-
-    @property
-    def name(self) -> str:
-        """``"learning-curves"``."""
-        return "learning-curves"
 
     def items(self) -> Sequence[Drawn]:
         """Return every pair of the grid with every repeat."""
@@ -120,15 +109,6 @@ class LearningCurves:
             Drawn(*pair, repeat, told.examples)
             for pair, repeat in product(told.grid, range(told.repeats))
         ]
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
-        """Return the pool.
-
-        Raises:
-            InputError: If there is too little to fit to or to measure on.
-            FileFormatError: If a file cannot be read.
-        """
-        return gather(self.config, reader, folder, on_done)
 
     def measure(self, subject: Pool, item: Drawn) -> Record:
         """Return how good each estimator is, fitted to what was drawn.
@@ -151,7 +131,7 @@ class LearningCurves:
             "alone": fmean(map(_passes_alone, subject.training)),
             "average": average_quality(subject),
             "fits": {
-                name: quality(refit(name, records, item.repeat, fit_options(self.config)), subject)
+                name: quality(fit_kind(name, records, self.config.options, item.repeat), subject)
                 for name in names
             },
         }
@@ -159,8 +139,7 @@ class LearningCurves:
     def report(self, records: Sequence[Record]) -> Report:
         """Return tables, figure and results."""
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw_figure, found), (11.0, 4.0))
+        return Report(found.to_dict(), tables(found), partial(draw_figure, found), (11.0, 4.0))
 
 
 def drawn(records: Sequence[TrainingRecord], item: Drawn) -> list[TrainingRecord]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from at2_rag_experiments.curves.results import SLACK, Cell, Curve, CurvesResults
 from at2_rag_experiments.plots import COLOURS, finish, line
 from at2_rag_experiments.tables import result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def tables(found: CurvesResults) -> tuple[Table, ...]:

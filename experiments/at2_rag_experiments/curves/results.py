@@ -9,6 +9,7 @@ from statistics import fmean
 from at2_rag.evaluation.results import Estimate
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.estimates import mean_of
 
 #: What is this close to the best is as good, in LDS, unless chance moves the best by more.
 SLACK = 0.01
@@ -154,22 +155,18 @@ def _curve(name: str, records: Sequence[Record]) -> Curve:
     repeats = sorted({record["repeat"] for record in records})
     # Cells of one draw have nothing in common with those of another but the pool.
     gains = [fmean(lds[*more, i] - lds[*few, i] for few, more in pairs) for i in repeats if pairs]
-    return Curve(name, tuple(_cell(name, group) for group in groups), _estimate(gains), len(pairs))
+    return Curve(name, tuple(_cell(name, group) for group in groups), mean_of(gains), len(pairs))
 
 
 def _cell(name: str, records: Sequence[Record]) -> Cell:
     return Cell(
         records[0]["examples"],
         records[0]["ablations"],
-        _estimate([_lds(name, record) for record in records]),
-        _estimate([_lds(name, record, "all") for record in records]),
+        mean_of(_lds(name, record) for record in records),
+        mean_of(_lds(name, record, "all") for record in records),
     )
 
 
 def _lds(name: str, record: Record, statements: str = "dependent") -> float:
     found: float = record["fits"][name][statements]["lds"]
     return found
-
-
-def _estimate(values: Sequence[float]) -> Estimate:
-    return Estimate.of(values, range(len(values)))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -12,16 +11,14 @@ from at2_rag.documents.sources import SourceUnit, check_unit
 from at2_rag.errors import InputError
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.reader import Reader
-from at2_rag.training import Outcome, TrainingExample, TrainingRecord, collect, load_collected
+from at2_rag.training import TrainingRecord
 from at2_rag.training.dataset import Statements
 from torch import Tensor
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone
+from at2_rag_experiments.base import Experiment, ExperimentConfig, ItemT, OnDone
 from at2_rag_experiments.examples import Purpose, examples_for
-
-#: What can be fitted to a pool: the paper's coefficients by its descent, copying coefficients by a
-#: ridge, and a network over sources, which is left out where no detail was collected.
-ESTIMATORS = ("linear", "copying", "network")
+from at2_rag_experiments.fitting.fits import ESTIMATORS, FitOptions
+from at2_rag_experiments.fitting.learning import Lot, collected
 
 #: Leaving out every source alone takes a pass each, which is too many for smaller ones.
 _UNITS_WITH_DETAIL = ("sentence", "passage")
@@ -40,10 +37,11 @@ class PoolConfig(ExperimentConfig):
             the folder of results.
         detail: Whether to collect attention and effects by source as well, for networks and for
             scores of single sources; not done for words and tokens.
-        estimators: What is fitted, of :data:`ESTIMATORS`.
-        steps: Of the paper's descent.
-        network_steps: Of a network's training.
-        network_batch: Statements in a step of it.
+        estimators: Kinds that are fitted, of :data:`at2_rag_experiments.fitting.fits.ESTIMATORS`;
+            a network is left out where no detail is collected.
+        steps: Steps of the paper's descent.
+        network_steps: Steps of a network's training.
+        network_batch: Statements in a step of a network's training.
     """
 
     examples: int = 100
@@ -60,10 +58,7 @@ class PoolConfig(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_unit(self.source_unit)
-        least = {"examples": 4, "held_out": 2, "num_ablations": 4}
-        for name, wanted in least.items():
-            if getattr(self, name) < wanted:
-                raise InputError(f"{name} is {getattr(self, name)}; expected at least {wanted}.")
+        self.check_least(examples=4, held_out=2, num_ablations=4)
         if not self.estimators or not set(self.estimators) <= set(ESTIMATORS):
             raise InputError(
                 f"estimators is {self.estimators!r}; expected any of {', '.join(ESTIMATORS)}."
@@ -73,6 +68,25 @@ class PoolConfig(ExperimentConfig):
     def with_detail(self) -> bool:
         """Whether attention and effects by source are collected."""
         return self.detail and self.source_unit in _UNITS_WITH_DETAIL
+
+    def lot(self, purpose: Purpose, count: int) -> Lot:
+        """Return examples for one purpose, and what is collected of them.
+
+        Experiments that share a pool may fit other estimators to it, so it serves all kinds.
+
+        Raises:
+            InputError: If there is no such data, or too little of it.
+            FileFormatError: If a file cannot be read.
+            MissingResourceError: If the hub does not give the data.
+        """
+        examples = examples_for(purpose, self.data, count, self.seed)
+        kinds = ("copying", "network") if self.with_detail else ("copying",)
+        return Lot(examples, kinds, self.num_ablations, self.source_unit, self.seed)
+
+    @property
+    def options(self) -> FitOptions:
+        """How estimators are fitted."""
+        return FitOptions(self.steps, self.network_steps, self.network_batch)
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -125,10 +139,10 @@ def gather(config: PoolConfig, reader: Reader, folder: Path, on_done: OnDone) ->
     """Collect a pool, or go on collecting it, and load it.
 
     Args:
-        config: How much of what.
-        reader: Whose model is explained; its estimator plays no part.
-        folder: Of the results; the pool goes into it unless the config names another folder.
-        on_done: Called after each example.
+        config: How many examples to collect, and what of them.
+        reader: The reader whose model is explained; its estimator plays no part.
+        folder: The folder of results; the pool goes into it unless the config names another one.
+        on_done: Called after each example, of those to fit to and then of those held out.
 
     Raises:
         InputError: If the data or the folder cannot be used, or there is too little in them.
@@ -136,57 +150,24 @@ def gather(config: PoolConfig, reader: Reader, folder: Path, on_done: OnDone) ->
         DiskFullError: If the disk is full; everything before is stored.
     """
     place = folder / "pool" if config.pool is None else Path(config.pool)
+    asking = reader.with_options(prompt=config.template, max_new_tokens=config.max_new_tokens)
     counts: dict[Purpose, int] = {"training": config.examples, "measuring": config.held_out}
-    asked = {
-        purpose: examples_for(purpose, config.data, most, config.seed)
-        for purpose, most in counts.items()
-    }
-    total, done = sum(map(len, asked.values())), count(1)
-    asking = _asking(config, reader)
-
-    def follow(outcome: Outcome) -> None:
-        on_done(next(done), total, outcome.resumed)
-
     training, held_out = (
-        _records(config, asking, examples, place / purpose, follow)
-        for purpose, examples in asked.items()
+        collected(config.lot(purpose, most), asking, place / purpose, on_done)
+        for purpose, most in counts.items()
     )
     return Pool.of(training, held_out)
 
 
-def _asking(config: PoolConfig, reader: Reader) -> Reader:
-    """Return the reader with the config's prompt and longest answer."""
-    return Reader(
-        reader.model,
-        reader.tokenizer,
-        reader.estimator,
-        reader.settings,
-        prompt=config.template,
-        max_new_tokens=config.max_new_tokens,
-    )
+@dataclass(frozen=True)
+class PoolExperiment(Experiment[ItemT, Pool]):
+    """An experiment that fits again and again to parts of one pool."""
 
+    config: PoolConfig = PoolConfig()
 
-def _records(
-    config: PoolConfig,
-    reader: Reader,
-    examples: Sequence[TrainingExample],
-    folder: Path,
-    follow: Callable[[Outcome], None],
-) -> list[TrainingRecord]:
-    collect(
-        reader,
-        examples,
-        folder,
-        num_ablations=config.num_ablations,
-        source_unit=config.source_unit,
-        seed=config.seed,
-        copying=True,
-        detail=config.with_detail,
-        progress=follow,
-    )
-    # A shared folder may hold more, which another experiment asked for.
-    wanted = {example.id for example in examples}
-    return [record for record in load_collected(folder).records if record.id in wanted]
+    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
+        """Collect the pool; arguments and errors are those of :func:`gather`."""
+        return gather(self.config, reader, folder, on_done)
 
 
 def draw(records: Sequence[TrainingRecord], size: int, salt: str) -> list[TrainingRecord]:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 from at2_rag.errors import InputError
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.methods import AttentionMethod, method_by_name
+from at2_rag.reader import Reader
 
-from at2_rag_experiments.base import WORLDS, ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import WORLDS, Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.interactions.logic_at2 import LogicAt2, learn
 from at2_rag_experiments.interactions.logic_measure import measure_world
 from at2_rag_experiments.interactions.logic_reader import Lessons, logic_reader
@@ -26,9 +26,7 @@ from at2_rag_experiments.interactions.natural_cases import (
 )
 from at2_rag_experiments.interactions.report import draw, tables
 from at2_rag_experiments.interactions.results import summarize
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.methods import methods_of
 
 #: On worlds of switches; ``at2-linear`` and ``at2-network`` beside them.
 LOGIC_METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-256")
@@ -102,19 +100,11 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Interactions:
-    """Measures methods where the truth is known: on rules of logic, and on facts told twice.
+class Interactions(Experiment[LogicItem | NaturalCase, Subject]):
+    """Measures methods where the truth is known: on rules of logic, and on facts told twice."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "interactions"
     config: InteractionsConfig = InteractionsConfig()
-
-    @property
-    def name(self) -> str:
-        """``"interactions"``."""
-        return "interactions"
 
     def items(self) -> Sequence[LogicItem | NaturalCase]:
         """Return the worlds, round by round: each rule and number of switches on, and each case."""
@@ -148,7 +138,7 @@ class Interactions:
         told = self.config
         if isinstance(item, NaturalCase):
             options = {"prompt": told.template, "max_new_tokens": told.max_new_tokens}
-            methods = self._natural_methods(subject.reader)
+            methods = methods_of(subject.reader, NATURAL_METHODS, told.seed)
             return measure_case(
                 subject.reader, item, methods, told.num_ablations, told.seed, options
             )
@@ -162,13 +152,7 @@ class Interactions:
     def report(self, records: Sequence[Record]) -> Report:
         """Return tables, figure and results."""
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **asdict(found)}
-        return Report(results, tables(found), partial(draw, found), (13.0, 6.2))
-
-    def _natural_methods(self, reader: Reader) -> list[AttributionMethod]:
-        without = {"at2"} if reader.estimator.kind == "uniform" else set()
-        names = [name for name in NATURAL_METHODS if name not in without]
-        return [method_by_name(name, reader.estimator, self.config.seed) for name in names]
+        return Report(asdict(found), tables(found), partial(draw, found), (13.0, 6.2))
 
 
 def _cases() -> list[tuple[RuleName, int]]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.reader import Reader
-from at2_rag.training import (
-    FitResult,
-    NetworkOptions,
-    Outcome,
-    TrainingExample,
-    TrainingRecord,
-    collect,
-    fit,
-    fit_network,
-    load_collected,
-)
+from at2_rag.training import NetworkOptions, TrainingExample
 
 from at2_rag_experiments.base import OnDone
+from at2_rag_experiments.fitting.fits import FitOptions
+from at2_rag_experiments.fitting.learning import Lot, learned
 from at2_rag_experiments.interactions.logic_worlds import RULES, draw_world
 
 
@@ -51,45 +42,29 @@ def learn(
 ) -> LogicAt2:
     """Collect what ablations do on worlds of all rules, and fit both estimators to it.
 
-    What is collected and fitted is kept in the folder.
-
     Args:
-        reader: The reader.
-        switches: Of each world.
-        worlds: How many.
-        steps: Of the network's training.
-        seed: Of the worlds, and of the fits.
+        reader: The reader of worlds of switches.
+        switches: How many switches each world has.
+        worlds: How many worlds to fit to.
+        steps: Steps of the network's training.
+        seed: What worlds, ablations and fits are drawn with.
         folder: Where everything is kept.
-        on_done: Follows the collecting, by worlds.
+        on_done: Called after each world.
     """
-    examples = logic_examples(switches, worlds, seed)
-    done = 0
-
-    def follow(outcome: Outcome) -> None:
-        nonlocal done
-        done += 1
-        on_done(done, worlds, outcome.resumed)
-
-    collected = folder / "collected"
-    collect(reader, examples, collected, source_unit="sentence", detail=True, progress=follow)
-
-    def records() -> tuple[TrainingRecord, ...]:
-        return load_collected(collected).records
-
-    def linear() -> FitResult:
-        return fit([record.without_copying for record in records()], method="ridge", seed=seed)
-
-    def network() -> FitResult:
-        return fit_network(records(), NetworkOptions(steps=steps), seed=seed)
-
-    estimators = folder / "estimators"
-    return LogicAt2(
-        reader, _kept(estimators / "linear", linear), _kept(estimators / "network", network)
-    )
+    lot = Lot(logic_examples(switches, worlds, seed), ("ridge", "network"), seed=seed)
+    options = FitOptions(network_steps=steps, network_batch=NetworkOptions.batch_size, judged=True)
+    found = learned(lot, options, reader, folder, on_done)
+    return LogicAt2(reader, found["ridge"], found["network"])
 
 
 def logic_examples(switches: int, count: int, seed: int) -> list[TrainingExample]:
-    """Return worlds of all rules in turn, other than those that are measured on."""
+    """Return worlds of all rules in turn, other than those that are measured on.
+
+    Args:
+        switches: How many switches each world has.
+        count: How many worlds.
+        seed: What they are drawn with.
+    """
     rules = list(RULES)
     found = []
     for index in range(count):
@@ -97,10 +72,3 @@ def logic_examples(switches: int, count: int, seed: int) -> list[TrainingExample
         world = draw_world(rng, rules[index % len(rules)], switches)
         found.append(TrainingExample(f"logic-{seed}-{index}", world.question, world.passages()))
     return found
-
-
-def _kept(path: Path, fitted: Callable[[], FitResult]) -> ScoreEstimator:
-    """Load an estimator, fitted and saved first if it is not there."""
-    if not path.exists():
-        fitted().estimator.save(path)
-    return ScoreEstimator.load(path)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from at2_rag.ablation.task import AttributionTask
@@ -15,13 +15,12 @@ from at2_rag.documents.passages import Passage
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score, top_k_drops
 from at2_rag.methods import AttributionMethod
 from at2_rag.methods.base import checked_scores
+from at2_rag.reader import Reader
 from at2_rag.worlds import HELD_OUT_SEED, WorldExample
 from at2_rag.worlds.generate import World, generate_world
 
 from at2_rag_experiments.base import Record
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.stated import sources_by_sentence
 
 #: ``or``: the answer stands in two passages; ``and``: it needs two sentences.
 CaseKind = Literal["or", "and"]
@@ -125,7 +124,8 @@ def measure_case(
         return {**record, "methods": {}}
     end = len(whole.ids) - whole.prompt_length
     task = replace(whole, targets=(whole.targets[0] if case.kind == "or" else (0, end),))
-    needed = _places(case, whole.answer)
+    by_sentence = sources_by_sentence(whole.answer.attribution.sources)
+    needed = [by_sentence[place] for place in case.needed]
     data = EvaluationData.collect(task, num_ablations, seed)
     record |= _effects(task, needed)
     record["methods"] = {}
@@ -138,17 +138,7 @@ def measure_case(
             "found": set(order[:2]) == set(needed),
             "first": order[0] in needed,
         }
-    return record | _proof(reader, case, whole.answer, needed, options)
-
-
-def _places(case: NaturalCase, answer: Answer) -> list[int]:
-    """Return the sources that the two sentences are."""
-    sources = answer.attribution.sources
-    found = []
-    for passage, sentence in case.needed:
-        of_passage = [i for i, source in enumerate(sources) if source.passage_index == passage]
-        found.append(of_passage[sentence])
-    return found
+    return record | _proof(reader, case, whole.answer, needed)
 
 
 def _effects(task: AttributionTask, needed: list[int]) -> Record:
@@ -161,17 +151,14 @@ def _effects(task: AttributionTask, needed: list[int]) -> Record:
     return {"alone": [first, second], "together": both}
 
 
-def _proof(
-    reader: Reader, case: NaturalCase, answer: Answer, needed: list[int], options: Mapping[str, Any]
-) -> Record:
+def _proof(reader: Reader, case: NaturalCase, answer: Answer, needed: list[int]) -> Record:
     """Return how many of the two are cited, and what verifying the citations shows, in nats.
 
     By the first statement of an answer that stands in two places, and by any of the others'.
     """
     sources = answer.attribution.sources
     spans = {(sources[i].passage_index, sources[i].start, sources[i].end) for i in needed}
-    settings = {name: value for name, value in options.items() if name != "max_new_tokens"}
-    verified = reader.verify(answer, **settings).statements
+    verified = reader.verify(answer).statements
     judged = verified[:1] if case.kind == "or" else verified
     citations = [c for found in judged for c in found.statement.citations]
     together = [found.together.drop for found in judged if found.together is not None]

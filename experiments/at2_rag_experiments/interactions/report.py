@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.evaluation.results import Estimate
+from rich.table import Table
 
 from at2_rag_experiments.interactions.results import (
     InteractionResults,
@@ -14,9 +15,6 @@ from at2_rag_experiments.interactions.results import (
     NaturalCases,
 )
 from at2_rag_experiments.tables import mean, result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 #: Methods in the order of the figure; others are left out there.
 _DRAWN = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from at2_rag.evaluation.results import Estimate
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.estimates import mean_of
 from at2_rag_experiments.interactions.logic_measure import KS
 from at2_rag_experiments.interactions.logic_worlds import RULES
 
@@ -140,16 +140,16 @@ def _logic(rule: str, on: int, records: Sequence[Record]) -> LogicCase:
 
     def of_fit(name: str) -> Estimate:
         moved = [r for r in records if matter and r["explained"][name] is not None]
-        return _mean(moved, lambda r: r["explained"][name])
+        return mean_of(r["explained"][name] for r in moved)
 
     return LogicCase(
         rule,
         on,
         len(records),
         matter,
-        _mean(records, lambda r: r["right"]),
-        _mean(records, lambda r: r["follows"]),
-        _mean(records, lambda r: r["spread"]),
+        mean_of(r["right"] for r in records),
+        mean_of(r["follows"] for r in records),
+        mean_of(r["spread"] for r in records),
         of_fit("best-linear"),
         of_fit("best-pairs"),
         _methods(records),
@@ -162,13 +162,13 @@ def _natural(kind: str, records: Sequence[Record]) -> NaturalCases:
     return NaturalCases(
         kind,
         len(records),
-        _mean(records, lambda r: r["right"]),
-        _mean(said, lambda r: max(r["alone"])),
-        _mean(said, lambda r: r["together"]),
-        _mean(said, lambda r: max(r["alone"]) < least <= r["together"]),
-        _mean(said, lambda r: r["cited"]),
-        _mean(said, lambda r: r["proved_alone"] >= least),
-        _mean(said, lambda r: r["proved_together"] >= least),
+        mean_of(r["right"] for r in records),
+        mean_of(max(r["alone"]) for r in said),
+        mean_of(r["together"] for r in said),
+        mean_of(max(r["alone"]) < least <= r["together"] for r in said),
+        mean_of(r["cited"] for r in said),
+        mean_of(r["proved_alone"] >= least for r in said),
+        mean_of(r["proved_together"] >= least for r in said),
         _methods(said),
     )
 
@@ -180,16 +180,9 @@ def _methods(records: Sequence[Record]) -> dict[str, MethodQuality]:
         found = [record["methods"][name] for record in records]
 
         def share(key: str) -> Estimate:
-            return _mean([f for f in found if key in f], lambda f: f[key])
+            return mean_of(f[key] for f in found if key in f)
 
-        drops = {k: _mean(found, lambda f, i=i: f["drops"][i]) for i, k in enumerate(KS)}  # type: ignore[misc]
-        return MethodQuality(
-            _mean(found, lambda f: f["lds"]), drops, share("found"), share("asked"), share("first")
-        )
+        drops = {k: mean_of(f["drops"][i] for f in found) for i, k in enumerate(KS)}
+        return MethodQuality(share("lds"), drops, share("found"), share("asked"), share("first"))
 
     return {name: of(name) for name in names}
-
-
-def _mean(records: Sequence[Any], value: Callable[[Any], Any]) -> Estimate:
-    values = [float(value(record)) for record in records]
-    return Estimate.of(values, range(len(values)))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import ContextOverflowError, InputError
+from at2_rag.reader import Reader
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
+from at2_rag_experiments.methods import has_estimator
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
     WITHOUT_READING,
@@ -24,10 +25,7 @@ from at2_rag_experiments.pruning.ranking import (
 from at2_rag_experiments.pruning.report import draw, tables
 from at2_rag_experiments.pruning.results import key_of, summarize
 from at2_rag_experiments.questions import GoldQuestion, gold_questions
-from at2_rag_experiments.short_answers import exact_match, f1, short_answer
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
+from at2_rag_experiments.short_answers import exact_match, f1, final_answer, short_answer
 
 #: ``retrieval`` is left out where the data do not tell the retriever's scores, and ``at2`` where
 #: the reader has no learned estimator.
@@ -51,31 +49,20 @@ class HotpotPruningConfig(ExperimentConfig):
 
 
 @dataclass(frozen=True)
-class HotpotPruning:
+class HotpotPruning(Experiment[GoldQuestion, Reader]):
     """Drafts an answer from all passages, keeps the best k for every k, and answers again.
 
     Whole passages are sources. Each set of passages that any method keeps is answered once, all
     sets of a question together; beginnings that several prompts share are read once.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "hotpot-pruning"
     config: HotpotPruningConfig = HotpotPruningConfig()
-
-    @property
-    def name(self) -> str:
-        """``"hotpot-pruning"``."""
-        return "hotpot-pruning"
 
     def items(self) -> Sequence[GoldQuestion]:
         """Return the questions."""
         told = self.config
         return gold_questions(told.data, told.examples, told.seed, told.num_passages, told.hops)
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
-        """Return the reader; there is nothing to prepare."""
-        return reader
 
     def measure(self, subject: Reader, item: GoldQuestion) -> Record:
         """Return every method's ranking and the answers from all sets of passages kept.
@@ -121,8 +108,7 @@ class HotpotPruning:
                 f"None of the {len(records)} questions fits the model's context, by {least} tokens "
                 "or more; expected at least one that does. Use another model, or shorter passages."
             )
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw, found), (11.0, 4.2))
+        return Report(found.to_dict(), tables(found), partial(draw, found), (11.0, 4.2))
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -138,7 +124,7 @@ class HotpotPruning:
     ) -> Mapping[str, Ranking]:
         """Return an order for each method that there is one by."""
         absent = {"retrieval"} if item.retrieval is None else set()
-        absent |= {"at2"} if reader.estimator.kind == "uniform" else set()
+        absent |= set() if has_estimator(reader) else {"at2"}
         methods = [name for name in self.config.methods if name not in absent]
         whole = task
         if task.answer.text and set(methods) - {*WITHOUT_READING, "at2"}:
@@ -160,6 +146,5 @@ class HotpotPruning:
 
 def _judged(text: str, gold: str) -> Record:
     """Return an answer and how right it is; all of it counts where nothing marks the end."""
-    final = short_answer(text)
-    said = text if final is None else final
+    said = final_answer(text)
     return {"text": text, "exact": exact_match(said, gold), "f1": f1(said, gold)}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from at2_rag.answering.engine import is_opened, markers_of
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import decode_written
 from at2_rag.batching import in_length_batches
@@ -17,14 +16,11 @@ from at2_rag.documents.passages import Passage
 from at2_rag.model.generate_options import end_ids, generate_options
 from at2_rag.model_facts import few_logits, input_device
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
+from at2_rag.prompt.tokens import EncodedPrompt
+from at2_rag.reader import Reader
 from torch import Tensor
-from transformers import DynamicCache
-
-if TYPE_CHECKING:
-    from at2_rag.prompt.tokens import EncodedPrompt
-    from at2_rag.reader import Reader
-    from transformers import PreTrainedModel
-
+from transformers import DynamicCache, PreTrainedModel
 
 #: A batch of its own takes about as long as so many more tokens in another.
 _GROUP_COST = 100
@@ -68,7 +64,8 @@ def answers_from_sets(
         options: Settings and options of generation, as for ``reader.answer``.
     """
     settings, generate = reader.settings.override(options)
-    maker = PromptMaker(reader.tokenizer, question, tuple(passages), (), settings)
+    request = Request(question, tuple(passages), settings=settings)
+    maker = PromptMaker.of(reader.tokenizer, request)
     prompts = [maker.make(kept) for kept in sets]
     generate = generate_options(
         reader.model, {"max_new_tokens": settings.max_new_tokens, **generate}
@@ -121,10 +118,9 @@ def common_beginning(texts: Sequence[Sequence[int]]) -> int:
 
 def _response(maker: PromptMaker, prompt: EncodedPrompt, ids: tuple[int, ...]) -> str:
     """Return the text of what was written, without thoughts."""
-    markers, places = markers_of(maker), None
-    if markers is not None:
-        places = find_thoughts(maker.tokenizer, ids, markers, is_opened(markers, maker, prompt))
-    written = decode_written(maker.tokenizer, ids, maker.settings.language, places)
+    form = prompt.thought_format
+    places = None if form is None else find_thoughts(maker.tokenizer, ids, form)
+    written = decode_written(maker.tokenizer, ids, maker.request.settings.language, places)
     return written.response.text
 
 

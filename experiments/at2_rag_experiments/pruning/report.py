@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from at2_rag_experiments.plots import COLOURS, finish, level, line
 from at2_rag_experiments.pruning.results import Curve, Point, PruningResults
 from at2_rag_experiments.tables import mean, result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 #: Numbers of passages kept that the table shows; the results hold all.
 _SHOWN = (1, 2, 3, 4, 6, 8, 10)

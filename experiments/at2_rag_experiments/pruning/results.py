@@ -10,6 +10,7 @@ import numpy as np
 from at2_rag.evaluation.results import Estimate
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.estimates import mean_of
 from at2_rag_experiments.pruning.keeping import RULES
 from at2_rag_experiments.pruning.ranking import WITHOUT_READING
 
@@ -218,15 +219,15 @@ def _point(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> Point:
     exact = [answer["exact"] for answer in _answers(records, sets)]
     whole = _f1(records, [record["passages"] for record in records])
     covered = [
-        float(set(record["supporting"]) <= set(indices))
+        set(record["supporting"]) <= set(indices)
         for record, indices in zip(records, sets, strict=True)
     ]
     return Point(
-        _estimate([float(len(indices)) for indices in sets]),
-        _estimate(f1),
-        _estimate(exact),
+        mean_of(map(len, sets)),
+        mean_of(f1),
+        mean_of(exact),
         _difference(f1, whole),
-        _estimate(covered),
+        mean_of(covered),
     )
 
 
@@ -239,13 +240,9 @@ def _f1(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> list[float]
 
 
 def _difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    return _estimate([mine - other for mine, other in zip(ours, theirs, strict=True)])
+    return mean_of(mine - other for mine, other in zip(ours, theirs, strict=True))
 
 
 def key_of(kept: Sequence[int]) -> str:
     """Return what a set of passages, in ascending order, is called in a record."""
     return " ".join(map(str, kept))
-
-
-def _estimate(values: Sequence[float]) -> Estimate:
-    return Estimate.of(values, range(len(values)))

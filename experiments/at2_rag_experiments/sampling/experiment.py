@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.evaluation.compare import compare
-from at2_rag.methods import AttributionMethod, method_by_name
+from at2_rag.methods import AttributionMethod
+from at2_rag.reader import Reader
 
-from at2_rag_experiments.base import ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.examples import examples_for
+from at2_rag_experiments.methods import methods_of
 from at2_rag_experiments.sampling.draws import alternative_to, gaps
 from at2_rag_experiments.sampling.report import draw, tables
 from at2_rag_experiments.sampling.results import MOST_LIKELY, summarize
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: ``at2`` is left out where the reader has no learned estimator.
 METHODS = ("average-attention", "gradient", "esm-32", "leave-one-out", "at2")
@@ -64,19 +62,11 @@ class SamplingConfig(ExperimentConfig):
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """Measures methods on the greedy answer and on drawn ones, and what they say of rare draws.
+class Sampling(Experiment[TrainingExample, Reader]):
+    """Measures methods on the greedy answer and on drawn ones, and what they say of rare draws."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "sampling"
     config: SamplingConfig = SamplingConfig()
-
-    @property
-    def name(self) -> str:
-        """``"sampling"``."""
-        return "sampling"
 
     def items(self) -> Sequence[TrainingExample]:
         """Return the examples."""
@@ -90,10 +80,6 @@ class Sampling:
             hops=told.hops,
         )
 
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Reader:
-        """Return the reader; there is nothing to prepare."""
-        return reader
-
     def measure(self, subject: Reader, item: TrainingExample) -> Record:
         """Return every answer of an example, and what was measured on it.
 
@@ -101,7 +87,7 @@ class Sampling:
             InputError: If there is no such method.
             NumericalError: If the model produced NaN.
         """
-        methods = self._methods(subject)
+        methods = methods_of(subject, self.config.methods, self.config.seed)
         answers: list[Record] = []
         # At low temperatures the same answer is drawn again, and would be measured to the same.
         known: dict[tuple[int, ...], Record] = {}
@@ -127,13 +113,7 @@ class Sampling:
                 f"None of the {len(records)} examples fits the model's context and was answered "
                 "with a statement; expected at least one. Use another model, or shorter passages."
             )
-        results = {"experiment": self.name, "config": asdict(self.config), **asdict(found)}
-        return Report(results, tables(found), partial(draw, found), (12.0, 4.4))
-
-    def _methods(self, reader: Reader) -> list[AttributionMethod]:
-        without = {"at2"} if reader.estimator.kind == "uniform" else set()
-        names = [name for name in self.config.methods if name not in without]
-        return [method_by_name(name, reader.estimator, self.config.seed) for name in names]
+        return Report(asdict(found), tables(found), partial(draw, found), (12.0, 4.4))
 
     def _task(self, reader: Reader, item: TrainingExample, temperature: float) -> AttributionTask:
         """Have the model answer: greedily, or from all of its own distribution."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.evaluation.results import Estimate
+from rich.table import Table
 
 from at2_rag_experiments.plots import COLOURS, finish, line
 from at2_rag_experiments.sampling.results import DRAWS, Faithfulness, SamplingResults
 from at2_rag_experiments.tables import result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def tables(found: SamplingResults) -> tuple[Table, ...]:

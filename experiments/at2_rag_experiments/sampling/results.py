@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from at2_rag.evaluation.results import Estimate
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 
 from at2_rag_experiments.base import Record
+from at2_rag_experiments.estimates import mean_over
 
 #: A token this much less likely than the likeliest, in nats, is as likely: logits of a single pass
 #: and of a generation, step by step, differ by rounding.
@@ -162,7 +163,7 @@ def _part(
         draws,
         len(pairs),
         sum(statement["dependent"] for _, statement in pairs),
-        Estimate.of([float(a.as_greedy) for a in of], [a.example for a in of]),
+        mean_over((a.example, a.as_greedy) for a in of),
         {name: _faithfulness(pairs, name, ks) for name in methods},
     )
 
@@ -176,18 +177,14 @@ def _faithfulness(
 ) -> Faithfulness:
     depending = [pair for pair in pairs if pair[1]["dependent"]]
 
-    def mean(of: Sequence[tuple[int, Record]], value: Callable[[Record], float]) -> Estimate:
-        return Estimate.of([value(s["methods"][method]) for _, s in of], [e for e, _ in of])
+    def lds(of: Sequence[tuple[int, Record]]) -> Estimate:
+        return mean_over((e, s["methods"][method]["lds"]) for e, s in of)
 
     def drops(of: Sequence[tuple[int, Record]]) -> dict[int, Estimate]:
-        return {k: mean(of, lambda found, i=i: found["drops"][i]) for i, k in enumerate(ks)}  # type: ignore[misc]
+        found = [(e, s["methods"][method]["drops"]) for e, s in of]
+        return {k: mean_over((e, drop[i]) for e, drop in found) for i, k in enumerate(ks)}
 
-    return Faithfulness(
-        mean(pairs, lambda found: found["lds"]),
-        mean(depending, lambda found: found["lds"]),
-        drops(pairs),
-        drops(depending),
-    )
+    return Faithfulness(lds(pairs), lds(depending), drops(pairs), drops(depending))
 
 
 def _instead(answers: Sequence[_Answer]) -> Instead:
@@ -206,13 +203,12 @@ def _instead(answers: Sequence[_Answer]) -> Instead:
     methods = list(found[0][1]["first"]) if found else []
 
     def share(of: Sequence[tuple[int, Any]], method: str, token: int, source: str) -> Estimate:
-        hits = [float(o["first"][method][token] == o[source][0]) for _, o in of]
-        return Estimate.of(hits, [example for example, _ in of])
+        return mean_over((e, o["first"][method][token] == o[source][0]) for e, o in of)
 
     return Instead(
         len(found),
         len(own),
-        Estimate.of([other["across"] for _, other in found], [example for example, _ in found]),
+        mean_over((example, other["across"]) for example, other in found),
         {method: share(found, method, 0, "likeliest") for method in methods},
         {method: share(own, method, 0, "drawn") for method in methods},
         {method: share(found, method, 1, "likeliest") for method in methods},

@@ -6,32 +6,22 @@ The paper fits once. Here the same is fitted many times, and what comes out is c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from at2_rag.errors import InputError
 from at2_rag.estimators import LinearEstimator
 from at2_rag.training import TrainingRecord
 
-from at2_rag_experiments.base import OnDone, Record, Report
-from at2_rag_experiments.fitting.pool import Pool, PoolConfig, draw, gather, with_ablations
-from at2_rag_experiments.fitting.refits import (
-    average_quality,
-    fit_options,
-    quality,
-    refit,
-    statement_scores,
-)
+from at2_rag_experiments.base import Record, Report
+from at2_rag_experiments.fitting.fits import fit_kind
+from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
+from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
 from at2_rag_experiments.stability.report import draw as draw_figure
 from at2_rag_experiments.stability.report import tables
 from at2_rag_experiments.stability.results import summarize
-
-if TYPE_CHECKING:
-    from at2_rag.reader import Reader
 
 #: What chance decides: the seed of the fit alone; which half of the examples it is fitted to; which
 #: half of each one's ablations; or two halves of the examples that share none.
@@ -84,33 +74,16 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class CoefficientStability:
-    """Fits each estimator again and again, and keeps coefficients, scores and quality.
+class CoefficientStability(PoolExperiment[Chance]):
+    """Fits each estimator again and again, and keeps coefficients, scores and quality."""
 
-    Attributes:
-        config: What it was told.
-    """
-
+    name = "coefficient-stability"
     config: CoefficientStabilityConfig = CoefficientStabilityConfig()
-
-    @property
-    def name(self) -> str:
-        """``"coefficient-stability"``."""
-        return "coefficient-stability"
 
     def items(self) -> Sequence[Chance]:
         """Return every kind of chance with every seed."""
         told = self.config
         return [Chance(*place, told.examples) for place in product(told.kinds, range(told.seeds))]
-
-    def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> Pool:
-        """Return the pool.
-
-        Raises:
-            InputError: If there is too little to fit to or to measure on.
-            FileFormatError: If a file cannot be read.
-        """
-        return gather(self.config, reader, folder, on_done)
 
     def measure(self, subject: Pool, item: Chance) -> Record:
         """Return each estimator fitted to what was drawn, and how good it is.
@@ -142,11 +115,10 @@ class CoefficientStability:
     def report(self, records: Sequence[Record]) -> Report:
         """Return tables, figure and results."""
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw_figure, found), (11.0, 4.4))
+        return Report(found.to_dict(), tables(found), partial(draw_figure, found), (11.0, 4.4))
 
     def _fit(self, name: str, part: Sequence[TrainingRecord], seed: int, pool: Pool) -> Record:
-        estimator = refit(name, part, seed, fit_options(self.config))
+        estimator = fit_kind(name, part, self.config.options, seed)
         learned = isinstance(estimator, LinearEstimator)
         return {
             "coefficients": _short(estimator.weightings.flatten()) if learned else None,

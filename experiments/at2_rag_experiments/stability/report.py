@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from at2_rag_experiments.plots import COLOURS, finish
 from at2_rag_experiments.stability.results import TOP, Spread, Stability, StabilityResults
 from at2_rag_experiments.tables import result_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _MARKS = "osD^"
 _NAMES = {

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.sources import SourceUnit
-from at2_rag.errors import ContextOverflowError, InputError
-from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.errors import ContextOverflowError
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.methods import AttributionMethod
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
+from at2_rag.reader import Reader
 from at2_rag.training import TrainingExample
-from at2_rag.worlds import HELD_OUT_SEED, WorldExample
+from at2_rag.worlds import WorldExample
 
-from at2_rag_experiments.base import WORLDS, ExperimentConfig, OnDone, Record, Report
+from at2_rag_experiments.base import WORLDS, Experiment, OnDone, Record, Report
 from at2_rag_experiments.examples import Purpose, examples_for
-from at2_rag_experiments.fitting.fitted import FittingPlan, fit_all
-from at2_rag_experiments.fitting.pool import ESTIMATORS
-from at2_rag_experiments.fitting.refits import FitOptions
+from at2_rag_experiments.fitting.config import LearningConfig
+from at2_rag_experiments.fitting.learning import learned
 from at2_rag_experiments.measuring import measured
+from at2_rag_experiments.methods import methods_beside
 from at2_rag_experiments.short_answers import exact_match
-from at2_rag_experiments.stated import Asked, with_worlds
+from at2_rag_experiments.stated import Asked, asked_of, sources_by_sentence
 from at2_rag_experiments.thoughts.report import draw, tables
 from at2_rag_experiments.thoughts.results import KS, summarize
 
-if TYPE_CHECKING:
-    from at2_rag.estimators import ScoreEstimator
-    from at2_rag.reader import Reader
-
-METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32")
-#: A pass for each token is too many.
-_NOT_FOR_TOKENS = ("leave-one-out",)
 _HOPS = (2,)
 
 
 @dataclass(frozen=True)
-class ThoughtAttributionConfig(ExperimentConfig):
+class ThoughtAttributionConfig(LearningConfig):
     """What the experiment can be told.
 
     Attributes:
@@ -49,36 +44,14 @@ class ThoughtAttributionConfig(ExperimentConfig):
         end: Behind the demo reader's thoughts.
         general: Data to learn from in general, with thoughts as sources; with worlds it is not
             used, and questions answered without thoughts are what is learned from in general.
-        training_examples: To fit estimators to, of each kind of learning.
-        num_ablations: Random ablations of each of these.
-        fit_steps: Of the paper's descent.
-        network_steps: Of training a network.
-        estimators: What is fitted, of :data:`at2_rag_experiments.fitting.pool.ESTIMATORS`.
-        methods: To compare with, of :data:`at2_rag.methods.METHOD_NAMES` but ``at2``.
         units: What sources are.
-        measured_ablations: Random ablations of each measured example.
     """
 
     examples: int = 40
     begin: str = ""
     end: str = " Final answer: "
     general: str = "agieval"
-    training_examples: int = 60
-    num_ablations: int = 32
-    fit_steps: int = 1000
-    network_steps: int = 400
-    estimators: tuple[str, ...] = ESTIMATORS
-    methods: tuple[str, ...] = METHODS
     units: tuple[SourceUnit, ...] = ("sentence", "token")
-    measured_ablations: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not set(self.estimators) <= set(ESTIMATORS) or "at2" in self.methods:
-            raise InputError(
-                f"methods are {self.methods!r} and estimators {self.estimators!r}; expected "
-                f"methods without at2, and any estimators of {', '.join(ESTIMATORS)}."
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +68,20 @@ class ThoughtSubject:
 
 
 @dataclass(frozen=True)
-class ThoughtAttribution:
+class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
     """Compares methods where thoughts and passages are sources, and the response is the target.
 
     The demo reader's hops are its thoughts here, and the short answer behind them its response: so
     it is known which thought the response repeats, and which sentences the thoughts go back to.
-
-    Attributes:
-        config: What it was told.
     """
 
+    name = "thought-attribution"
     config: ThoughtAttributionConfig = ThoughtAttributionConfig()
-
-    @property
-    def name(self) -> str:
-        """``"thought-attribution"``."""
-        return "thought-attribution"
 
     def items(self) -> Sequence[Asked]:
         """Return the examples to measure on."""
         told = self.config
-        found = self._examples("measuring", told.data, told.examples)
-        if told.data == WORLDS:
-            return with_worlds(found, HELD_OUT_SEED + told.seed)
-        return [Asked(example) for example in found]
+        return asked_of(self._examples("measuring", told.data, told.examples), told)
 
     def prepare(self, reader: Reader, folder: Path, on_done: OnDone) -> ThoughtSubject:
         """Fit estimators to what the thinking reader answers, and to what it answers in general.
@@ -136,11 +99,9 @@ class ThoughtAttribution:
             general, data = thinking, told.general
         runs = {"general": (general, data), "task": (thinking, told.data)}
         found = {
-            f"at2 {name} ({task})": estimator
-            for task, (asked, source) in runs.items()
-            for name, estimator in fit_all(
-                self._plan(source), asked, folder / task, on_done
-            ).items()
+            f"at2 {kind} ({task})": estimator
+            for task, (asking, source) in runs.items()
+            for kind, estimator in self._learned(source, asking, folder / task, on_done).items()
         }
         return ThoughtSubject(thinking, found)
 
@@ -183,19 +144,19 @@ class ThoughtAttribution:
             InputError: If nothing could be measured.
         """
         found = summarize(records)
-        results = {"experiment": self.name, "config": asdict(self.config), **found.to_dict()}
-        return Report(results, tables(found), partial(draw, found), (12.0, 5.0))
+        return Report(found.to_dict(), tables(found), partial(draw, found), (12.0, 5.0))
 
     def _examples(self, purpose: Purpose, data: str, count: int) -> list[TrainingExample]:
         return examples_for(
             purpose, data, count, self.config.seed, hops=_HOPS, passages_needed=False
         )
 
-    def _plan(self, data: str) -> FittingPlan:
+    def _learned(
+        self, data: str, reader: Reader, folder: Path, on_done: OnDone
+    ) -> dict[str, ScoreEstimator]:
         told = self.config
-        examples = self._examples("training", data, told.training_examples)
-        options = FitOptions(steps=told.fit_steps, network_steps=told.network_steps)
-        return FittingPlan(told.estimators, examples, told.num_ablations, told.seed, options)
+        lot = told.lot(self._examples("training", data, told.training_examples))
+        return learned(lot, told.options, reader, folder, on_done)
 
     def _thinking(self, reader: Reader) -> Reader:
         told = self.config
@@ -204,21 +165,15 @@ class ThoughtAttribution:
         return self._asking(reader)
 
     def _asking(self, reader: Reader, **options: Any) -> Reader:
-        length = self.config.max_new_tokens
-        settings, _ = reader.settings.override({"max_new_tokens": length, **options})
-        return type(reader)(reader.model, reader.tokenizer, reader.estimator, settings)
+        return reader.with_options(max_new_tokens=self.config.max_new_tokens, **options)
 
     def _task(self, reader: Reader, example: TrainingExample, unit: str) -> AttributionTask:
         options = {**example.options, "source_unit": unit}
         return reader.task(example.question, example.passages, **options)
 
     def _methods(self, subject: ThoughtSubject, unit: str) -> list[AttributionMethod]:
-        left_out = _NOT_FOR_TOKENS if unit == "token" else ()
-        names = [name for name in self.config.methods if name not in left_out]
-        found = [method_by_name(name, seed=self.config.seed) for name in names]
-        found += [AttentionMethod(e, label=name) for name, e in subject.estimators.items()]
-        own = subject.reader.estimator
-        return found if own.kind == "uniform" else [*found, AttentionMethod(own, label="shipped")]
+        told, learned = self.config, subject.estimators
+        return methods_beside(subject.reader, learned, told.methods, unit, told.seed)
 
 
 def _kinds(task: AttributionTask) -> list[str]:
@@ -242,22 +197,12 @@ def _against_world(task: AttributionTask, world: WorldExample) -> Record:
     answer, sources = task.answer, task.answer.attribution.sources
     assert answer.thoughts is not None
     places = {(s.passage_index, s.start, s.end): index for index, s in enumerate(sources)}
+    by_sentence = sources_by_sentence(sources)
     return {
         "right": exact_match(answer.text, world.final_answer),
         "thoughts_right": answer.thoughts.text == world.answer.partition(" Final answer:")[0],
         # Thoughts come last among the sources, and the last hop is their last sentence.
         "last_hop": len(sources) - 1,
-        "supporting": _supporting_sources(task, world),
+        "supporting": sorted({by_sentence[place] for place in world.supporting_sentences}),
         "cited": [places[citation.place] for citation in answer.citations],
     }
-
-
-def _supporting_sources(task: AttributionTask, world: WorldExample) -> list[int]:
-    counts: dict[int, int] = {}
-    found = []
-    for index, source in enumerate(task.answer.attribution.sources):
-        sentence = counts.get(source.passage_index, 0)
-        counts[source.passage_index] = sentence + 1
-        if (source.passage_index, sentence) in world.supporting_sentences:
-            found.append(index)
-    return found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from at2_rag.evaluation.report import comparison_table, draw_bars
+from rich.table import Table
 
 from at2_rag_experiments.plots import COLOURS, finish
 from at2_rag_experiments.tables import mean, result_table
 from at2_rag_experiments.thoughts.results import KS, LEFT_OUT, Known, ThoughtResults
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def tables(found: ThoughtResults) -> tuple[Table, ...]:

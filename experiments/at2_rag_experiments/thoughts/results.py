@@ -10,7 +10,8 @@ from at2_rag.errors import InputError
 from at2_rag.evaluation import Comparison, Estimate
 
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.measuring import merged
+from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.measuring import in_short, merged, share_of_firsts
 
 #: Of the top-k drops; the paper's is 5.
 KS = (1, 3, 5)
@@ -39,15 +40,10 @@ class ThoughtUnit:
 
     def to_dict(self) -> Record:
         """Return plain JSON types, without the measurements, which are in the records."""
-        found = self.comparison
         return {
-            "examples": found.examples,
-            "statements": len(found.targets),
-            "dependent": found.dependent,
-            "ablations": found.num_ablations,
+            **in_short(self.comparison),
             "sources": self.sources,
             "thoughts": self.thoughts,
-            "methods": [asdict(summary) for summary in found.summaries],
             "thought_first": {name: asdict(e) for name, e in self.thought_first.items()},
         }
 
@@ -119,7 +115,7 @@ def summarize(records: Sequence[Record]) -> ThoughtResults:
             "that thinks, and max_new_tokens that leave room for its thoughts."
         )
     names = [name for name in usable[0] if name not in ("reliance", "known")]
-    reliance = {name: _mean([record["reliance"][name] for record in usable]) for name in LEFT_OUT}
+    reliance = {name: mean_of(record["reliance"][name] for record in usable) for name in LEFT_OUT}
     return ThoughtResults(
         tuple(_unit(name, [record[name] for record in usable]) for name in names),
         reliance,
@@ -132,21 +128,12 @@ def _unit(name: str, records: Sequence[Record]) -> ThoughtUnit:
     comparison = merged(records)
     assert comparison is not None  # each of the records has a statement
     kinds = [record["kinds"] for record in records]
-    moved = {(t.example, t.target) for t in comparison.targets if t.dependent}
-    first: dict[str, list[tuple[int, float]]] = {method: [] for method in comparison.methods}
-    for found in comparison.measurements:
-        if (found.example, found.target) in moved:
-            thought = kinds[found.example][found.first] == "thought"
-            first[found.method].append((found.example, float(thought)))
     return ThoughtUnit(
         name,
         comparison,
         sum(map(len, kinds)) / len(kinds),
         sum(found.count("thought") for found in kinds) / len(kinds),
-        {
-            method: Estimate.of([value for _, value in found], [place for place, _ in found])
-            for method, found in first.items()
-        },
+        share_of_firsts(comparison, lambda m: kinds[m.example][m.first] == "thought"),
     )
 
 
@@ -156,12 +143,12 @@ def _known(records: Sequence[Record]) -> Known | None:
     known = [record["known"] for record in records]
     sound = [r for r in records if r["known"]["right"] and r["known"]["thoughts_right"]]
     return Known(
-        _mean([float(found["right"]) for found in known]),
-        _mean([float(found["thoughts_right"]) for found in known]),
+        mean_of(found["right"] for found in known),
+        mean_of(found["thoughts_right"] for found in known),
         _last_hop_first(sound),
-        _mean([float(r["known"]["last_hop"] in r["known"]["cited"]) for r in sound]),
-        _mean([_share(r["known"]["supporting"], r["known"]["cited"]) for r in sound]),
-        _mean([_share(cited, r["known"]["supporting"]) for r in sound if (cited := _passages(r))]),
+        mean_of((r["known"]["last_hop"] in r["known"]["cited"]) for r in sound),
+        mean_of(_share(r["known"]["supporting"], r["known"]["cited"]) for r in sound),
+        mean_of(_share(cited, r["known"]["supporting"]) for r in sound if (cited := _passages(r))),
     )
 
 
@@ -172,8 +159,8 @@ def _last_hop_first(records: Sequence[Record]) -> dict[str, Estimate]:
         for measurement in record["sentence"]["measurements"]:
             if measurement["target"] == 0:
                 hit = measurement["first"] == record["known"]["last_hop"]
-                found.setdefault(measurement["method"], []).append(float(hit))
-    return {method: _mean(hits) for method, hits in found.items()}
+                found.setdefault(measurement["method"], []).append(hit)
+    return {method: mean_of(hits) for method, hits in found.items()}
 
 
 def _passages(record: Record) -> list[int]:
@@ -184,7 +171,3 @@ def _passages(record: Record) -> list[int]:
 
 def _share(wanted: Sequence[Any], found: Sequence[Any]) -> float:
     return sum(item in found for item in wanted) / len(wanted)
-
-
-def _mean(values: Sequence[float]) -> Estimate:
-    return Estimate.of(values, list(range(len(values))))

@@ -1,67 +1,18 @@
-"""Fitting to part of a pool, and what came of it on held-out examples."""
+"""How good estimators are on the held-out examples of a pool."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 from at2_rag.estimators import LinearEstimator, ScoreEstimator
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
-from at2_rag.training import FitWarning, NetworkOptions, TrainingRecord, fit, fit_network
+from at2_rag.training import TrainingRecord
 from at2_rag.training.network_fit import predictions_of
 from torch import Tensor
 
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.fitting.pool import Pool, PoolConfig
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How long fits take.
-
-    Attributes:
-        steps: Of the paper's descent.
-        network_steps: Of a network's training.
-        network_batch: Statements in a step of it.
-    """
-
-    steps: int = 1000
-    network_steps: int = 300
-    network_batch: int = 8
-
-
-def fit_options(config: PoolConfig) -> FitOptions:
-    """Return how long a config wants fits to take."""
-    return FitOptions(config.steps, config.network_steps, config.network_batch)
-
-
-def refit(
-    name: str, records: Sequence[TrainingRecord], seed: int, options: FitOptions
-) -> ScoreEstimator:
-    """Fit an estimator to records, none of which it is measured on.
-
-    Args:
-        name: One of :data:`at2_rag_experiments.fitting.pool.ESTIMATORS`.
-        records: To fit to. ``copying`` keeps a random fifth of them to choose its strength on.
-        seed: Of batches, of first weights, and of that fifth.
-        options: Steps of descent and of networks.
-
-    Raises:
-        NumericalError: If no ablation moved anything, or training diverged.
-    """
-    with warnings.catch_warnings():
-        # They are about what fit() holds out itself, and the pool has its own held-out examples.
-        warnings.simplefilter("ignore", FitWarning)
-        if name == "network":
-            steps, batch = options.network_steps, options.network_batch
-            network = NetworkOptions(steps=steps, batch_size=batch)
-            return fit_network(records, network, held_out=0.0, seed=seed).estimator
-        if name == "copying":
-            return fit(records, method="ridge", seed=seed).estimator
-        plain = [record.without_copying for record in records]
-        return fit(plain, steps=options.steps, held_out=0.0, seed=seed).estimator
+from at2_rag_experiments.fitting.pool import Pool
 
 
 def quality(estimator: ScoreEstimator, pool: Pool) -> Record:

@@ -1,0 +1,44 @@
+"""Short hashes that tell whether a model is the very same one as before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from torch import nn
+
+#: Numbers of each parameter that go into the fingerprint of the weights.
+_SAMPLED = 16
+
+#: Where a model lies, what runs it, and in which type are not the model.
+_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+
+
+def short_hash(data: bytes) -> str:
+    """Return the first 16 digits of a SHA-256 sum."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def config_fingerprint(config: dict[str, Any]) -> str:
+    """Return a hash of a model's configuration.
+
+    Args:
+        config: What ``model.config.to_dict()`` returns.
+    """
+    kept = {key: value for key, value in config.items() if key not in _NOT_THE_MODEL}
+    return short_hash(json.dumps(kept, sort_keys=True, default=str).encode())
+
+
+def weights_fingerprint(model: nn.Module) -> str:
+    """Return a hash of a few numbers of every parameter.
+
+    Names are not enough: a model that was trained further may lie in the folder of the old one.
+    """
+    parts = []
+    for name, parameter in model.named_parameters():
+        parts.append(f"{name} {tuple(parameter.shape)}".encode())
+        if parameter.device.type != "meta":  # offloaded, and not worth loading for this
+            sample = parameter.detach().flatten()[:_SAMPLED].float().cpu()
+            parts.append(sample.numpy().tobytes())
+    return short_hash(b"\n".join(parts))

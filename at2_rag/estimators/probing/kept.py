@@ -1,0 +1,100 @@
+"""What probing found, kept in the user's cache: a model is asked once."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from filelock import FileLock
+from huggingface_hub import cached_assets_path
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from at2_rag.errors import At2Error
+from at2_rag.estimators.files import EstimatorRecord, read_record, write_record
+from at2_rag.estimators.fingerprints import (
+    config_fingerprint,
+    short_hash,
+    weights_fingerprint,
+)
+from at2_rag.estimators.probing.probe import NUM_PROBES, probe
+from at2_rag.estimators.probing.questions import PROBE_VERSION
+
+_log = logging.getLogger(__name__)
+
+#: A probe that takes longer shows how far it is.
+_PATIENCE_SECONDS = 2.0
+
+
+def probed_record(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool = False
+) -> EstimatorRecord:
+    """Return what probing a model finds, from the cache where it was found before.
+
+    Threads and processes may ask at once; one of them probes, and the others wait for it. A cache
+    that cannot be written to is done without.
+
+    Args:
+        model: A decoder whose attention can be recorded.
+        tokenizer: The model's tokenizer.
+        anew: Whether to probe even if the model was probed before.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    try:
+        folder = _folder(model, tokenizer)
+        lock = FileLock(f"{folder}.lock")
+        with lock:
+            return _kept(folder, model, tokenizer, anew=anew)
+    except OSError as error:
+        _log.warning("What probing finds is not kept: %s", error)
+        return _probe(model, tokenizer)
+
+
+def _kept(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool
+) -> EstimatorRecord:
+    if not anew and (known := _read(folder)) is not None:
+        return known
+    found = _probe(model, tokenizer)
+    try:
+        write_record(found, folder)
+    except OSError as error:
+        _log.warning("What probing found is not kept: %s", error)
+    return found
+
+
+def _folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """Return the folder for a model with its tokenizer and chat template."""
+    parts = (
+        PROBE_VERSION,
+        config_fingerprint(model.config.to_dict()),
+        weights_fingerprint(model),
+        short_hash(tokenizer.backend_tokenizer.to_str().encode()),
+        tokenizer.chat_template,
+    )
+    home = cached_assets_path("at2-rag", "probed")
+    return home / short_hash(repr(parts).encode())
+
+
+def _read(folder: Path) -> EstimatorRecord | None:
+    """Return what lies in a folder; ``None`` if there is nothing, or nothing that can be read."""
+    if not folder.exists():
+        return None
+    try:
+        return read_record(folder, None)
+    except At2Error as error:
+        _log.warning("The model is probed again: %s", error)
+        return None
+
+
+def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> EstimatorRecord:
+    name = model.config.name_or_path or type(model).__name__
+    with tqdm(
+        total=NUM_PROBES,
+        desc=f"Finding the heads of {name} that read",
+        delay=_PATIENCE_SECONDS,
+        disable=None,  # where there is no terminal
+    ) as bar:
+        return probe(model, tokenizer, on_done=lambda done, total: bar.update())

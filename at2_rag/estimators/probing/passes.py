@@ -1,0 +1,129 @@
+"""What each head of a model looks at while it reads the answer of a probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from at2_rag.attention.folds import HeadFold
+from at2_rag.attention.recording import capture_of
+from at2_rag.documents.sources import Source
+from at2_rag.estimators.probing.questions import Origin, Probe, ProbeStatement
+from at2_rag.model_facts import few_logits, input_device
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.request import Request
+from at2_rag.prompt.settings import Settings
+from at2_rag.prompt.thinking_markers import ThoughtFormat
+from at2_rag.prompt.tokens import EncodedPrompt
+from at2_rag.spans import Span
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the heads of a model looked at while it read one statement.
+
+    Attributes:
+        attention: (layers · heads, sources): attention to each source, the mean over the
+            statement's tokens; unitless.
+        needle: (sources,): true for the sentence that says what the statement says; for none of
+            them where no passage says it.
+        earlier: (layers · heads, earlier statements): attention to each statement before it.
+        origin: Whether a passage says it, or why none does.
+        likelihood: Mean log-probability of the statement's tokens, in nats.
+    """
+
+    attention: Tensor
+    needle: Tensor
+    earlier: Tensor
+    origin: Origin
+    likelihood: float
+
+
+class _Read(NamedTuple):
+    """An encoded probe: where its sources and its statements are, in tokens."""
+
+    ids: tuple[int, ...]
+    sources: list[Source]
+    source_tokens: list[Span]
+    statement_tokens: list[Span]
+
+
+@torch.inference_mode()
+def see(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Settings
+) -> list[Seen]:
+    """Have a model read a probe with its answer, in one pass, and return what its heads looked at.
+
+    Args:
+        model: A decoder whose attention can be recorded.
+        tokenizer: The model's tokenizer.
+        probe: What to read.
+        settings: Prompt template and so on, as a reader would use them; sources are sentences.
+
+    Raises:
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    read = _encoded(tokenizer, probe, settings)
+    capture = capture_of(model)
+    first = min(start for start, _ in read.statement_tokens)
+    targets = [(start - first, end - first) for start, end in read.statement_tokens]
+    # The last token of the answer is predicted, and predicts nothing that is wanted.
+    regions = [*read.source_tokens, *(_until(s, len(read.ids) - 1) for s in read.statement_tokens)]
+    shape = capture.shape
+    fold = HeadFold(shape.layers, shape.heads, regions, targets, first - 1)
+    tokens = torch.tensor([read.ids[:-1]], device=input_device(model))
+    rows = len(read.ids) - first
+    with capture.recording(model, fold, first_row=first - 1):
+        logits = model(input_ids=tokens, use_cache=False, **few_logits(model, rows)).logits
+    said = torch.tensor(read.ids[first:], device=logits.device)[:, None]
+    likelihood = logits[0, -rows:].float().log_softmax(-1).gather(-1, said)[:, 0]
+    attention = fold.features.flatten(0, 1)
+    count = len(read.sources)
+    return [
+        Seen(
+            attention[:, index, :count],
+            _needle(statement, read.sources),
+            attention[:, index, count : count + index],
+            statement.origin,
+            float(likelihood[slice(*targets[index])].mean()),
+        )
+        for index, statement in enumerate(probe.statements)
+    ]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Settings) -> _Read:
+    maker = PromptMaker.of(tokenizer, Request(probe.question, probe.passages, settings=settings))
+
+    def behind(written: ThoughtFormat | None) -> str:
+        return probe.answer if written is None else written.written("", probe.answer)
+
+    prompt = maker.make(maker.request.readable, behind)
+    sources = maker.sources(prompt)
+    return _Read(
+        prompt.ids, sources, prompt.source_tokens(sources), _statement_tokens(prompt, probe)
+    )
+
+
+def _statement_tokens(prompt: EncodedPrompt, probe: Probe) -> list[Span]:
+    end, found = len(prompt.text) - len(probe.answer), []
+    for statement in probe.statements:
+        found.append(prompt.token_range(end, end + len(statement.text)))
+        end += len(statement.text) + 1
+    return found
+
+
+def _until(span: Span, end: int) -> Span:
+    return min(span[0], end), min(span[1], end)
+
+
+def _needle(statement: ProbeStatement, sources: list[Source]) -> Tensor:
+    if statement.place is None:
+        return torch.zeros(len(sources), dtype=torch.bool)
+    passage, start, end = statement.place
+    return torch.tensor(
+        [s.passage_index == passage and s.start < end and s.end > start for s in sources]
+    )

@@ -1,0 +1,60 @@
+"""Which methods are measured: by name, and estimators beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
+from at2_rag.reader import Reader
+
+#: What the reader's own estimator is called among those that were learned in an experiment.
+SHIPPED = "shipped"
+
+#: A pass for each token is too many.
+_NOT_FOR_TOKENS = ("leave-one-out",)
+
+
+def has_estimator(reader: Reader) -> bool:
+    """Return whether a reader has an estimator that was learned, and not average attention."""
+    return reader.estimator.kind != "uniform"
+
+
+def methods_of(reader: Reader, names: Sequence[str], seed: int) -> list[AttributionMethod]:
+    """Return methods by name; without ``at2`` where the reader has no learned estimator.
+
+    Args:
+        reader: The reader that they are measured on.
+        names: Names of methods, of :data:`at2_rag.methods.METHOD_NAMES`.
+        seed: What is random in them.
+
+    Raises:
+        InputError: If there is no such method.
+    """
+    known = [name for name in names if name != "at2" or has_estimator(reader)]
+    return [method_by_name(name, reader.estimator, seed) for name in known]
+
+
+def methods_beside(
+    reader: Reader,
+    learned: Mapping[str, ScoreEstimator],
+    names: Sequence[str],
+    unit: str,
+    seed: int,
+) -> list[AttributionMethod]:
+    """Return methods by name, estimators that were learned, and the reader's own if it has one.
+
+    Args:
+        reader: The reader that they are measured on.
+        learned: The estimators, by the name that they are compared under.
+        names: Names of methods; without leave-one-out where sources are tokens.
+        unit: What sources are.
+        seed: What is random in the methods.
+
+    Raises:
+        InputError: If there is no such method.
+    """
+    left_out = _NOT_FOR_TOKENS if unit == "token" else ()
+    found = methods_of(reader, [name for name in names if name not in left_out], seed)
+    estimators = {**learned, **({SHIPPED: reader.estimator} if has_estimator(reader) else {})}
+    return found + [AttentionMethod(e, label=name) for name, e in estimators.items()]

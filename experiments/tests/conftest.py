@@ -1,0 +1,68 @@
+"""The demo reader, loaded once, and data to ask it about."""
+
+import gc
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from at2_rag import Reader, ScoreEstimator
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+
+# No deadlines: a busy machine is no fault. In CI the same cases every time, so that a change is
+# judged by what it changed; everybody else's runs go on looking for new ones.
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+torch.manual_seed(0)
+# The models are tiny: a second thread only waits for the first, and slows everything beside it.
+torch.set_num_threads(1)
+
+
+def pytest_collection_finish():
+    """Leave what was imported out of garbage collection, which else takes seconds of a run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def demo_reader():
+    return Reader.demo()
+
+
+@pytest.fixture(scope="session")
+def plain_reader(demo_reader):
+    """The same without an estimator: sources are scored by average attention."""
+    uniform = ScoreEstimator.uniform(demo_reader.model)
+    return Reader(demo_reader.model, demo_reader.tokenizer, uniform)
+
+
+@pytest.fixture(scope="session")
+def checkout():
+    """The folder that the core and the packages beside it lie in."""
+    return TESTS.parents[1]
+
+
+@pytest.fixture(scope="session")
+def made_up():
+    """The folder of made-up rows, a file for each data set."""
+    return TESTS / "data"
+
+
+@pytest.fixture(scope="session")
+def hotpot(checkout):
+    """100 HotpotQA development questions with ten passages each, as a config names them."""
+    folder = Path(os.environ.get("AT2_DATA") or checkout.parent / "shared" / "data")
+    path = folder / "hotpotqa_dev_100.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; AT2_DATA names the folder of real data")
+    return f"hotpot_qa={path}"
