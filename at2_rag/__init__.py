@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
-    from at2_rag.notices import AverageAttentionWarning, PlainPromptWarning
+    from at2_rag.notices import NoHeadsWarning, PlainPromptWarning
     from at2_rag.prompt.settings import Settings
     from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
     from at2_rag.prompt.thinking_markers import ThinkingMarkers
@@ -65,7 +65,7 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
-    "notices": ("AverageAttentionWarning", "PlainPromptWarning"),
+    "notices": ("NoHeadsWarning", "PlainPromptWarning"),
     "prompt.settings": ("Settings",),
     "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
     "prompt.thinking_markers": ("ThinkingMarkers",),
@@ -83,7 +83,6 @@ __all__ = [
     "AttentionShape",
     "Attribution",
     "AttributionTask",
-    "AverageAttentionWarning",
     "Citation",
     "ContextOverflowError",
     "EstimatorMismatchError",
@@ -95,6 +94,7 @@ __all__ = [
     "Message",
     "MissingResourceError",
     "NetworkEstimator",
+    "NoHeadsWarning",
     "NumericalError",
     "Passage",
     "PlainPromptWarning",

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-#: Stands for whichever score estimator can be found for a model.
+#: Stands for whichever score estimator can be found for a model, which may be found by probing it.
 AUTO = "auto"
+
+#: Stands for average attention, in which all heads count the same.
+AVERAGE = "average"
 
 #: Score estimators that the authors of the method have published, by the model they are for.
 PUBLISHED_ESTIMATORS = {

@@ -33,6 +33,13 @@ def vocabulary_size(model: PreTrainedModel) -> int:
     return int(config.vocab_size)
 
 
+def context_length(model: PreTrainedModel) -> int | None:
+    """Return how many tokens the longest text has that the model is made for, if it says so."""
+    config = model.config.get_text_config()
+    length = getattr(config, "max_position_embeddings", None)
+    return int(length) if length else None
+
+
 def few_logits(model: PreTrainedModel, rows: int) -> dict[str, Tensor]:
     """Return the options of a pass that needs the logits of the last ``rows`` tokens only.
 

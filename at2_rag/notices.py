@@ -7,28 +7,12 @@ import warnings
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class AverageAttentionWarning(UserWarning):
-    """Scores are average attention, since no learned coefficients were given."""
+class NoHeadsWarning(UserWarning):
+    """Probing found no heads that look at what a model says; scores are cruder for it."""
 
 
 class PlainPromptWarning(UserWarning):
     """The tokenizer has no chat template, so prompts are plain text."""
-
-
-def warn_of_average_attention(stacklevel: int) -> None:
-    """Warn that no estimator was given.
-
-    Args:
-        stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
-            is called.
-    """
-    warnings.warn(
-        "No score estimator was given: scores are average attention, which ranks sources but has "
-        "no learned coefficients. Pass ScoreEstimator.from_hub(...) or .load(...) where one is "
-        "trained for this model, or ScoreEstimator.uniform(model) to accept this.",
-        AverageAttentionWarning,
-        stacklevel=stacklevel + 1,
-    )
 
 
 def warn_of_plain_prompts(

@@ -21,10 +21,10 @@ from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
-from at2_rag.known_estimators import AUTO
+from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.recorded_model import RecordedModel
-from at2_rag.notices import warn_of_average_attention, warn_of_plain_prompts
+from at2_rag.notices import warn_of_plain_prompts
 from at2_rag.prompt.settings import Settings, refuse_unknown
 from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
 
@@ -43,9 +43,10 @@ class Reader:
         model: A decoder-only language model of transformers. It is put into evaluation mode and
             its attention made recordable; what it computes stays the same.
         tokenizer: The model's fast tokenizer.
-        estimator: Coefficients for this model; ``"auto"`` for those that can be found for it,
-            and any other text or path for where to load them from; ``None`` is average
-            attention, with a warning.
+        estimator: What turns attention into scores: an estimator, or the folder, file or hub id
+            to load one from. ``"auto"``, the default, takes learned coefficients where they can be
+            found, and else probes the model for heads that read, once; ``"average"`` is average
+            attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
             :class:`Settings`.
         method: What scores the sources instead of the estimator, such as
@@ -69,12 +70,10 @@ class Reader:
     ) -> None:
         model.eval()
         recorded = RecordedModel(model)
-        if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model, stacklevel=3)
         if estimator is None:
-            estimator = ScoreEstimator.uniform(model)
-            if method is None:
-                warn_of_average_attention(stacklevel=2)
+            estimator = AUTO if method is None else AVERAGE
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(recorded.shape)
         own, unknown = (settings or Settings()).override(options)
@@ -93,10 +92,11 @@ class Reader:
 
         Args:
             name: Hub id or folder of the model.
-            estimator: Coefficients, or the folder, file or hub id to load them from. ``"auto"``
-                looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and
-                at the hub where some are published for this model; it takes seconds at most,
-                and where none can be had, it is average attention, with a warning.
+            estimator: An estimator, or the folder, file or hub id to load one from. ``"auto"``
+                looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and at
+                the hub where one is published for this model; where none can be had, the model is
+                probed for heads that read: some 20 passes, once. ``"average"`` is average
+                attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
                 :class:`Settings`.
             options: Options for ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
@@ -109,7 +109,7 @@ class Reader:
         model, tokenizer = load_model(name, options)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(options)
-            estimator = load_estimator(estimator, model, access, stacklevel=3)
+            estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
         return cls(model, tokenizer, estimator, settings)
 
     @classmethod
@@ -184,7 +184,7 @@ class Reader:
         """
         old = self._answerer
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, self.model, stacklevel=3)
+            estimator = load_estimator(estimator, self.model, self.tokenizer, stacklevel=3)
         if estimator is not None:
             estimator.check_fits(old.engine.recorded.shape)
         own, unknown = (settings or old.settings).override(options)

@@ -16,6 +16,7 @@ from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
 from at2_rag.errors import InputError
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
+from at2_rag.model_facts import context_length
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.thinking_markers import WrittenPlaces
@@ -170,7 +171,7 @@ class Engine:
                 'thinking=ThinkingMarkers("<think>", "</think>").'
             )
         told = GivenText(answer, thoughts)
-        prompt = maker.fit(shown.passages, self._context_length, told.behind)
+        prompt = maker.fit(shown.passages, context_length(self.recorded.model), told.behind)
         text = told.behind(prompt.thought_format)
         first = prompt.first_token_of_end(len(text))
         written = _read(maker, prompt, text, first)
@@ -182,14 +183,9 @@ class Engine:
     def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
         """Return the prompt, cut down if need be so that an answer has room."""
         longest = maker.request.settings.max_new_tokens
-        room = None if self._context_length is None else self._context_length - longest
+        context = context_length(self.recorded.model)
+        room = None if context is None else context - longest
         return maker.fit(shown, room)
-
-    @property
-    def _context_length(self) -> int | None:
-        config = self.recorded.model.config.get_text_config()
-        length = getattr(config, "max_position_embeddings", None)
-        return int(length) if length else None
 
 
 def _generate_options(request: Request) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _table(found: ModelInfo) -> Table:
         "layers": found.layers,
         "heads": found.heads,
         "context": f"{found.context_length} tokens" if found.context_length else None,
-        "estimator": found.estimator or "none known; average attention is used",
+        "estimator": found.estimator or "none learned; the model is probed at first use",
     }
     for name, value in rows.items():
         if value is not None:

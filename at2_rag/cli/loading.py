@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
-from at2_rag.known_estimators import AUTO
+from at2_rag.known_estimators import AUTO, AVERAGE
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from at2_rag import Reader, ScoreEstimator
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 DEMO = "demo"
 #: A model that answers well for its size, to name in examples.
 EXAMPLE_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
-#: Stands for average attention, asked for knowingly.
-NO_ESTIMATOR = "none"
 
 
 def load_reader(
@@ -39,7 +37,7 @@ def load_reader(
         dtype: Number format of the model's weights.
         device: Where to put the model; ``auto`` for a GPU if there is one.
         estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found, told
-            in a note; ``none``, or ``None``, for average attention. The demo reader has its own,
+            in a note; ``average``, or ``None``, for average attention. The demo reader has its own,
             which is meant by ``auto`` and by ``None``.
         settings: Settings of the reader, by name.
 
@@ -57,27 +55,29 @@ def load_reader(
             loaded = load_demo_model() if name == DEMO else load_model(name, {"dtype": dtype})
             model, tokenizer = loaded
             model.to(place)
-            return Reader(model, tokenizer, _estimator(estimator, name, model), **settings)
+        found = _estimator(estimator, name, model, tokenizer)
+        return Reader(model, tokenizer, found, **settings)
 
 
-def _estimator(wanted: str | None, name: str, model: PreTrainedModel) -> ScoreEstimator:
+def _estimator(
+    wanted: str | None, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> ScoreEstimator:
     from at2_rag import ScoreEstimator
     from at2_rag.estimators.find import resolve_estimator
     from at2_rag.model.loading import load_demo_estimator, load_estimator
 
     if name == DEMO and wanted in (None, AUTO):
         return load_demo_estimator()
-    if wanted in (None, NO_ESTIMATOR):
+    if wanted in (None, AVERAGE):
         return ScoreEstimator.uniform(model)
     if wanted != AUTO:
         with reworded(f"The score estimator {wanted!r} cannot be loaded"):
             # A path to nothing should not be asked for at the hub.
-            return load_estimator(Path(wanted) if _is_path(wanted) else wanted, model)
-    found = resolve_estimator(model)
-    if found.origin is not None:
-        note(f"found a score estimator for this model: {found.origin}")
-    if found.advice is not None:
-        note(found.advice)
+            return load_estimator(Path(wanted) if _is_path(wanted) else wanted, model, tokenizer)
+    found = resolve_estimator(model, tokenizer)
+    note(f"scored by: {found.summary}")
+    if found.problem is not None:
+        note(found.problem)
     return found.estimator
 
 

@@ -86,9 +86,10 @@ Model = Annotated[
 Estimator = Annotated[
     str,
     typer.Option(
-        metavar="PATH|ID|auto|none",
-        help="Learned score estimator: a path or a hub id; auto looks beside the model, in the "
-        "hub's cache and for a published one; none is average attention.",
+        metavar="PATH|ID|auto|average",
+        help="What turns attention into scores: the path or hub id of a learned estimator; auto "
+        "looks for one beside the model, in the hub's cache and for a published one, and else "
+        "probes the model for heads that read, once; average is average attention.",
         rich_help_panel=_MODEL,
     ),
 ]

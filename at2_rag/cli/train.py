@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from at2_rag.cli import options
 from at2_rag.cli.collecting import collect, note_skipped
 from at2_rag.cli.console import note, show, spinner
-from at2_rag.cli.loading import missing_as_input_error
-from at2_rag.cli.train_report import metrics_table, show_calibrations
+from at2_rag.cli.loading import load_reader, missing_as_input_error
+from at2_rag.cli.train_report import heads_table, metrics_table, show_calibrations
 from at2_rag.errors import InputError
+from at2_rag.known_estimators import AVERAGE
 
 
 class Method(StrEnum):
@@ -122,6 +124,41 @@ def calibrate(
         found = found.calibrated(run(found, collected.records, collected.manifest["source_unit"]))
         found.save(out or estimator)
     show_calibrations(found)
+
+
+@train.command()
+def probe(
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="ID|DIR", help="Hub id or folder of the model."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the estimator, beside what is kept in the cache.",
+            show_default=False,
+        ),
+    ] = None,
+    dtype: options.DtypeOption = options.Dtype.auto,
+    device: options.Device = "auto",
+) -> None:
+    """Find the heads of a model that read, by questions about made-up worlds; nothing is trained.
+
+    This is what ``--estimator auto`` does for a model that nobody trained an estimator for; here
+    it is done anew.
+    """
+    from at2_rag import ScoreEstimator
+
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=AVERAGE)
+    found = ScoreEstimator.probe(reader.model, reader.tokenizer, anew=True)
+    show(heads_table(found))
+    show_calibrations(found)
+    if (problem := found.metadata["probed"].get("problem")) is not None:
+        note(f"not to be relied on: {problem}")
+    if out is not None:
+        found.save(out)
+        note(f"use it with: --estimator {out}")
 
 
 def _plot(estimator: Path, path: Path) -> None:

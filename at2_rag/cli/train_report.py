@@ -45,12 +45,28 @@ def _with_error(value: float | None, error: float | None) -> str:
     return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
 
 
+def heads_table(estimator: ScoreEstimator) -> Table:
+    """Return the heads that probing found, and how well they find what a statement goes back to."""
+    probed = estimator.metadata["probed"]
+    table = Table(title="Heads that read", title_justify="left")
+    for header in ("layer", "head", "weight"):
+        table.add_column(header, justify="right")
+    for head in probed["heads"]:
+        table.add_row(str(head["layer"]), str(head["head"]), f"{head['weight']:.2f}")
+    table.caption = (
+        f"the right sentence first in {probed['first']:.0%} of the probes, by heads that were "
+        "chosen on the others"
+    )
+    return table
+
+
 def show_calibrations(estimator: ScoreEstimator) -> None:
     """Show how far citations can be relied on, one table for all kinds of sources."""
     if not estimator.calibrations:
-        note("not calibrated, so statements will not be called supported or not; see --detail")
+        note("not calibrated, so statements will not be called supported or not")
         return
-    table = Table(title="Citations against ablations", title_justify="left")
+    judged = "the probes that chose them" if estimator.kind == "probed" else "ablations"
+    table = Table(title=f"Thresholds, judged on {judged}", title_justify="left")
     for header in ("sources", "what", "precision", "recall", "judged"):
         table.add_column(header, justify="left" if header in ("sources", "what") else "right")
     for calibration in estimator.calibrations:

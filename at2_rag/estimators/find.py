@@ -1,4 +1,4 @@
-"""The score estimator that ``estimator="auto"`` stands for: found, or average attention."""
+"""The score estimator that ``"auto"`` stands for: a learned one, or heads found by probing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.errors import At2Error
@@ -26,7 +26,7 @@ from at2_rag.known_estimators import (
     namesake,
     published_estimator,
 )
-from at2_rag.notices import AverageAttentionWarning
+from at2_rag.notices import NoHeadsWarning
 
 #: Where an estimator lies beside a model: in a folder of this name, in the model's own.
 ESTIMATOR_FOLDER = "at2_estimator"
@@ -41,61 +41,86 @@ class Resolution:
     """What was found for a model.
 
     Attributes:
-        estimator: The estimator to use: learned coefficients, or average attention.
+        estimator: The estimator to use.
         model: Hub id or folder of the model.
-        origin: Folder or hub id that the coefficients are from; ``None`` for average attention.
-        problem: Why the estimator is average attention; ``None`` where coefficients were found.
+        origin: Folder or hub id that learned coefficients are from; ``None`` where the model was
+            probed.
+        unlearned: Why no learned coefficients are used; ``None`` where they are.
     """
 
     estimator: ScoreEstimator
     model: str
     origin: str | None
-    problem: str | None
+    unlearned: str | None
 
     @property
-    def advice(self) -> str | None:
+    def problem(self) -> str | None:
         """What whoever uses this should know; ``None`` if there is nothing to say."""
-        if self.problem is not None:
-            return _average_attention(self.model, self.problem)
         if self.origin in THOUGHT_ESTIMATORS:
             return (
                 f"The score estimator {self.origin} was learned on which of its thoughts made "
                 f"{self.model} respond as it did. How well it scores passages was not measured."
             )
+        if self.origin is None and (found := _problem_of(self.estimator)) is not None:
+            return (
+                f"Probing {self.model}: {found}. All heads count alike, and only where they look "
+                "at the very token that is said; nothing is called supported or not."
+            )
         return None
+
+    @property
+    def summary(self) -> str:
+        """What is used, in a short line."""
+        if self.origin is not None:
+            return f"learned estimator {self.origin}"
+        probed = self.estimator.metadata["probed"]
+        if _problem_of(self.estimator) is not None:
+            return "attention to equal tokens, since probing found no heads"
+        return f"{len(probed['heads'])} heads found by probing the model"
+
+
+def _problem_of(estimator: ScoreEstimator) -> str | None:
+    """Return why probing found no heads; ``None`` if it did."""
+    problem = estimator.metadata.get("probed", {}).get("problem")
+    return None if problem is None else str(problem)
 
 
 def auto_estimator(
-    model: PreTrainedModel, access: HubAccess | None = None, *, stacklevel: int = 2
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    access: HubAccess | None = None,
+    *,
+    stacklevel: int = 2,
 ) -> ScoreEstimator:
-    """Return a learned estimator for a model if one can be found, else average attention.
+    """Return a learned estimator for a model if one can be found, else heads found by probing it.
 
-    Looks beside the model, in the hub's cache, and at the hub where one is published for it.
-    Takes seconds at most, and never fails because of a hub: then a warning says what happened,
-    what average attention is, and how to learn coefficients.
+    Looks beside the model, in the hub's cache, and at the hub where one is published for it, and
+    never fails because of a hub. A model is probed once, in some 20 passes.
 
     Args:
         model: The model, as transformers loaded it.
+        tokenizer: The model's tokenizer.
         access: How the hub may be used.
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    found = resolve_estimator(model, access)
+    found = resolve_estimator(model, tokenizer, access)
     if found.problem is not None:
-        message = f"{found.advice} Pass ScoreEstimator.uniform(model) to accept average attention."
-        warnings.warn(message, AverageAttentionWarning, stacklevel=stacklevel)
-    elif found.advice is not None:
-        warnings.warn(found.advice, ThoughtEstimatorWarning, stacklevel=stacklevel)
+        kind = NoHeadsWarning if found.origin is None else ThoughtEstimatorWarning
+        warnings.warn(found.problem, kind, stacklevel=stacklevel)
     return found.estimator
 
 
-def resolve_estimator(model: PreTrainedModel, access: HubAccess | None = None) -> Resolution:
+def resolve_estimator(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, access: HubAccess | None = None
+) -> Resolution:
     """Return what :func:`auto_estimator` returns and how it came to be, without a warning.
 
     Args:
         model: The model, as transformers loaded it.
+        tokenizer: The model's tokenizer.
         access: How the hub may be used.
 
     Raises:
@@ -109,9 +134,10 @@ def resolve_estimator(model: PreTrainedModel, access: HubAccess | None = None) -
     try:
         path, origin = _find(loaded_by, model_id, access)
         return Resolution(ScoreEstimator.load(path, shape), name, origin, None)
-    except Exception as error:  # whatever a hub, a disk or a file do: the model can still answer
-        problem = str(error) if isinstance(error, At2Error) else f"{type(error).__name__}: {error}"
-        return Resolution(ScoreEstimator.uniform(model), name, None, problem.rstrip(". "))
+    except Exception as error:  # whatever a hub, a disk or a file do: the model can still be probed
+        why = str(error) if isinstance(error, At2Error) else f"{type(error).__name__}: {error}"
+        probed = ScoreEstimator.probe(model, tokenizer)
+        return Resolution(probed, name, None, why.rstrip(". "))
 
 
 def _find(loaded_by: str, model_id: str | None, access: HubAccess) -> tuple[Path, str]:
@@ -176,14 +202,3 @@ def _unknown_model(loaded_by: str) -> str:
     if alike is None:
         return problem
     return f"{problem}; if it is {alike}, estimator={published_estimator(alike)!r} is for it"
-
-
-def _average_attention(model: str, problem: str) -> str:
-    folder = f"{model}/{ESTIMATOR_FOLDER}" if Path(model).is_dir() else ESTIMATOR_FOLDER
-    return (
-        f"No learned score estimator is used for {model}: {problem}. Scores are average "
-        "attention, in which every attention head counts the same: it ranks sources, but much "
-        "worse than learned coefficients do. To learn them: at2-rag train collect --model "
-        f"{model} --data questions.jsonl --out collected, then at2-rag train fit collected --out "
-        f"{folder}."
-    )

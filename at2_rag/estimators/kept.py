@@ -157,5 +157,5 @@ class Kept(ABC):
             raise EstimatorMismatchError(
                 f"The score estimator is for {own.layers} layers of {own.heads} heads, and the "
                 f"model has {shape.layers} layers of {shape.heads} heads. Use an estimator trained "
-                "for this model, or estimator=None for average attention."
+                'for this model, or leave it out: estimator="auto" finds one.'
             )

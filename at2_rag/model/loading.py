@@ -18,7 +18,7 @@ from at2_rag.errors import UnsupportedModelError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
-from at2_rag.known_estimators import AUTO
+from at2_rag.known_estimators import AUTO, AVERAGE
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (
@@ -79,6 +79,7 @@ def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 def load_estimator(
     where: str | Path,
     model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     access: HubAccess | None = None,
     *,
     stacklevel: int = 2,
@@ -87,9 +88,10 @@ def load_estimator(
 
     Args:
         where: The estimator's folder, file or hub id; ``"auto"`` for whichever can be found for
-            the model, and average attention where none can, with a warning. A folder of that name
-            is ``Path("auto")``.
+            the model, and heads found by probing it where none can; ``"average"`` for average
+            attention. A folder of such a name is ``Path("auto")``.
         model: The model that the estimator is for.
+        tokenizer: The model's tokenizer.
         access: How the hub may be used.
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
@@ -98,7 +100,9 @@ def load_estimator(
         EstimatorMismatchError: If it is for another model.
     """
     if where == AUTO:
-        return auto_estimator(model, access, stacklevel=stacklevel + 1)
+        return auto_estimator(model, tokenizer, access, stacklevel=stacklevel + 1)
+    if where == AVERAGE:
+        return ScoreEstimator.uniform(model)
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)

@@ -41,6 +41,8 @@ def weigh_heads(seen: Sequence[Seen]) -> HeadWeights:
         seen: What the heads looked at in each statement; at least two that a passage says.
     """
     stated = [one for one in seen if one.origin == "stated"]
+    if len(stated) < 2:  # no probe fits the model's context
+        return HeadWeights(torch.zeros(0), 0.0)
     halves = stated[::2], stated[1::2]
     hits = [
         bool(one.needle[(_weights(chosen) @ one.attention).argmax()])

@@ -43,9 +43,18 @@ class Seen:
     likelihood: float
 
 
-class _Read(NamedTuple):
-    """An encoded probe: where its sources and its statements are, in tokens."""
+class EncodedProbe(NamedTuple):
+    """A probe in tokens.
 
+    Attributes:
+        probe: What is encoded.
+        ids: Token ids of prompt and answer.
+        sources: The sentences of its passages.
+        source_tokens: Token range of each source.
+        statement_tokens: Token range of each statement.
+    """
+
+    probe: Probe
     ids: tuple[int, ...]
     sources: list[Source]
     source_tokens: list[Span]
@@ -53,21 +62,16 @@ class _Read(NamedTuple):
 
 
 @torch.inference_mode()
-def see(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Settings
-) -> list[Seen]:
+def see(model: PreTrainedModel, read: EncodedProbe) -> list[Seen]:
     """Have a model read a probe with its answer, in one pass, and return what its heads looked at.
 
     Args:
         model: A decoder whose attention can be recorded.
-        tokenizer: The model's tokenizer.
-        probe: What to read.
-        settings: Prompt template and so on, as a reader would use them; sources are sentences.
+        read: What to read.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    read = _encoded(tokenizer, probe, settings)
     capture = capture_of(model)
     first = min(start for start, _ in read.statement_tokens)
     targets = [(start - first, end - first) for start, end in read.statement_tokens]
@@ -91,11 +95,20 @@ def see(
             statement.origin,
             float(likelihood[slice(*targets[index])].mean()),
         )
-        for index, statement in enumerate(probe.statements)
+        for index, statement in enumerate(read.probe.statements)
     ]
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Settings) -> _Read:
+def encode_probe(
+    tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Settings
+) -> EncodedProbe:
+    """Return a probe in tokens.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        probe: What to encode.
+        settings: Prompt template and so on, as a reader would use them; sources are sentences.
+    """
     maker = PromptMaker.of(tokenizer, Request(probe.question, probe.passages, settings=settings))
 
     def behind(written: ThoughtFormat | None) -> str:
@@ -103,9 +116,8 @@ def _encoded(tokenizer: PreTrainedTokenizerBase, probe: Probe, settings: Setting
 
     prompt = maker.make(maker.request.readable, behind)
     sources = maker.sources(prompt)
-    return _Read(
-        prompt.ids, sources, prompt.source_tokens(sources), _statement_tokens(prompt, probe)
-    )
+    tokens = prompt.source_tokens(sources)
+    return EncodedProbe(probe, prompt.ids, sources, tokens, _statement_tokens(prompt, probe))
 
 
 def _statement_tokens(prompt: EncodedPrompt, probe: Probe) -> list[Span]:

@@ -11,9 +11,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.probing.heads import HeadWeights, weigh_heads
-from at2_rag.estimators.probing.passes import Seen, see
+from at2_rag.estimators.probing.passes import EncodedProbe, Seen, encode_probe, see
 from at2_rag.estimators.probing.questions import PROBE_VERSION, probes
 from at2_rag.estimators.probing.thresholds import calibrate_by_probes
+from at2_rag.model_facts import context_length
 from at2_rag.prompt.settings import Settings
 
 #: Passes of the model, of some 400 tokens each.
@@ -22,6 +23,9 @@ NUM_PROBES = 20
 #: Heads stand out if those chosen on half of the statements put the right sentence first, of some
 #: twenty, in at least this share of the other half.
 _LEAST_FIRST = 0.5
+
+#: How many passages a world has; fewer where more do not fit a model's context.
+_PASSAGES = (8, 6, 4)
 
 #: Called after each pass with how many are done and how many there are.
 OnDone = Callable[[int, int], None]
@@ -51,19 +55,16 @@ def probe(
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    asked = probes(NUM_PROBES)
+    asked = _encoded(model, tokenizer, settings or Settings())
     seen: list[Seen] = []
     for count, one in enumerate(asked, start=1):
-        seen += see(model, tokenizer, one, settings or Settings())
+        seen += see(model, one)
         if on_done is not None:
             on_done(count, len(asked))
     found, shape = weigh_heads(seen), inspect_attention(model)
     about = _about(found, seen, shape.heads)
     if found.first < _LEAST_FIRST:
-        about["problem"] = (
-            f"no head of the model finds what an answer goes back to: those that looked best put "
-            f"the right sentence first in {found.first:.0%} of the probes"
-        )
+        about["problem"] = _problem(found, len(seen))
         every = torch.full((shape.layers, shape.heads), 1 / (shape.layers * shape.heads))
         tensors = {"coefficients": torch.zeros_like(every), "copying": every}
         return EstimatorRecord("copying", tensors, {"probed": about})
@@ -73,6 +74,27 @@ def probe(
         {"coefficients": coefficients},
         {"probed": about},
         (calibrate_by_probes(seen, found.weights),),
+    )
+
+
+def _encoded(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Settings
+) -> list[EncodedProbe]:
+    """Return probes that fit a model's context, about as large worlds as can be."""
+    length = context_length(model)
+    for passages in _PASSAGES:
+        found = [encode_probe(tokenizer, one, settings) for one in probes(NUM_PROBES, passages)]
+        if length is None or max(len(one.ids) for one in found) <= length:
+            break
+    return [one for one in found if length is None or len(one.ids) <= length]
+
+
+def _problem(found: HeadWeights, statements: int) -> str:
+    if not statements:
+        return "no question with its passages fits its context"
+    return (
+        "no head finds what an answer goes back to; those that looked best put the right sentence "
+        f"first in {found.first:.0%} of the probes"
     )
 
 

@@ -23,9 +23,6 @@ PROBE_VERSION = 1
 #: about another world; or it repeats the statement before it.
 Origin = Literal["stated", "removed", "foreign", "repeated"]
 
-#: Passages of a world, before any is taken away.
-_PASSAGES = 8
-
 
 @dataclass(frozen=True)
 class ProbeStatement:
@@ -63,29 +60,32 @@ class Probe:
         return " ".join(statement.text for statement in self.statements)
 
 
-def probes(count: int, seed: int = 0) -> list[Probe]:
+def probes(count: int, passages: int = 8, seed: int = 0) -> list[Probe]:
     """Return probes: half with sentences as answers, half with a short phrase, as people ask both.
 
     Args:
         count: How many; more of them only add to the fewer.
+        passages: How many passages a world has, of which one is taken away; at least 4.
         seed: Which worlds are drawn; the same seed draws the same ones on every machine.
     """
     rng = Random(f"at2-probes-{PROBE_VERSION}-{seed}")
     short: Iterator[Origin] = cycle(("stated", "removed", "stated", "foreign"))
     return [
-        _in_sentences(rng, 1 + index // 2 % 2) if index % 2 == 0 else _phrase(rng, next(short))
+        _in_sentences(rng, passages, hops=1 + index // 2 % 2)
+        if index % 2 == 0
+        else _phrase(rng, passages, next(short))
         for index in range(count)
     ]
 
 
-def _in_sentences(rng: Random, hops: int) -> Probe:
+def _in_sentences(rng: Random, passages: int, hops: int) -> Probe:
     """Return a question whose answer says what it goes back to, what was removed, and foreign."""
-    world = generate_world(rng, _PASSAGES, hops)
+    world = generate_world(rng, passages, hops)
     example = world.questions(hops, rng)[0]
     chain = [_fact_at(world, place) for place in example.supporting_sentences]
     gone = _other_passage(rng, world, {fact.passage for fact in chain})
     other = rng.choice([fact for fact in world.facts if fact.passage == gone])
-    foreign = rng.choice(generate_world(rng, _PASSAGES).facts)
+    foreign = rng.choice(generate_world(rng, passages).facts)
     said = [
         *(_stated(world, fact, _sentence_of(fact), gone) for fact in chain),
         ProbeStatement(f"So the answer is {example.final_answer}.", "repeated", None),
@@ -95,15 +95,15 @@ def _in_sentences(rng: Random, hops: int) -> Probe:
     return Probe(example.question, _without(world.passages, gone), tuple(said))
 
 
-def _phrase(rng: Random, origin: Origin) -> Probe:
+def _phrase(rng: Random, passages: int, origin: Origin) -> Probe:
     """Return a question whose answer is the short phrase that was asked for."""
-    world = generate_world(rng, _PASSAGES)
+    world = generate_world(rng, passages)
     example = world.questions(1, rng)[0]
     fact = _fact_at(world, example.supporting_sentences[0])
     gone = fact.passage if origin == "removed" else _other_passage(rng, world, {fact.passage})
     said = fact
     if origin == "foreign":
-        said = rng.choice(generate_world(rng, _PASSAGES).facts)
+        said = rng.choice(generate_world(rng, passages).facts)
     text = f"{said.object[0].upper()}{said.object[1:]}."
     if origin == "stated":
         statement = _stated(world, fact, text, gone)
