@@ -2,8 +2,11 @@
 
 import gc
 import os
+import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# What probing a model finds is kept, but not beside what the user has.
+os.environ["HF_ASSETS_CACHE"] = tempfile.mkdtemp(prefix="at2-rag-tests-")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import warnings
 from functools import partial
 
 import pytest
@@ -20,11 +19,11 @@ from transformers import AutoModelForCausalLM
 from at2_rag import (
     CONTEXT,
     Answer,
-    AverageAttentionWarning,
     ContextOverflowError,
     EstimatorMismatchError,
     InputError,
     LinearEstimator,
+    NoHeadsWarning,
     NumericalError,
     Passage,
     PlainPromptWarning,
@@ -167,28 +166,24 @@ def test_citing_an_answer_from_anywhere(golden_reader):
     assert len(answer.statements) == 3
 
 
-def test_average_attention_is_said_once_and_only_when_not_asked_for(golden_llama):
-    with pytest.warns(AverageAttentionWarning, match="average attention") as caught:
-        reader = Reader(golden_llama.model, golden_llama.tokenizer)
-    assert len(caught) == 1
+def test_average_attention_is_used_where_it_is_asked_for_by_name(golden_llama):
+    model, tokenizer = golden_llama.model, golden_llama.tokenizer
+    reader = Reader(model, tokenizer, "average")
     assert reader.estimator.kind == "uniform"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        reader.answer(QUESTION, PASSAGES)
-        Reader(
-            golden_llama.model, golden_llama.tokenizer, ScoreEstimator.uniform(golden_llama.model)
-        )
+    assert reader.answer(QUESTION, PASSAGES).estimator == "uniform"
 
 
-def test_auto_finds_an_estimator_or_says_what_average_attention_is(golden_llama, tmp_path):
+def test_auto_finds_a_learned_estimator_or_probes_the_model(golden_llama, tmp_path):
+    """By default, too; a model that was never trained has no heads that read, and says so."""
     folder = tmp_path / "model"
     shutil.copytree(golden_llama.folder / "model", folder)
     for load in (
         lambda: Reader.from_pretrained(folder),
+        lambda: Reader(golden_llama.model, golden_llama.tokenizer),
         lambda: Reader(golden_llama.model, golden_llama.tokenizer, "auto"),
     ):
-        with pytest.warns(AverageAttentionWarning, match="at2-rag train collect") as caught:
-            assert load().estimator.kind == "uniform"
+        with pytest.warns(NoHeadsWarning, match="no head finds what an answer goes") as caught:
+            assert "probed" in load().estimator.metadata
         assert [warning.filename for warning in caught] == [__file__]
     LinearEstimator(torch.full((3, 4), 0.5)).save(folder / "at2_estimator")
     reader = Reader.from_pretrained(folder)
