@@ -39,7 +39,7 @@ bench: .venv/dev.installed  ## measure what attribution costs; the results go to
 POOL = --set held_out=30 --set pool=build/experiments/pool
 
 cross-architecture: SIZE = --examples 15 --set steps=900 --set tokens=2048 \
-	--set most_passages=4 --set training_examples=40 --set network_steps=200
+	--set 'num_passages=[2,4]' --set training_examples=40 --set network_steps=200
 method-comparison: SIZE = --examples 10 --set training_examples=30
 thought-attribution: SIZE = --examples 20 --set training_examples=30
 hotpot-pruning: SIZE = --examples 50

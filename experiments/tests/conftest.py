@@ -16,6 +16,9 @@ import torch
 import transformers
 from at2_rag import Reader, ScoreEstimator
 from hypothesis import settings
+from support.runs import silent
+
+from at2_rag_experiments.fitting.pool import PoolConfig, gather
 
 TESTS = Path(__file__).parent
 
@@ -69,3 +72,23 @@ def hotpot(checkout):
     if not path.is_file():
         pytest.skip(f"{path} is not there; AT2_DATA names the folder of real data")
     return f"hotpot_qa={path}"
+
+
+@pytest.fixture(scope="session")
+def pool_config(tmp_path_factory):
+    """A small pool of its own, with all that estimators of any kind are fitted to."""
+    return PoolConfig(
+        examples=8,
+        held_out=4,
+        num_passages=(2, 2),
+        max_new_tokens=20,
+        num_ablations=8,
+        steps=30,
+        network_steps=2,
+        pool=str(tmp_path_factory.mktemp("pool")),
+    )
+
+
+@pytest.fixture(scope="session")
+def pool(pool_config, demo_reader, tmp_path_factory):
+    return gather(pool_config, demo_reader, tmp_path_factory.mktemp("results"), silent)

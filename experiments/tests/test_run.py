@@ -107,6 +107,13 @@ def test_interrupted_it_goes_on_to_the_same(whole, demo_reader, tmp_path):
     for name in FILES:
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
 
+    # Once more, nothing is measured again, and everything stays as it is.
+    before = contents(parts)
+    seen.clear()
+    run_experiment(counting(), demo_reader, parts, lambda *done: seen.append(done))
+    assert seen == [(1, 3, True), (2, 3, True), (3, 3, True)]
+    assert contents(parts) == before
+
     # Fewer are a part of it, and are not measured again; more are added.
     fewer = run_experiment(counting(examples=2), demo_reader, parts)
     assert fewer.results["sum"] == 2

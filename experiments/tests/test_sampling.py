@@ -4,7 +4,7 @@ import pytest
 import torch
 from at2_rag.errors import InputError
 from at2_rag.methods import AttentionMethod
-from support.runs import FILES, results_of, table_of
+from support.runs import as_read, records_of, results_of, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.sampling.draws import alternative_to, gaps, likeliest
@@ -16,13 +16,26 @@ SMALL = {
     "examples": 2,
     "temperatures": (3.0,),
     "num_ablations": 8,
-    "num_passages": (3, 3),
-    "max_new_tokens": 24,
+    "num_passages": (2, 3),
+    "max_new_tokens": 16,
 }
 
 
 def small(**told):
     return Sampling(SamplingConfig(**{**SMALL, "methods": ("average-attention", "at2"), **told}))
+
+
+@pytest.fixture(scope="module")
+def run(demo_reader, tmp_path_factory):
+    """Both examples: the folder of results."""
+    folder = tmp_path_factory.mktemp("run")
+    run_experiment(small(), demo_reader, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def records(run):
+    return records_of(run)
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +88,22 @@ def test_plain_attention_cannot_tell_the_tokens_of_one_place_apart(demo_reader, 
         assert found["across"] == pytest.approx(effect)
 
 
-def test_draws_are_repeatable_and_leave_no_trace(demo_reader):
-    experiment = small()
-    first, second = experiment.items()
-    state = torch.get_rng_state()
-    whole = [experiment.measure(demo_reader, item) for item in (first, second)]
-    assert torch.equal(torch.get_rng_state(), state)
+def test_draws_are_repeatable_and_leave_no_trace(demo_reader, records):
+    """Whichever example is measured alone, as after an interruption, and at which temperatures."""
+    _, second = small().items()
     torch.manual_seed(123)
-    assert experiment.measure(demo_reader, second) == whole[1]
-    other_seed = small(seed=0, temperatures=(3.0, 2.9)).measure(demo_reader, second)
-    assert other_seed["answers"][:2] == whole[1]["answers"]
+    state = torch.get_rng_state()
+    assert as_read(small().measure(demo_reader, second)) == records[1]
+    assert torch.equal(torch.get_rng_state(), state)
+    more = small(temperatures=(2.9, 3.0), num_ablations=4, methods=("average-attention",))
+    texts = {a["temperature"]: a["text"] for a in more.measure(demo_reader, second)["answers"]}
+    assert [texts[a["temperature"]] for a in records[1]["answers"]] == [
+        a["text"] for a in records[1]["answers"]
+    ]
 
 
-def test_a_hot_answer_is_no_greedy_one(demo_reader):
-    record = small().measure(demo_reader, small().items()[0])
-    greedy, hot = record["answers"]
+def test_a_hot_answer_is_no_greedy_one(records):
+    greedy, hot = records[0]["answers"]
     assert (greedy["temperature"], hot["temperature"]) == (0.0, 3.0)
     assert greedy["text"] != hot["text"]
     assert all(s["gap"] <= MOST_LIKELY and s["alternative"] is None for s in greedy["statements"])
@@ -103,20 +117,13 @@ def test_the_same_answer_is_measured_to_the_same(demo_reader):
     assert {**cold, "temperature": 0.0} == greedy
 
 
-def test_run_stop_and_go_on(demo_reader, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    report = run_experiment(small(), demo_reader, whole)
-    run_experiment(small(examples=1), demo_reader, parts)
-    run_experiment(small(), demo_reader, parts)
-    for name in FILES:
-        assert (parts / name).read_bytes() == (whole / name).read_bytes()
-    assert "…" not in table_of(whole)
-    assert report.results["examples"] == 2
-    assert results_of(whole)["too_long"] == 0
+def test_everything_is_written(run):
+    assert "…" not in table_of(run)
+    results = results_of(run)
+    assert (results["examples"], results["too_long"]) == (2, 0)
 
 
-def test_parts_add_up(demo_reader):
-    records = [small().measure(demo_reader, item) for item in small().items()]
+def test_parts_add_up(records):
     found = summarize(records, (1, 3))
     greedy, hot = found.part(0.0), found.part(3.0)
     assert greedy.as_greedy.mean == 1.0

@@ -29,8 +29,6 @@ from at2_rag_experiments.teaching import SHAPE_NAMES
 #: Of the top-k drops; 5 is the paper's largest.
 KS = (1, 3, 5)
 
-_MOST_BETWEEN = 2
-
 
 @dataclass(frozen=True)
 class CrossArchitectureConfig(LearningConfig):
@@ -44,8 +42,8 @@ class CrossArchitectureConfig(LearningConfig):
             :data:`at2_rag_experiments.teaching.SHAPE_NAMES`.
         steps: Steps of the second model's training.
         tokens: Tokens in a step of this training.
-        most_passages: Most passages of a world, in this training and in all examples; the fewest
-            of an example are two less.
+        num_passages: Fewest and most passages of an example about a world; the most are those of
+            a world in this training, too.
     """
 
     examples: int = 60
@@ -53,7 +51,7 @@ class CrossArchitectureConfig(LearningConfig):
     shape: str = "gpt_neox"
     steps: int = 1250
     tokens: int = 4096
-    most_passages: int = 6
+    num_passages: tuple[int, int] = (4, 6)
     training_examples: int = 120
     network_steps: int = 600
     network_batch: int = 16
@@ -68,12 +66,6 @@ class CrossArchitectureConfig(LearningConfig):
             )
         if self.second == TRAIN and self.shape not in SHAPE_NAMES:
             raise InputError(f"shape is {self.shape!r}; expected one of {', '.join(SHAPE_NAMES)}.")
-        self.check_least(most_passages=2)
-
-    @property
-    def num_passages(self) -> tuple[int, int]:
-        """Fewest and most passages of an example about a world."""
-        return max(2, self.most_passages - _MOST_BETWEEN), self.most_passages
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +112,7 @@ class CrossArchitecture(Experiment[Asked, Mapping[str, Side]]):
             source_unit="sentence",
         )
         second = SecondReader(
-            told.second, told.shape, told.steps, told.tokens, told.most_passages, told.seed
+            told.second, told.shape, told.steps, told.tokens, told.num_passages[1], told.seed
         ).load(first, folder / "reader", on_done)
         readers = {"first": first, "second": second}
         lot = told.lot(self._examples("training", told.training_examples))

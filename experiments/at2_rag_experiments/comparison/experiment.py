@@ -47,6 +47,7 @@ class MethodComparisonConfig(ExperimentConfig):
         examples: To measure on.
         general: The data set that stands for learning in general; with worlds, one-hop questions
             about them do, and two-hop questions are the task.
+        num_passages: Fewest and most passages of an example about a world.
         training_examples: To learn from, in general and from the task each; 2,000 in the paper.
         training_ablations: Of each of these.
         fit_steps: Of the paper's descent.
@@ -63,6 +64,7 @@ class MethodComparisonConfig(ExperimentConfig):
 
     examples: int = 20
     general: str = "dolly"
+    num_passages: tuple[int, int] = (4, 8)
     training_examples: int = 60
     training_ablations: int = 32
     fit_steps: int = 1000
@@ -103,6 +105,7 @@ class MethodComparisonConfig(ExperimentConfig):
             self.data,
             self.general,
             self.kinds,
+            self.num_passages,
             self.training_examples,
             self.training_ablations,
             self.fit_steps,
@@ -190,7 +193,14 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
             MissingResourceError: If the hub does not give the data.
         """
         told = self.config
-        found = examples_for("measuring", told.data, told.examples, told.seed, hops=MEASURED_HOPS)
+        found = examples_for(
+            "measuring",
+            told.data,
+            told.examples,
+            told.seed,
+            num_passages=told.num_passages,
+            hops=MEASURED_HOPS,
+        )
         shown = [ComparisonItem(example, i < told.shown) for i, example in enumerate(found)]
         return [ComparisonItem(None), *shown]
 

@@ -34,6 +34,7 @@ class TrainingPlan:
         data: Name of the data that are measured on, as ``examples_for`` takes it.
         general: Name of the data to learn from in general; not used with worlds.
         kinds: Names of what is learned, of :data:`KINDS`.
+        num_passages: Fewest and most passages of an example about a world.
         examples: How many examples of each origin are learned from.
         ablations: Random ablations of each of these examples.
         fit_steps: Steps of the paper's descent.
@@ -44,6 +45,7 @@ class TrainingPlan:
     data: str
     general: str
     kinds: tuple[str, ...]
+    num_passages: tuple[int, int]
     examples: int
     ablations: int
     fit_steps: int
@@ -78,7 +80,14 @@ class TrainingPlan:
         special = origin == "task"
         hops = MEASURED_HOPS if special else GENERAL_HOPS
         data = self.data if special or self.data == WORLDS else self.general
-        return examples_for("training", data, self.examples, self.seed, hops=hops)
+        return examples_for(
+            "training",
+            data,
+            self.examples,
+            self.seed,
+            num_passages=self.num_passages,
+            hops=hops,
+        )
 
 
 @dataclass(frozen=True)

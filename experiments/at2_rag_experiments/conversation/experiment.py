@@ -124,15 +124,7 @@ class ConversationSources(Experiment[GoldQuestion, Reader]):
         told = self.config
         placed = PLACEMENTS[placement](item.question, item.passages)
         try:
-            task = reader.task(
-                placed.question,
-                placed.passages,
-                history=placed.history,
-                system=placed.system,
-                source_kinds=placed.source_kinds,
-                prompt=told.template,
-                max_new_tokens=told.max_new_tokens,
-            )
+            task = placed.task(reader, prompt=told.template, max_new_tokens=told.max_new_tokens)
         except ContextOverflowError:
             return {"too_long": True}
         methods = [method_by_name(name, seed=told.seed) for name in told.methods]

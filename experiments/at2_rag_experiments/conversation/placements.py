@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from at2_rag.ablation.task import AttributionTask
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage, SourceKind
 from at2_rag.prompt.template import MULTI_PASSAGE
+from at2_rag.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,25 @@ class Placed:
     history: tuple[Message, ...] = ()
     system: str | None = None
     source_kinds: tuple[SourceKind, ...] = field(default=("passage",), kw_only=True)
+
+    def task(self, reader: Reader, **options: Any) -> AttributionTask:
+        """Have a reader answer it, and return what there is to explain.
+
+        Args:
+            reader: The reader that answers.
+            options: Settings and options of generation, as for ``reader.task``.
+
+        Raises:
+            ContextOverflowError: If the conversation does not fit the model's context.
+        """
+        return reader.task(
+            self.question,
+            self.passages,
+            history=self.history,
+            system=self.system,
+            source_kinds=self.source_kinds,
+            **options,
+        )
 
 
 def in_the_list(question: str, passages: Sequence[Passage]) -> Placed:

@@ -21,6 +21,7 @@ class LearningConfig(ExperimentConfig):
     """What such experiments can be told.
 
     Attributes:
+        num_passages: Fewest and most passages of an example about a world.
         training_examples: Examples that estimators are fitted to, for each that is fitted.
         num_ablations: Random ablations of each of these examples.
         fit_steps: Steps of the paper's descent.
@@ -31,6 +32,7 @@ class LearningConfig(ExperimentConfig):
         measured_ablations: Random ablations of each measured example.
     """
 
+    num_passages: tuple[int, int] = (4, 8)
     training_examples: int = 60
     num_ablations: int = 32
     fit_steps: int = 1000

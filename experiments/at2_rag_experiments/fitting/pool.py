@@ -31,6 +31,7 @@ class PoolConfig(ExperimentConfig):
     Attributes:
         examples: Training examples of the pool.
         held_out: Examples to measure on, which nothing is fitted to.
+        num_passages: Fewest and most passages of an example about a world.
         num_ablations: Random ablations of each example.
         source_unit: What is ablated and scored; the paper trains on tokens.
         pool: Folder of the pool, which several experiments may share; ``None`` for one within
@@ -46,6 +47,7 @@ class PoolConfig(ExperimentConfig):
 
     examples: int = 100
     held_out: int = 50
+    num_passages: tuple[int, int] = (4, 8)
     num_ablations: int = 32
     source_unit: SourceUnit = "sentence"
     pool: str | None = None
@@ -79,7 +81,8 @@ class PoolConfig(ExperimentConfig):
             FileFormatError: If a file cannot be read.
             MissingResourceError: If the hub does not give the data.
         """
-        examples = examples_for(purpose, self.data, count, self.seed)
+        passages = self.num_passages
+        examples = examples_for(purpose, self.data, count, self.seed, num_passages=passages)
         kinds = ("copying", "network") if self.with_detail else ("copying",)
         return Lot(examples, kinds, self.num_ablations, self.source_unit, self.seed)
 

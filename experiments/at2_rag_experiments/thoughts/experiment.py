@@ -148,7 +148,13 @@ class ThoughtAttribution(Experiment[Asked, ThoughtSubject]):
 
     def _examples(self, purpose: Purpose, data: str, count: int) -> list[TrainingExample]:
         return examples_for(
-            purpose, data, count, self.config.seed, hops=_HOPS, passages_needed=False
+            purpose,
+            data,
+            count,
+            self.config.seed,
+            num_passages=self.config.num_passages,
+            hops=_HOPS,
+            passages_needed=False,
         )
 
     def _learned(

@@ -14,22 +14,16 @@ from at2_rag_experiments.run import run_experiment
 
 
 def small(**told):
-    base = {"examples": 2, "num_passages": 4, "measured_ablations": 8, "max_new_tokens": 64}
+    base = {"examples": 1, "num_passages": 3, "measured_ablations": 6, "max_new_tokens": 40}
     methods = ("random", "leave-one-out")
     return ConversationSources(ConversationSourcesConfig(**{**base, "methods": methods, **told}))
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_every_place_tells_all_passages(placement, demo_reader):
-    (question,) = gold_questions("worlds", 1, 0, 4)
+    (question,) = gold_questions("worlds", 1, 0, 3)
     placed = PLACEMENTS[placement](question.question, question.passages)
-    task = demo_reader.task(
-        placed.question,
-        placed.passages,
-        history=placed.history,
-        system=placed.system,
-        source_kinds=placed.source_kinds,
-    )
+    task = placed.task(demo_reader)
     texts = {source.text for source in task.answer.attribution.sources}
     sentences = {sentence for p in question.passages for sentence in p.text.split(". ")[:1]}
     assert all(any(sentence in text for text in texts) for sentence in sentences)
@@ -47,7 +41,7 @@ def test_what_must_hold(demo_reader, tmp_path):
     assert found == as_read(results)
     assert [p["placement"] for p in found["placements"]] == list(PLACEMENTS)
     for placement in found["placements"]:
-        assert placement["examples"] == 2
+        assert placement["examples"] == 1
         by_method = {summary["method"]: summary for summary in placement["methods"]}
         assert set(by_method) == {"random", "leave-one-out", "at2"}
     first = {

@@ -25,16 +25,19 @@ from at2_rag_experiments.examples import examples_for
 SMALL = {
     "examples": 2,
     "seed": 5,
-    "training_examples": 3,
+    "num_passages": (2, 2),
+    "max_new_tokens": 20,
+    "training_examples": 2,
     "training_ablations": 6,
     "fit_steps": 20,
     "network_steps": 3,
+    "kinds": ("at2", "at2-sentences", "network"),
     "ablations": 6,
     "methods": ("random", "average-attention", "gradient", "leave-one-out", "esm-4"),
     "shown": 1,
 }
 COLUMNS = ["average-attention", "gradient", "esm-4", "at2 (general)", "at2 (task)", SHIPPED]
-LEARNED = [label(kind, origin) for kind in KINDS for origin in ORIGINS]
+LEARNED = [label(kind, origin) for kind in SMALL["kinds"] for origin in ORIGINS]
 
 # Of so few examples nothing is learned that is any good, and that is said.
 pytestmark = pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")
@@ -44,32 +47,33 @@ def small(**told):
     return MethodComparison(MethodComparisonConfig(**{**SMALL, **told}))
 
 
-def untimed(found):
-    """Return records without what differs from run to run."""
-    if isinstance(found, dict):
-        return {k: untimed(v) for k, v in found.items() if k not in ("seconds", "timings")}
-    return [untimed(item) for item in found] if isinstance(found, list) else found
-
-
 @pytest.fixture(scope="module")
 def run(demo_reader, tmp_path_factory):
-    """All kinds and methods on two small worlds: folder and report."""
+    """Two small worlds: folder, report, and what was told at last.
+
+    Stopped while collecting what is learned from, the second time, and while measuring.
+    """
     folder = tmp_path_factory.mktemp("run")
-    return folder, run_experiment(small(), demo_reader, folder)
+    for steps in (2 + 1, 3 * 2 + 2):
+        with pytest.raises(Stopped):
+            run_experiment(small(), demo_reader, folder, stopping_after(steps))
+    seen = []
+    report = run_experiment(small(), demo_reader, folder, lambda *done: seen.append(done))
+    return folder, report, seen
 
 
 @pytest.fixture(scope="module")
 def tasks(demo_reader):
     """Two worlds, by unit of the sources."""
-    examples = examples_for("measuring", "worlds", 2, 5, hops=(2,))
+    examples = examples_for("measuring", "worlds", 2, 5, num_passages=(2, 2), hops=(2,))
     return {
-        unit: list(example_tasks(demo_reader, examples, source_unit=unit, max_new_tokens=64))
+        unit: list(example_tasks(demo_reader, examples, source_unit=unit, max_new_tokens=20))
         for unit in ("sentence", "token")
     }
 
 
 def test_every_method_is_measured_with_both_units(run):
-    folder, report = run
+    folder, report, _ = run
     results = report.results["units"]
     methods = {unit: [m["method"] for m in results[unit]["methods"]] for unit in results}
     assert methods["sentence"] == [*SMALL["methods"], *LEARNED, SHIPPED]
@@ -94,7 +98,7 @@ def test_every_method_is_measured_with_both_units(run):
 
 
 def test_coefficients_are_those_of_the_estimators_kept(run):
-    folder, report = run
+    folder, report, _ = run
     for name, learned in report.results["learned"].items():
         kind, origin = name.removesuffix(")").split(" (")
         run = folder / f"{KINDS[kind].unit}-{origin}"
@@ -106,6 +110,11 @@ def test_coefficients_are_those_of_the_estimators_kept(run):
             assert learned["coefficients"] is None
     general, task = (report.results["learned"][f"at2 ({o})"]["coefficients"] for o in ORIGINS)
     assert general != task
+
+
+def test_interrupted_it_goes_on(run):
+    *_, seen = run
+    assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
 
 
 def test_records_add_up_to_the_comparison_of_all(tasks):
@@ -142,41 +151,19 @@ def test_with_tokens_as_sources_tokens_are_masked(tasks):
     assert first["drops"][0] == pytest.approx(whole - without, abs=1e-6)
 
 
-def test_interrupted_it_goes_on_to_the_same(demo_reader, tmp_path):
-    told = {"kinds": ("copying",), "units": ("sentence",), "methods": ("random", "esm-4")}
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    report = run_experiment(small(**told), demo_reader, whole)
-    # While collecting the second three examples, and, the first three being done, while measuring.
-    for steps in (3 + 2, 3 + 2):
-        with pytest.raises(Stopped):
-            run_experiment(small(**told), demo_reader, parts, stopping_after(steps))
+def test_average_attention_is_not_taken_for_a_learned_estimator(run, plain_reader):
+    """Whose own estimator plays no part in what was learned, so that is there already."""
+    asked = small(kinds=("network",), units=("token",), methods=("random",))
     seen = []
-    again = run_experiment(small(**told), demo_reader, parts, lambda *done: seen.append(done))
-    assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
-    assert untimed(records_of(parts)) == untimed(records_of(whole))
-    assert again.results["learned"] == report.results["learned"]
-
-
-def test_what_is_measured_is_not_measured_again(run, demo_reader):
-    folder, report = run
-    seen = []
-    rerun = run_experiment(small(), demo_reader, folder, lambda *done: seen.append(done))
-    assert seen == [(1, 3, True), (2, 3, True), (3, 3, True)]
-    assert rerun.results == report.results
-
-
-def test_average_attention_is_not_taken_for_a_learned_estimator(plain_reader, tmp_path):
-    told = {"kinds": ("copying",), "units": ("token",), "examples": 1, "methods": ("random",)}
-    results = run_experiment(small(**told), plain_reader, tmp_path).results
-    (unit,) = results["units"].values()
-    methods = [m["method"] for m in unit["methods"]]
-    assert methods == ["random", "copying (general)", "copying (task)"]
-    collected = [path.parent.name for path in tmp_path.glob("*/collected")]
-    assert sorted(collected) == ["sentence-general", "sentence-task"]
+    subject = asked.prepare(plain_reader, run[0], lambda *done: seen.append(done))
+    assert seen == []
+    (measured,) = asked.measure(subject, asked.items()[1])["units"].values()
+    assert measured["methods"] == ["random", "network (general)", "network (task)"]
 
 
 def plan(**told):
     given_ = {"data": "worlds", "general": "dolly", "kinds": ("at2",), "examples": 20}
+    given_["num_passages"] = (4, 8)
     steps = {"fit_steps": 5, "network_steps": 1}
     return TrainingPlan(**{**given_, "ablations": 4, **steps, "seed": 0, **told})
 
@@ -341,7 +328,7 @@ def test_passages_that_no_method_points_at_are_left_out():
 
 
 def test_the_page_of_a_run_shows_what_was_measured(run):
-    folder, _ = run
+    folder, *_ = run
     text = (folder / "side_by_side.html").read_text(encoding="utf-8")
     _, first, second = records_of(folder)
     assert first["shown"]
@@ -360,7 +347,7 @@ def test_the_page_of_a_run_shows_what_was_measured(run):
 
 
 def test_scores_on_the_page_are_those_that_were_measured(run):
-    folder, _ = run
+    folder, *_ = run
     record = records_of(folder)[1]
     for unit, kept in record["shown"].items():
         for found in record["units"][unit]["measurements"]:

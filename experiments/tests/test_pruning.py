@@ -43,7 +43,7 @@ def run(demo_reader, tmp_path_factory):
     """Every method on a few small worlds: the folder and the records."""
     folder = tmp_path_factory.mktemp("run")
     methods = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-4", "at2")
-    run_experiment(small(methods=methods, examples=4, num_passages=5), demo_reader, folder)
+    run_experiment(small(methods=methods, num_passages=5), demo_reader, folder)
     return folder, records_of(folder)
 
 
@@ -180,7 +180,7 @@ def test_everything_is_written(run):
     folder, records = run
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     results = results_of(folder)
-    assert results["questions"] == len(records) == 4
+    assert results["questions"] == len(records) == 3
     found = summarize(records)
     assert as_read(found.to_dict()).items() <= results.items()
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -1,9 +1,10 @@
 """Learning curves: what is drawn, what is enough, and going on after an interruption."""
 
+from shutil import copytree
+
 import pytest
 from at2_rag.errors import InputError
 from support.runs import (
-    FILES,
     Stopped,
     as_read,
     lines_of,
@@ -23,6 +24,8 @@ from at2_rag_experiments.run import run_experiment
 SMALL = {
     "examples": 6,
     "held_out": 3,
+    "num_passages": (2, 2),
+    "max_new_tokens": 20,
     "num_ablations": 8,
     "steps": 10,
     "detail": False,
@@ -38,7 +41,12 @@ def small(**told):
 
 @pytest.fixture(scope="module")
 def run(demo_reader, tmp_path_factory):
+    """The folder of results, stopped while collecting, and while fitting."""
     out = tmp_path_factory.mktemp("run")
+    for steps in (4, 6 + 3 + 3):
+        with pytest.raises(Stopped):
+            run_experiment(small(), demo_reader, out, stopping_after(steps))
+    assert len(lines_of(out)) == 3
     run_experiment(small(), demo_reader, out)
     return out
 
@@ -62,21 +70,20 @@ def test_everything_is_written(run):
     assert "…" not in table
 
 
-def test_interrupted_it_goes_on_to_the_same(run, demo_reader, tmp_path):
-    for steps in (4, 9 + 3):  # while collecting, and while fitting
-        with pytest.raises(Stopped):
-            run_experiment(small(), demo_reader, tmp_path, stopping_after(steps))
-    assert lines_of(tmp_path) == lines_of(run)[:3]
+def test_interrupted_it_goes_on_to_the_same(run, demo_reader):
     seen = []
-    run_experiment(small(), demo_reader, tmp_path, lambda *done: seen.append(done))
+    pool = small().prepare(demo_reader, run, lambda *done: seen.append(done))
     assert seen[:6] == [(done, 6, True) for done in range(1, 7)]
-    assert seen[6:9] == [(done, 3, True) for done in range(1, 4)]
-    assert [before for _, _, before in seen[9:]] == [True] * 3 + [False] * 5
-    for name in FILES:
-        assert (tmp_path / name).read_bytes() == (run / name).read_bytes()
+    assert seen[6:] == [(done, 3, True) for done in range(1, 4)]
+    items, records = small().items(), records_of(run)
+    for place in (0, 2, 3, 7):
+        assert as_read(small().measure(pool, items[place])) == records[place]
 
-    # A larger pool is drawn from anew, and what was collected of it stays.
-    seen.clear()
+
+def test_a_larger_pool_is_drawn_from_anew(run, demo_reader, tmp_path):
+    """What was collected of it stays."""
+    copytree(run, tmp_path, dirs_exist_ok=True)
+    seen = []
     more = small(examples=7, sizes=(3, 6, 12))
     found = run_experiment(more, demo_reader, tmp_path, lambda *done: seen.append(done))
     assert found.results["pool"] == 7
@@ -176,11 +183,12 @@ def test_examples_against_ablations_at_the_same_cost():
 def test_networks_are_trained_with_the_most_ablations_alone(demo_reader, tmp_path):
     told = {"examples": 4, "held_out": 2, "num_ablations": 4, "sizes": (4,), "network_steps": 2}
     asked = small(**told, detail=True, ablations=(3, 4))
-    results = run_experiment(asked, demo_reader, tmp_path).results
-    cells = {c["estimator"]: [x["ablations"] for x in c["cells"]] for c in results["curves"]}
+    pool = asked.prepare(demo_reader, tmp_path, silent)
+    found = summarize([asked.measure(pool, item) for item in asked.items()])
+    cells = {curve.estimator: [c.ablations for c in curve.cells] for curve in found.curves}
     assert cells == {"linear": [3, 4], "copying": [3, 4], "network": [4]}
-    # Each of 4 to 8 passages is at least a sentence long.
-    assert results["alone"] > 2 + 4 + 1
+    # Each of 2 passages is at least a sentence long.
+    assert found.alone >= 2 + 2 + 1
 
 
 @pytest.mark.parametrize(
