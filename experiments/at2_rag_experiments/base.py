@@ -28,7 +28,7 @@ class Item(Protocol):
 
     @property
     def id(self) -> str:
-        """Unique among the items of a run."""
+        """Name that is unique among the items of a run."""
 
     @property
     def fingerprint(self) -> str:
@@ -48,13 +48,14 @@ class ExperimentConfig:
     """What all experiments can be told.
 
     Attributes:
-        data: ``"worlds"``, or the name of a data set, or ``NAME=FILE`` for a file of its rows.
-        examples: How many examples; more of them only add to the fewer.
-        seed: Of whatever is random.
-        max_new_tokens: Longest answer.
-        prompt: ``"final-answer"``, the paper's for short answers (appendix A.6), or ``"plain"``,
-            the same without the instruction, for models that were trained to end so anyway, as
-            the demo reader was.
+        data: What is measured on: ``"worlds"``, the name of a data set, or ``NAME=FILE`` for a file
+            of its rows.
+        examples: How many examples to measure on; more of them only add to the fewer.
+        seed: What everything that is random is drawn with.
+        max_new_tokens: Longest answer, in tokens.
+        prompt: Which prompt is used: ``"final-answer"``, the paper's for short answers (appendix
+            A.6), or ``"plain"``, the same without the instruction, for models that were trained to
+            end so anyway, as the demo reader was.
     """
 
     data: str = WORLDS
@@ -95,10 +96,10 @@ class Report:
 
     Attributes:
         results: What was found, in plain JSON types.
-        tables: The same to be read.
-        draw: Draws it into a figure of matplotlib, whose size in inches is ``size``.
+        tables: The results as tables, to be read.
+        draw: Draws the results into a figure of matplotlib.
         size: Width and height of the figure, in inches.
-        files: Text files to write beside the others, by name.
+        files: Text files to write beside the others, by their names.
     """
 
     results: Record
@@ -117,7 +118,7 @@ class Experiment(ABC, Generic[ItemT, SubjectT]):
 
     Attributes:
         name: What the experiment is called on the command line.
-        config: What it was told.
+        config: What the experiment was told.
     """
 
     name: ClassVar[str]
@@ -147,7 +148,7 @@ class Experiment(ABC, Generic[ItemT, SubjectT]):
 
         Args:
             subject: What :meth:`prepare` returned.
-            item: One of :meth:`items`.
+            item: The item to measure, one of :meth:`items`.
         """
 
     @abstractmethod

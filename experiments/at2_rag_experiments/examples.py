@@ -33,11 +33,13 @@ def examples_for(
     """Return examples of generated worlds, or of a data set's split for this purpose.
 
     Args:
-        purpose: What they are for; the training split for one, the validation split for the other.
-        data: ``"worlds"``, the name of a data set, or ``NAME=FILE`` for a file of its rows. A
-            file has no splits: training takes from its second half, measuring from its first.
+        purpose: What they are for: the training split for the one, the validation split for the
+            other.
+        data: What they are about: ``"worlds"``, the name of a data set, or ``NAME=FILE`` for a file
+            of its rows. A file has no splits: training takes from its second half, measuring from
+            its first.
         count: How many at most; more of them add to the fewer.
-        seed: Of the worlds, or of the order of the rows.
+        seed: What worlds, or the order of rows, are drawn with.
         num_passages: Fewest and most passages of an example about a world.
         hops: Facts that a question about a world may take.
         passages_needed: Whether to leave out examples without a passage.

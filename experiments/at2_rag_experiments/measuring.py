@@ -70,11 +70,11 @@ def measured(
     """Measure methods on one task.
 
     Args:
-        task: What to explain.
-        methods: Of different names.
-        ks: Of the top-k drops.
+        task: The answer to explain.
+        methods: The methods to measure, of different names.
+        ks: Numbers of sources that the top-k drops leave out.
         ablations: Random ablations, shared by all methods.
-        seed: Of these.
+        seed: What the ablations are drawn with.
 
     Returns:
         Plain JSON types: the number of sources, and what a ``Comparison`` is made of. ``{}`` where
@@ -93,7 +93,8 @@ def merged(records: Sequence[Record]) -> Comparison | None:
     """Return the comparison that measuring all tasks in one go would have given.
 
     Args:
-        records: From :func:`measured`, all told the same; an example is the place among them.
+        records: Records that :func:`measured` returned, all told the same; an example is the place
+            among them.
 
     Returns:
         The comparison; ``None`` if nothing was measured.

@@ -26,7 +26,7 @@ def methods_of(reader: Reader, names: Sequence[str], seed: int) -> list[Attribut
     Args:
         reader: The reader that they are measured on.
         names: Names of methods, of :data:`at2_rag.methods.METHOD_NAMES`.
-        seed: What is random in them.
+        seed: What is drawn with in methods that draw.
 
     Raises:
         InputError: If there is no such method.
@@ -49,7 +49,7 @@ def methods_beside(
         learned: The estimators, by the name that they are compared under.
         names: Names of methods; without leave-one-out where sources are tokens.
         unit: What sources are.
-        seed: What is random in the methods.
+        seed: What is drawn with in methods that draw.
 
     Raises:
         InputError: If there is no such method.

@@ -27,8 +27,8 @@ def save_figure(draw: Callable[[Any], None], size: tuple[float, float], path: Pa
 
     Args:
         draw: Draws into a figure of matplotlib.
-        size: Width and height in inches.
-        path: A ``.png``, ``.svg`` or ``.pdf``.
+        size: Width and height of the figure, in inches.
+        path: File to write, a ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
         ImportError: If matplotlib is not installed.

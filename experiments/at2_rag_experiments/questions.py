@@ -27,9 +27,9 @@ class GoldQuestion:
     """A question with passages, its short answer, and which of the passages it takes.
 
     Attributes:
-        id: Unique among the questions of a run.
-        question: The question.
-        passages: The passages.
+        id: Name that is unique among the questions of a run.
+        question: The question that is asked.
+        passages: The passages that it is answered from.
         answer: The right short answer.
         supporting: Indices of the passages that the answer takes, in ascending order.
         retrieval: The retriever's score of each passage; ``None`` if there was no retriever that
@@ -57,11 +57,11 @@ def gold_questions(
     """Return questions from generated worlds or from HotpotQA.
 
     Args:
-        data: ``"worlds"``; ``"hotpot_qa"`` for the validation split, from the hub; or
-            ``"hotpot_qa=FILE"`` for a file of its rows. Rows whose context has a ``score`` for
-            each passage bring the retriever's scores along.
-        count: Most questions.
-        seed: Of the worlds, or of the order of the rows; another seed gives other questions.
+        data: What they are about: ``"worlds"``; ``"hotpot_qa"`` for the validation split, from the
+            hub; or ``"hotpot_qa=FILE"`` for a file of its rows. Rows whose context has a ``score``
+            for each passage bring the retriever's scores along.
+        count: How many questions at most.
+        seed: What worlds, or the order of rows, are drawn with; another seed gives other questions.
         num_passages: Passages of each question about a world.
         hops: Facts that a question about a world takes, 1 or 2.
 

@@ -40,7 +40,7 @@ def experiment_by_name(name: str, **told: Any) -> Experiment[Any, Any]:
     """Return an experiment.
 
     Args:
-        name: One of :data:`EXPERIMENTS`.
+        name: Name of the experiment, one of :data:`EXPERIMENTS`.
         told: Fields of its config, by name; the others keep their defaults.
 
     Raises:

@@ -23,8 +23,8 @@ class Asked:
     """A question, and its world where there is one.
 
     Attributes:
-        example: The question.
-        world: With the right answer and where it stands.
+        example: The question itself.
+        world: The world, with the right answer and where it stands; ``None`` for other data.
     """
 
     example: TrainingExample
@@ -32,12 +32,12 @@ class Asked:
 
     @property
     def id(self) -> str:
-        """The example's."""
+        """Name of the example."""
         return self.example.id
 
     @property
     def fingerprint(self) -> str:
-        """The example's; the world follows from it."""
+        """Hash of the example; the world follows from it."""
         return self.example.fingerprint
 
 
@@ -45,8 +45,8 @@ def with_worlds(examples: Sequence[TrainingExample], seed: int) -> list[Asked]:
     """Return examples with the worlds that they were drawn from.
 
     Args:
-        examples: From :func:`at2_rag.training.world_examples`, of one or two hops.
-        seed: That they were drawn with.
+        examples: Examples of :func:`at2_rag.training.world_examples`, of one or two hops.
+        seed: Seed that they were drawn with.
 
     Raises:
         KeyError: If they were drawn otherwise.
@@ -76,7 +76,7 @@ def sources_by_sentence(sources: Sequence[Source]) -> dict[tuple[int, int], int]
     """Return the index of each source that is a sentence, by (passage index, sentence index).
 
     Args:
-        sources: Sentences, those of a passage in their order.
+        sources: Sources that are sentences, those of a passage in their order.
     """
     counts: Counter[int] = Counter()
     places: dict[tuple[int, int], int] = {}
@@ -93,8 +93,8 @@ def stating_sources(task: AttributionTask, world: WorldExample) -> list[int | No
     final answer, which states nothing new.
 
     Args:
-        task: With sentences as sources and statements as targets.
-        world: That the question is about.
+        task: A task with sentences as sources and statements as targets.
+        world: The world that the question is about.
     """
     places = sources_by_sentence(task.answer.attribution.sources)
     said = [world.answer[start:end] for start, end in sentence_spans(world.answer)]

@@ -51,8 +51,8 @@ class RecordStore:
     A line that was cut off while it was written is forgotten, and its item measured again.
 
     Args:
-        folder: Made if it is not there.
-        config: From :func:`identity`.
+        folder: Folder of the records; made if it is not there.
+        config: What the records depend on, as :func:`identity` returns it.
 
     Raises:
         InputError: If the folder belongs to another experiment, config, model or estimator.

@@ -11,9 +11,9 @@ def result_table(title: str, caption: str, *headers: str) -> Table:
     """Return an empty table whose first column names what the others are figures of.
 
     Args:
-        title: Above it.
-        caption: Below it: what was measured, and how to read it.
-        headers: Of the columns.
+        title: Title above the table.
+        caption: Text below the table: what was measured, and how to read it.
+        headers: Headers of the columns.
     """
     table = Table(
         title=title,

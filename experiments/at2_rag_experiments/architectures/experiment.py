@@ -38,7 +38,7 @@ class CrossArchitectureConfig(LearningConfig):
         examples: Held-out examples to measure on.
         second: The second model, a hub id or folder; or ``"train"`` for one that is trained from
             scratch on generated worlds.
-        shape: Architecture of the one that is trained, one of
+        shape: Architecture of the second model where it is trained, one of
             :data:`at2_rag_experiments.teaching.SHAPE_NAMES`.
         steps: Steps of the second model's training.
         tokens: Tokens in a step of this training.
@@ -73,8 +73,8 @@ class Side:
     """A reader with everything that is compared on it.
 
     Attributes:
-        reader: The reader.
-        methods: Of different names.
+        reader: The reader that answers.
+        methods: The methods that are compared on it, of different names.
     """
 
     reader: Reader

@@ -28,13 +28,14 @@ class Agreement:
     """How far two readers rank the methods alike by one metric.
 
     Attributes:
-        metric: What they are ranked by.
+        metric: Name of the metric that they are ranked by.
         spearman: Rank correlation of the methods' means on both; the standard error is that of a
             bootstrap over examples.
-        pairs: Pairs of methods.
-        same: Pairs in the same order on both.
-        clear: Pairs whose difference is clear on both, by more than two standard errors.
-        reversed: Those of them in opposite order, as (better on the first, better on the second).
+        pairs: How many pairs of methods there are.
+        same: How many pairs are in the same order on both.
+        clear: How many pairs differ clearly on both, by more than two standard errors.
+        reversed: Clear pairs that are in opposite order, as (better on the first, better on the
+            second).
     """
 
     metric: str
@@ -69,9 +70,9 @@ def values_of(
     """Return a number of each measurement.
 
     Args:
-        found: The measurements.
-        value: Takes it from one.
-        kept: The (example, target) to take it from; ``None`` for all.
+        found: The comparison that was measured.
+        value: Takes the number from a measurement.
+        kept: The (example, target) pairs to take it from; ``None`` for all.
     """
     values: dict[str, dict[tuple[int, int], float]] = {name: {} for name in found.methods}
     for m in found.measurements:
@@ -84,10 +85,10 @@ def agreement(metric: str, first: Values, second: Values, methods: Sequence[str]
     """Return how far two readers rank methods alike.
 
     Args:
-        metric: What it is called.
-        first: On one reader, the higher the better.
-        second: On the other; of the same examples, with targets of its own.
-        methods: To rank.
+        metric: Name of the metric.
+        first: Values on one reader, the higher the better.
+        second: Values on the other reader, for the same examples, with targets of its own.
+        methods: Names of the methods to rank.
     """
     pairs = list(combinations(methods, 2))
     gaps = [[difference(values, a, b) for values in (first, second)] for a, b in pairs]
@@ -145,9 +146,9 @@ def _means(
     """Return (draws, methods): means over the targets of examples that count so often.
 
     Args:
-        values: Of each method.
-        methods: In order.
-        examples: In order.
+        values: Values of each method.
+        methods: Names of the methods, in the order of the columns.
+        examples: Examples, in the order of the weights.
         weights: (draws, examples): how often each counts.
     """
     column = {example: index for index, example in enumerate(examples)}

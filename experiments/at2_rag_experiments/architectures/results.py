@@ -29,16 +29,16 @@ _AVERAGE = "average-attention"
 
 @dataclass(frozen=True)
 class SideResults:
-    """One reader.
+    """What was found on one reader.
 
     Attributes:
-        model: Its kind of model, as transformers calls it.
-        examples: Examples measured.
-        left_out: Examples that were not, too long or without a statement.
-        targets: Statements measured.
-        dependent: Those that depend on their sources.
+        model: Kind of model that the reader has, as transformers calls it.
+        examples: How many examples were measured.
+        left_out: How many examples were not, since they are too long or have no statement.
+        targets: How many statements were measured.
+        dependent: How many of the statements depend on their sources.
         right: Share of final answers that are right; nothing where that is not known.
-        summaries: Of every method.
+        summaries: Means of every method.
         stated: By method, how often it scores that source highest which states the statement;
             over statements that are right word for word and depend on their sources.
     """
@@ -67,12 +67,12 @@ class Transfer:
 
     Attributes:
         side: The reader that it is used on.
-        method: Name of that reader's own estimator of the kind.
-        lds: LDS over dependent statements of the own one less that of the other's.
-        drops: Top-k drop of the own one less that of the other's, by k, in nats.
-        loss: Share of the own one's top-k drop that is lost, for the largest k.
-        beyond_average: LDS over dependent statements of the other's less that of average
-            attention; nothing where that was not compared.
+        method: Name of the reader's own estimator of the same kind.
+        lds: LDS, over dependent statements, of the reader's own estimator less that of the other's.
+        drops: Top-k drop of the reader's own estimator less that of the other's, by k, in nats.
+        loss: Share of the top-k drop of the reader's own estimator that is lost, for the largest k.
+        beyond_average: LDS, over dependent statements, of the other's estimator less that of
+            average attention; nothing where that was not compared.
     """
 
     side: str
@@ -85,14 +85,16 @@ class Transfer:
 
 @dataclass(frozen=True)
 class CrossResults:
-    """All of it.
+    """Everything that was found on both readers.
 
     Attributes:
-        ks: Of the top-k drops.
-        sides: Both readers, by ``"first"`` and ``"second"``.
-        methods: Ranked on both; without those that were fitted to the other reader.
-        agreements: One for each metric.
-        transfers: None where the readers have different numbers of layers or heads.
+        ks: Numbers of sources that the top-k drops leave out.
+        sides: What was found on each reader, by ``"first"`` and ``"second"``.
+        methods: Methods that are ranked on both; without those that were fitted to the other
+            reader.
+        agreements: How alike the readers rank the methods, for each metric.
+        transfers: Estimators used on the other reader; none where the readers have different
+            numbers of layers or heads.
     """
 
     ks: tuple[int, ...]
@@ -114,8 +116,8 @@ def summarize(records: Sequence[Record], ks: Sequence[int]) -> CrossResults:
     """Summarise the records of the experiment ``cross-architecture``.
 
     Args:
-        records: Of all examples, in order.
-        ks: Of the top-k drops, in ascending order.
+        records: Records of all examples, in order.
+        ks: Numbers of sources that the top-k drops leave out, in ascending order.
 
     Raises:
         InputError: If nothing could be measured on one of the readers.
@@ -191,9 +193,10 @@ def share_lost(values: Values, method: str, other: str) -> Estimate:
     """Return 1 less the ratio of two means; its standard error is the delta method's.
 
     Args:
-        values: Of both.
-        method: Whose mean is the whole; nothing is returned if it is not above 0.
-        other: Whose mean is what is left.
+        values: Values of both methods.
+        method: Name of the method whose mean is the whole; nothing is returned if it is not above
+            0.
+        other: Name of the method whose mean is what is left.
     """
     own, kept = list(values[method].values()), list(values[other].values())
     examples = [example for example, _ in values[method]]

@@ -24,12 +24,13 @@ class SecondReader:
     """Which model is the second, and how it is taught if it is taught here.
 
     Attributes:
-        name: ``"train"``, or a hub id or folder.
-        shape: Of :data:`at2_rag_experiments.teaching.SHAPE_NAMES`, for ``"train"``.
-        steps: Of its training.
-        tokens: Of a step.
-        most_passages: Of a world in its training.
-        seed: Of its training.
+        name: ``"train"``, or a hub id or folder of the model.
+        shape: Architecture of the model for ``"train"``, one of
+            :data:`at2_rag_experiments.teaching.SHAPE_NAMES`.
+        steps: Steps of its training.
+        tokens: Tokens in a step of its training.
+        most_passages: Most passages of a world in its training.
+        seed: What its first weights and its worlds are drawn with.
     """
 
     name: str
@@ -54,7 +55,7 @@ class SecondReader:
 
         Args:
             first: The reader that it is compared with.
-            folder: Where it is trained; interrupted, the training goes on there.
+            folder: Folder that it is trained in; interrupted, the training goes on there.
             on_done: Called after each step of the training.
 
         Raises:

@@ -44,22 +44,23 @@ class MethodComparisonConfig(ExperimentConfig):
     The prompt is the data set's own, or the reader's; ``prompt`` is not used.
 
     Attributes:
-        examples: To measure on.
-        general: The data set that stands for learning in general; with worlds, one-hop questions
-            about them do, and two-hop questions are the task.
+        examples: Examples to measure on.
+        general: Name of the data set that stands for learning in general; with worlds, one-hop
+            questions about them do, and two-hop questions are the task.
         num_passages: Fewest and most passages of an example about a world.
-        training_examples: To learn from, in general and from the task each; 2,000 in the paper.
-        training_ablations: Of each of these.
-        fit_steps: Of the paper's descent.
-        network_steps: Of training networks.
+        training_examples: Examples to learn from in general, and as many from the task; 2,000 in
+            the paper.
+        training_ablations: Random ablations of each of these examples.
+        fit_steps: Steps of the paper's descent.
+        network_steps: Steps of a network's training.
         kinds: What is learned: ``at2`` is the paper's, ``at2-sentences`` the same learned on
             sentences instead of tokens, and ``copying`` and ``network`` go beyond the paper.
-        methods: To compare these with, of :data:`at2_rag.methods.METHOD_NAMES`.
-        units: What sources are.
+        methods: Methods to compare these with, of :data:`at2_rag.methods.METHOD_NAMES`.
+        units: What sources are, one after the other.
         ablations: Random ablations of each measured example.
-        shown: Examples on the page.
-        columns: Methods on the page; without any, average attention, gradients, the surrogate of
-            the most ablations, both of the paper's and the reader's own estimator.
+        shown: How many examples the page shows.
+        columns: Methods that the page shows; without any, average attention, gradients, the
+            surrogate of the most ablations, both of the paper's and the reader's own estimator.
     """
 
     examples: int = 20
@@ -119,8 +120,8 @@ class ComparisonItem:
     """An example to measure methods on; or, without one, what was learned, to be noted.
 
     Attributes:
-        example: The example.
-        shown: Whether it comes onto the page.
+        example: The example; ``None`` for what was learned.
+        shown: Whether the example comes onto the page.
     """
 
     example: TrainingExample | None
@@ -128,12 +129,12 @@ class ComparisonItem:
 
     @property
     def id(self) -> str:
-        """The example's."""
+        """Name of the example, or of what was learned."""
         return "learned" if self.example is None else f"example {self.example.id}"
 
     @property
     def fingerprint(self) -> str:
-        """The example's; what is learned depends on the config alone."""
+        """Hash of the example; what is learned depends on the config alone."""
         return "" if self.example is None else self.example.fingerprint
 
 
@@ -142,8 +143,8 @@ class ComparisonSubject:
     """What examples are measured on.
 
     Attributes:
-        reader: Answers.
-        learned: The estimators.
+        reader: The reader that answers.
+        learned: The estimators that were learned.
     """
 
     reader: Reader
@@ -156,7 +157,7 @@ class _Remembering:
 
     Attributes:
         method: The method.
-        seen: Its scores so far, (targets, sources) each.
+        seen: Scores that it gave so far, (targets, sources) each.
     """
 
     method: AttributionMethod
@@ -164,16 +165,16 @@ class _Remembering:
 
     @property
     def name(self) -> str:
-        """The method's."""
+        """Name of the method."""
         return self.method.name
 
     def scores(self, task: AttributionTask) -> Tensor:
-        """Return the method's, and remember them."""
+        """Return the method's scores, and remember them."""
         self.seen.append(self.method.scores(task))
         return self.seen[-1]
 
     def forward_passes(self, task: AttributionTask) -> float:
-        """Return the method's."""
+        """Return how many passes the method takes."""
         return self.method.forward_passes(task)
 
 

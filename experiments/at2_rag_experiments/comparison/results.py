@@ -29,8 +29,8 @@ class Lead:
     """How far one method is ahead of another, statement by statement.
 
     Attributes:
-        method: The one.
-        other: The other.
+        method: Name of the method that may be ahead.
+        other: Name of the method that it is compared with.
         lds: Difference of their linear datamodeling scores, on dependent statements.
         drop: Difference of their top-5 drops, in nats, on all statements.
     """
@@ -49,7 +49,7 @@ class UnitResults:
         unit: What a source is.
         comparison: All methods on all statements.
         sources: Mean number of sources of an example.
-        leads: Pairs of methods.
+        leads: How far methods are ahead of others, by pairs.
         costs: What steps take, as in figure 4c, in forward passes.
         beyond: What each method takes beyond writing the answer, in forward passes.
     """
@@ -78,8 +78,8 @@ class ComparisonResults:
     """What the comparison found.
 
     Attributes:
-        units: By unit of the sources.
-        too_long: Examples that do not fit the model's context.
+        units: What was found with each unit of the sources.
+        too_long: How many examples do not fit the model's context.
         learned: Coefficients and metrics of what was learned, by name.
         agreement: By kind of coefficients, the Pearson correlation over heads of those learned in
             general with those learned from the task.
@@ -119,9 +119,9 @@ def summarize(records: Sequence[Record], learned: Mapping[str, Any]) -> Comparis
     """Put the records of examples together; ``None`` if none of them could be measured.
 
     Args:
-        records: With ``units``, from :func:`timed` by unit, or ``None`` instead of too long a
-            context.
-        learned: From ``Learned.record``.
+        records: Records of examples, each with ``units``: what :func:`timed` returned, by unit, or
+            ``None`` for too long a context.
+        learned: What was learned, as ``Learned.record`` tells it.
     """
     fitting = [record["units"] for record in records if record["units"] is not None]
     names = dict.fromkeys(unit for units in fitting for unit, found in units.items() if found)

@@ -25,9 +25,9 @@ class Piece:
     """A piece of a passage's text.
 
     Attributes:
-        text: The piece.
-        score: Share of the highest score, from 0 to 1; ``None`` of what is no source.
-        highest: Whether no source has a higher one.
+        text: The characters of the piece.
+        score: Share of the highest score, from 0 to 1; ``None`` for what is no source.
+        highest: Whether no source has a higher score.
     """
 
     text: str
@@ -39,8 +39,8 @@ def shown_record(answer: Answer, scores: Mapping[str, Tensor]) -> Record:
     """Return what the page needs of an answer, in plain JSON types.
 
     Args:
-        answer: What was attributed.
-        scores: By method, (targets, sources).
+        answer: The answer that was attributed.
+        scores: Scores by method, (targets, sources) each.
     """
     return {
         "question": answer.question,
@@ -60,8 +60,8 @@ def page(shown: Sequence[tuple[str, str, Record, Record]], methods: Sequence[str
 
     Args:
         shown: For each example its id, the unit of its sources, its :func:`shown_record`, and what
-            was measured of it, as ``comparison_results.measured`` returns it.
-        methods: A column for each of these that scored it, in this order.
+            was measured of it, as :func:`at2_rag_experiments.comparison.results.timed` returns it.
+        methods: Names of methods; those that scored an example get a column, in this order.
     """
     source = files("at2_rag_experiments.comparison").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     environment = Environment(
@@ -137,9 +137,9 @@ def pieces(
     Tokens may share a character, which is then shown with the higher score.
 
     Args:
-        text: Of the passage.
-        sources: Characters [start, end) of each source in it, by its number.
-        shares: Of all sources, by number.
+        text: The passage's text.
+        sources: Characters [start, end) of each source in the passage, by its number.
+        shares: Shares of the highest score of all sources, by number.
     """
     owners: list[int | None] = [None] * len(text)
     for number, (start, end) in sorted(sources.items(), key=lambda item: shares[item[0]]):

@@ -38,8 +38,8 @@ def step_seconds(task: AttributionTask, methods: Sequence[AttributionMethod]) ->
     """Return the seconds of a forward pass, and of each method of few passes that is there.
 
     Args:
-        task: What to explain.
-        methods: Those that take ablations are not timed again.
+        task: The answer to explain.
+        methods: Methods to time; those that take ablations are left out.
     """
     tokens = input_tokens(task)
 
@@ -67,8 +67,8 @@ def costs(comparison: Comparison, seconds: Sequence[Record]) -> dict[str, float]
     pass, of which each statement takes one; of surrogates, all of it.
 
     Args:
-        comparison: Of all methods.
-        seconds: From :func:`step_seconds`, of each of its examples.
+        comparison: The comparison of all methods.
+        seconds: What :func:`step_seconds` returned for each of its examples.
     """
     targets = Counter(target.example for target in comparison.targets)
     found = {FORWARD: 1.0}
@@ -88,8 +88,8 @@ def time_beyond(comparison: Comparison, steps: Mapping[str, float]) -> dict[str,
     """Return what each method takes beyond writing the answer, in forward passes.
 
     Args:
-        comparison: Of all methods.
-        steps: From :func:`costs`.
+        comparison: The comparison of all methods.
+        steps: What :func:`costs` returned for it.
     """
     found = {}
     for name in comparison.methods:

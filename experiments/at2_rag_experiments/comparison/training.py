@@ -117,7 +117,8 @@ class Learned:
     """What was learned.
 
     Attributes:
-        estimators: By the name that they are compared under, such as ``"at2 (general)"``.
+        estimators: The estimators, by the name that they are compared under, such as ``"at2
+            (general)"``.
     """
 
     estimators: Mapping[str, ScoreEstimator]
@@ -154,7 +155,7 @@ def learn_all(plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone)
     Args:
         plan: What to learn.
         reader: The reader whose model is explained, with the settings to answer with.
-        folder: Where everything is kept, in a folder for each origin and unit of sources.
+        folder: Folder that everything is kept in, with one for each origin and unit of sources.
         on_done: Called after each example that is collected, of each of these.
 
     Raises:

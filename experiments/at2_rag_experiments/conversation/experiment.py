@@ -33,8 +33,9 @@ class ConversationSourcesConfig(ExperimentConfig):
     """What the experiment can be told.
 
     Attributes:
-        placements: Of :data:`at2_rag_experiments.conversation.placements.PLACEMENTS`.
-        methods: To compare the reader's estimator with.
+        placements: Places that the passages are told in, of
+            :data:`at2_rag_experiments.conversation.placements.PLACEMENTS`.
+        methods: Methods to compare the reader's estimator with.
         num_passages: Passages of each question about a world.
         measured_ablations: Random ablations of each answer.
     """
@@ -58,12 +59,12 @@ class PlacementResults:
     """What was found with the passages in one place.
 
     Attributes:
-        placement: Where they were.
+        placement: Name of the place.
         right: Share of final answers that are right.
         supporting_first: By method, how often the source scored highest lies in one of the
             passages that the answer takes, over statements that depend on their sources.
         comparison: All methods on all statements.
-        too_long: Conversations that do not fit the model's context.
+        too_long: How many conversations do not fit the model's context.
     """
 
     placement: str

@@ -19,7 +19,7 @@ class Placed:
 
     Attributes:
         question: The question.
-        passages: Those that are in the passage list.
+        passages: Passages that are in the passage list.
         history: Messages before the question.
         system: The system prompt.
         source_kinds: What is cut into sources.

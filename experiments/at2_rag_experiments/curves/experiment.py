@@ -33,9 +33,10 @@ class LearningCurvesConfig(PoolConfig):
     """What the experiment on learning curves can be told.
 
     Attributes:
-        sizes: Numbers of examples; those beyond the pool are left out.
-        ablations: Numbers of ablations of each; those beyond what is collected are left out.
-        repeats: Draws for each pair of these.
+        sizes: Numbers of examples to learn from; those beyond the pool are left out.
+        ablations: Numbers of ablations of each example; those beyond what is collected are left
+            out.
+        repeats: How many draws there are for each pair of these.
     """
 
     sizes: tuple[int, ...] = (10, 20, 40, 80, 160, 320)
@@ -70,9 +71,9 @@ class Drawn:
     """One draw from the pool.
 
     Attributes:
-        examples: How many examples.
-        ablations: How many ablations of each.
-        repeat: Which draw of so many.
+        examples: How many examples are drawn.
+        ablations: How many ablations of each example are drawn.
+        repeat: Which draw of as many this is.
         pool: Training examples that the pool was asked for.
     """
 
@@ -83,12 +84,12 @@ class Drawn:
 
     @property
     def id(self) -> str:
-        """All of it."""
+        """Everything that is drawn by, in a name."""
         return f"{self.examples}x{self.ablations}-{self.repeat}-of-{self.pool}"
 
     @property
     def fingerprint(self) -> str:
-        """The id; whatever else its record depends on is in the run's config."""
+        """The id again; whatever else its record depends on is in the run's config."""
         return self.id
 
 
@@ -147,7 +148,7 @@ def drawn(records: Sequence[TrainingRecord], item: Drawn) -> list[TrainingRecord
 
     Args:
         records: The training records of the pool.
-        item: How many of what.
+        item: How many examples and ablations to draw.
     """
     chosen = draw(records, item.examples, item.id)
     return [with_ablations(record, item.ablations, item.id) for record in chosen]

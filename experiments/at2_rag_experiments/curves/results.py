@@ -20,11 +20,11 @@ class Cell:
     """One estimator learned from so much.
 
     Attributes:
-        examples: How many.
-        ablations: Of each.
+        examples: How many examples it was learned from.
+        ablations: How many ablations of each example.
         dependent: LDS on held-out statements that depend on their sources; mean and error over
             draws.
-        all: The same on all statements.
+        all: LDS on all held-out statements, in the same way.
     """
 
     examples: int
@@ -48,12 +48,12 @@ class Curve:
     """One estimator over the grid.
 
     Attributes:
-        estimator: Its name.
-        cells: By number of examples, then of ablations.
+        estimator: Name of the estimator.
+        cells: What came of each size, by number of examples, then of ablations.
         doubled: LDS on dependent statements with twice the examples and half the ablations of
             each, less that without: mean over all such pairs of cells, and its error over draws;
             without a mean where there is no such pair.
-        pairs: How many there are.
+        pairs: How many pairs of cells there are to tell that from.
     """
 
     estimator: str
@@ -84,19 +84,19 @@ class Curve:
 
 @dataclass(frozen=True)
 class CurvesResults:
-    """All of it.
+    """Everything that was learned from so much.
 
     Attributes:
-        pool: Examples that were drawn from.
-        held_out: Examples measured on.
-        dependent: Their statements that depend on their sources.
-        repeats: Draws for each cell.
+        pool: How many examples were drawn from.
+        held_out: How many examples were measured on.
+        dependent: How many of their statements depend on their sources.
+        repeats: How many draws there are for each cell.
         held_out_error: Standard error of one fit's LDS on dependent statements over held-out
             examples, on average; the same examples for all fits.
         average: LDS of average attention on dependent statements.
-        alone: Passes of an example that only a network learns from, on average: sources and
+        alone: Passes for an example that only a network learns from, on average: sources and
             statements left out one by one; 0 where they were not collected.
-        curves: One for each estimator.
+        curves: The curve of each estimator.
     """
 
     pool: int

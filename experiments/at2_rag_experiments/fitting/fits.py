@@ -80,7 +80,7 @@ def fit_kind(
     """Fit an estimator to records; scores are all that is asked of it, so it is not calibrated.
 
     Args:
-        kind: One of :data:`ESTIMATORS`, or ``"ridge"``.
+        kind: What to fit, one of :data:`ESTIMATORS`, or ``"ridge"``.
         records: What it is fitted to. A ridge keeps a random fifth of them to choose its strength
             on, in any case.
         options: How long the fit takes, and whether it is judged.

@@ -24,7 +24,7 @@ class Lot:
         examples: The examples, for the reader to answer.
         kinds: Kinds of estimators that its records are for, as :func:`fit_kind` takes them.
         num_ablations: Random ablations of each answer.
-        source_unit: What is ablated. Where networks are wanted no smaller than a sentence:
+        source_unit: What is ablated; where networks are wanted, no smaller than a sentence, since
             leaving out each source alone takes a pass for each.
         seed: What ablations and fits are drawn with.
     """
@@ -42,8 +42,8 @@ def collected(lot: Lot, reader: Reader, folder: Path, on_done: OnDone) -> list[T
     Args:
         lot: What to collect.
         reader: The reader whose model is explained; its estimator plays no part.
-        folder: Where each record is kept as soon as it is there. It may hold records of more
-            examples, which other experiments asked for.
+        folder: Folder that each record is kept in as soon as it is there. It may hold records of
+            more examples, which other experiments asked for.
         on_done: Called after each example.
 
     Raises:
@@ -80,7 +80,7 @@ def learned(
         lot: What to learn, and from what.
         options: How the estimators are fitted.
         reader: The reader whose model is explained; its estimator plays no part.
-        folder: Where records and estimators are kept, each as soon as it is there.
+        folder: Folder that records and estimators are kept in, each as soon as it is there.
         on_done: Called after each example.
 
     Returns:

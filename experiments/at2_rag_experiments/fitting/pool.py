@@ -104,7 +104,7 @@ class Pool:
     Attributes:
         training: Records to fit to.
         held_out: Records to measure on.
-        statements: Those of the held-out records.
+        statements: Statements of the held-out records.
     """
 
     training: tuple[TrainingRecord, ...]
@@ -177,9 +177,9 @@ def draw(records: Sequence[TrainingRecord], size: int, salt: str) -> list[Traini
     """Return so many of the records at random, or all if there are fewer, in their order.
 
     Args:
-        records: To draw from.
-        size: How many.
-        salt: The same gives the same.
+        records: Records to draw from.
+        size: How many to draw.
+        salt: What the draw depends on: the same gives the same.
     """
     places = Random(salt).sample(range(len(records)), min(size, len(records)))
     return [records[place] for place in sorted(places)]
@@ -189,9 +189,9 @@ def with_ablations(record: TrainingRecord, size: int, salt: str) -> TrainingReco
     """Return a record with so many of its random ablations; what is known by source stays.
 
     Args:
-        record: Of any number of ablations.
-        size: How many; at most as many as it has.
-        salt: The same gives the same; each record has its own draw.
+        record: A record with any number of ablations.
+        size: How many ablations to keep; at most as many as it has.
+        salt: What the draw depends on, beside the record: the same gives the same.
     """
     rows = sorted(Random(f"{salt} {record.id}").sample(range(len(record.masks)), size))
     return replace(

@@ -40,11 +40,13 @@ class InteractionsConfig(ExperimentConfig):
     """What the experiment can be told.
 
     Attributes:
-        examples: Of each rule with each number of switches that are on, and of each natural case.
-        switches: That passages tell of; all ablations of their sentences are gone through.
-        steps: That the reader of these worlds is trained for.
+        examples: Worlds of each rule with each number of switches on, and as many of each natural
+            case.
+        switches: Switches that the passages of a world tell of; all ablations of their sentences
+            are gone through.
+        steps: Steps of training the reader of these worlds.
         fitted: Worlds of switches that AT2 is fitted on.
-        fit_steps: That its network is trained for.
+        fit_steps: Steps of training AT2's network on them.
         num_ablations: Random ablations of each natural case.
         num_passages: Passages of each natural case.
     """
@@ -73,8 +75,8 @@ class LogicItem:
     """A world of switches to measure on.
 
     Attributes:
-        id: Unique among the items.
-        world: The world.
+        id: Name that is unique among the items.
+        world: The world itself.
     """
 
     id: str
@@ -91,8 +93,8 @@ class Subject:
     """What is measured on.
 
     Attributes:
-        reader: Of generated worlds.
-        logic: Reader of worlds of switches, and estimators for it.
+        reader: The reader of generated worlds.
+        logic: The reader of worlds of switches, and estimators for it.
     """
 
     reader: Reader

@@ -21,7 +21,7 @@ class LogicAt2:
     """A reader of worlds of switches, and what was learned for it.
 
     Attributes:
-        reader: The reader.
+        reader: The reader of worlds of switches.
         linear: The paper's estimator: a coefficient for each head.
         network: A network over sources.
     """
@@ -48,7 +48,7 @@ def learn(
         worlds: How many worlds to fit to.
         steps: Steps of the network's training.
         seed: What worlds, ablations and fits are drawn with.
-        folder: Where everything is kept.
+        folder: Folder that everything is kept in.
         on_done: Called after each world.
     """
     lot = Lot(logic_examples(switches, worlds, seed), ("ridge", "network"), seed=seed)

@@ -40,9 +40,10 @@ class Surrogate:
     pairs are apart from each other over all ablations.
 
     Attributes:
-        constant: In the unit of the effects.
-        single: (sources,): the same.
-        pairs: (pairs,): the same, in the order of ``itertools.combinations``; empty without them.
+        constant: What it predicts with nothing kept, in the unit of the effects.
+        single: (sources,): what each source adds, in the same unit.
+        pairs: (pairs,): what each pair adds beyond its sources, in the order of
+            ``itertools.combinations``; empty without pairs.
     """
 
     constant: float
@@ -54,9 +55,9 @@ class Surrogate:
         """Fit by least squares.
 
         Args:
-            masks: (ablations, sources).
-            effects: (ablations,).
-            order: 1 for single sources, 2 for pairs, too.
+            masks: (ablations, sources): which sources each ablation keeps.
+            effects: (ablations,): what each ablation does.
+            order: 1 for single sources, 2 for pairs as well.
         """
         count = masks.shape[1]
         weights = torch.linalg.lstsq(
@@ -98,7 +99,7 @@ def shapley(effects: Tensor) -> Tensor:
     """Return (sources,): Shapley values, in the unit of the effects.
 
     Args:
-        effects: (2^sources,), of all ablations in the order of :func:`all_masks`.
+        effects: (2^sources,): what all ablations do, in the order of :func:`all_masks`.
     """
     count = (len(effects) - 1).bit_length()
     masks = all_masks(count)
@@ -119,8 +120,8 @@ def explained(predicted: Tensor, effects: Tensor) -> tuple[float | None, float |
     """Return R² and the rank correlation of predictions; ``None`` where nothing moves.
 
     Args:
-        predicted: (ablations,).
-        effects: (ablations,).
+        predicted: (ablations,): what a surrogate says that each ablation does.
+        effects: (ablations,): what each does.
     """
     if bool(is_constant(effects)):
         return None, None

@@ -37,10 +37,10 @@ class _Ablated:
     """What every ablation of an answer did.
 
     Attributes:
-        masks: (2^sources, sources).
-        log_p: (2^sources,), log-probability of the answer, in nats.
-        logits: (2^sources,), log p / (1 - p).
-        fitted: (2^sources,), true at the half that surrogates are fitted to.
+        masks: (2^sources, sources): which sources each ablation keeps.
+        log_p: (2^sources,): log-probability of the answer, in nats.
+        logits: (2^sources,): log p / (1 - p).
+        fitted: (2^sources,): true at the half that surrogates are fitted to.
     """
 
     masks: Tensor
@@ -77,10 +77,10 @@ def measure_world(
     on the other half, by their ranks, as the linear datamodeling score does.
 
     Args:
-        reader: Of worlds of switches.
-        world: The world.
-        methods: To measure.
-        seed: Of what is drawn.
+        reader: The reader of worlds of switches.
+        world: The world to ask about.
+        methods: The methods to measure.
+        seed: What ablations and methods are drawn with.
     """
     task = reader.task(world.question, world.passages())
     record: Record = {
@@ -134,8 +134,8 @@ def _judged(found: _Ablated, world: LogicWorld, scores: Tensor, predicted: Tenso
     Args:
         found: What ablations did.
         world: The world.
-        scores: (sources,), by which they are ranked.
-        predicted: (ablations that nothing was fitted to,).
+        scores: (sources,): scores that they are ranked by.
+        predicted: (ablations that nothing was fitted to,): what the scores say of each.
     """
     order = scores.argsort(descending=True, stable=True).tolist()
     judged: Record = {

@@ -49,13 +49,14 @@ class Lessons:
     """How the reader is trained.
 
     Attributes:
-        switches: That the passages of a world tell of.
-        steps: Of Adam.
-        batch_size: Texts of a step.
-        learning_rate: After a short rise; a cosine brings it to 0 in the last 40 percent.
-        kept: Probability of a sentence to be seen, in a world in which some are hidden.
-        whole: Share of worlds in which all are seen.
-        seed: Of first weights and worlds.
+        switches: Switches that the passages of a world tell of.
+        steps: Steps of Adam.
+        batch_size: Texts in a step.
+        learning_rate: Learning rate after a short rise; a cosine brings it to 0 in the last 40
+            percent.
+        kept: Probability that a sentence is seen, in a world in which some are hidden.
+        whole: Share of worlds in which all sentences are seen.
+        seed: What first weights and worlds are drawn with.
     """
 
     switches: int = 6
@@ -74,8 +75,8 @@ def logic_reader(lessons: Lessons, folder: Path, on_done: OnDone) -> Reader:
 
     Args:
         lessons: How it is trained.
-        folder: Where its weights are kept.
-        on_done: Follows the training, by steps.
+        folder: Folder that its weights are kept in.
+        on_done: Called after each step of the training.
     """
     tokenizer = build_tokenizer()
     model = build_model(tokenizer, lessons.seed)
@@ -118,8 +119,8 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausal
     """Return an untrained Llama of 170,000 parameters.
 
     Args:
-        tokenizer: From :func:`build_tokenizer`.
-        seed: Of the first weights.
+        tokenizer: The tokenizer that :func:`build_tokenizer` returns.
+        seed: What the first weights are drawn with.
     """
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -148,10 +149,10 @@ def train(
     A sentence is hidden as ablations hide it: masked out of attention, positions unchanged.
 
     Args:
-        model: From :func:`build_model`; changed in place.
-        tokenizer: Its tokenizer.
-        lessons: How.
-        on_done: Follows the training, by steps.
+        model: A model of :func:`build_model`; changed in place.
+        tokenizer: The model's tokenizer.
+        lessons: How it is trained.
+        on_done: Called after each step of the training.
     """
     rng = Random(f"at2-logic-training-{lessons.seed}")
     optimizer = torch.optim.AdamW(

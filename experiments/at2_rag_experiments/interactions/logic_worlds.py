@@ -24,9 +24,9 @@ class Rule:
     """How a lamp depends on switches.
 
     Attributes:
-        arity: How many switches.
-        wording: In a question; names are put in by their place.
-        lit: Whether the lamp is on, from whether each switch is.
+        arity: How many switches it depends on.
+        wording: How a question names them; names are put in by their place.
+        lit: Tells whether the lamp is on, from whether each switch is.
     """
 
     arity: int
@@ -50,7 +50,7 @@ class LogicWorld:
     A switch that no sentence tells of counts as off.
 
     Attributes:
-        rule: Of the lamp that is asked about.
+        rule: Name of the rule of the lamp that is asked about.
         switches: Name of each switch and whether it is on, in the order that passages tell them.
         asked: Places of the switches in the question, in its order.
     """
@@ -84,7 +84,7 @@ class LogicWorld:
         """Return the passages, each switch a sentence; a passage without any is not there.
 
         Args:
-            kept: (switches,), which sentences to tell; ``None`` for all.
+            kept: (switches,): which sentences to tell; ``None`` for all.
         """
         kept = [True] * len(self.switches) if kept is None else kept
         half = -(-len(self.switches) // _PASSAGES)
@@ -102,7 +102,7 @@ class LogicWorld:
         """Return whether the lamp is on.
 
         Args:
-            kept: (switches,), which sentences are told; ``None`` for all.
+            kept: (switches,): which sentences are told; ``None`` for all.
         """
         return self._lit_by([kept is None or kept[place] for place in self.asked])
 
@@ -137,9 +137,9 @@ def draw_world(rng: Random, rule: RuleName, switches: int, on: int | None = None
     """Draw a world.
 
     Args:
-        rng: What draws.
-        rule: Of the lamp.
-        switches: How many there are.
+        rng: Randomness to draw from; it goes on behind the draw.
+        rule: Name of the lamp's rule.
+        switches: How many switches there are.
         on: How many of those asked about are on; ``None`` for each by chance.
 
     Raises:

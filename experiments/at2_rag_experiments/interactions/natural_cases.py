@@ -34,11 +34,11 @@ class NaturalCase:
     """A question about a world, and the two sentences that the answer is in or takes.
 
     Attributes:
-        id: Unique among cases.
-        kind: How the answer depends on them.
-        question: The question.
-        passages: The passages.
-        needed: (passage index, sentence index) of the two.
+        id: Name that is unique among cases.
+        kind: How the answer depends on the two sentences.
+        question: The question that is asked.
+        passages: The passages that it is answered from.
+        needed: (passage index, sentence index) of both sentences.
         said: What the first sentence of a right answer says.
     """
 
@@ -59,10 +59,10 @@ def natural_case(kind: CaseKind, index: int, seed: int, num_passages: int) -> Na
     """Return a case; for ``or`` it has one passage more, which tells the fact once again.
 
     Args:
-        kind: Of the case.
-        index: Cases of other indices are others.
-        seed: Of the worlds.
-        num_passages: Of the world.
+        kind: How the answer depends on the two sentences.
+        index: Which case of this kind; another index gives another one.
+        seed: What the worlds are drawn with.
+        num_passages: Passages of the world.
     """
     rng = Random(f"at2-natural-{kind}-{HELD_OUT_SEED + seed}-{index}")
     world = generate_world(rng, num_passages, 1 if kind == "or" else 2)
@@ -111,12 +111,12 @@ def measure_case(
     sentences the whole, since its later statements rest on the earlier ones.
 
     Args:
-        reader: Answers.
-        case: The question.
-        methods: To measure.
+        reader: The reader that answers.
+        case: The case to measure.
+        methods: The methods to measure.
         num_ablations: Random ablations, for the linear datamodeling score.
-        seed: Of the ablations.
-        options: As for ``reader.task``.
+        seed: What ablations are drawn with.
+        options: Settings and options of generation, as for ``reader.task``.
     """
     whole = reader.task(case.question, case.passages, **options)
     record: Record = {"kind": case.kind, "right": case.said in whole.answer.text}

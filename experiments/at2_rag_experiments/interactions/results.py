@@ -19,7 +19,7 @@ class MethodQuality:
     """One method on the worlds of one case.
 
     Attributes:
-        lds: Linear datamodeling score.
+        lds: Linear datamodeling score over all ablations that nothing was fitted to.
         drops: Top-k drop for each k, in nats.
         found: Share of worlds in which the sources that matter come first, before all others;
             where none does, nothing is measured.
@@ -39,16 +39,16 @@ class LogicCase:
     """Worlds of one rule with as many switches on, of those asked about.
 
     Attributes:
-        rule: The rule.
-        on: How many are on.
-        worlds: How many there are.
+        rule: Name of the lamp's rule.
+        on: How many of the switches asked about are on.
+        worlds: How many worlds there are.
         matter: How many sources matter.
-        right: Share that the reader answers right, with all sentences told.
+        right: Share of the worlds that the reader answers right, with all sentences told.
         follows: Share of all ablations under which it answers as logic says.
         spread: Range of the answer's log-probability over all ablations, in nats.
         linear: R² of the best linear surrogate, on ablations that it was not fitted to.
-        pairs: The same with products of pairs.
-        methods: By name.
+        pairs: R² of the best surrogate with products of pairs, on the same ablations.
+        methods: How good each method is, by name.
     """
 
     rule: str
@@ -73,18 +73,19 @@ class NaturalCases:
     """Questions about generated worlds of one kind.
 
     Attributes:
-        kind: ``or`` or ``and``.
-        questions: How many.
-        right: Share whose answer begins right.
+        kind: How answers depend on the two sentences, ``"or"`` or ``"and"``.
+        questions: How many questions there are.
+        right: Share of the questions whose answer begins right.
         alone: Fall of the log-probability without the one of the two sentences that is missed more,
             in nats.
-        together: The same without both.
-        hidden: Share in which neither alone is missed, and both together are.
-        cited: Sentences of the two that are cited: for ``or`` by the first statement, for ``and``
-            by any.
-        proved_alone: Share in which leaving out a citation alone makes a statement half as likely.
-        proved_together: The same of all citations of a statement at once.
-        methods: By name.
+        together: Fall of the log-probability without both, in nats.
+        hidden: Share of the questions in which neither alone is missed, and both together are.
+        cited: How many of the two sentences are cited: for ``or`` by the first statement, for
+            ``and`` by any.
+        proved_alone: Share of the questions in which leaving out a citation alone makes a statement
+            half as likely.
+        proved_together: Share in which leaving out all citations of a statement at once does.
+        methods: How good each method is, by name.
     """
 
     kind: str
@@ -101,11 +102,11 @@ class NaturalCases:
 
 @dataclass(frozen=True)
 class InteractionResults:
-    """Everything found.
+    """Everything that the experiment found.
 
     Attributes:
-        logic: By rule and number of switches on.
-        natural: By kind.
+        logic: What was found on worlds of switches, by rule and number of switches on.
+        natural: What was found on generated worlds, by kind.
     """
 
     logic: tuple[LogicCase, ...]
@@ -121,7 +122,7 @@ def summarize(records: Sequence[Record]) -> InteractionResults:
     """Summarise the records of all worlds.
 
     Args:
-        records: Of :class:`~at2_rag_experiments.interactions.experiment.Interactions`.
+        records: Records of :class:`~at2_rag_experiments.interactions.experiment.Interactions`.
     """
     logic = []
     for rule, of in RULES.items():

@@ -37,8 +37,8 @@ class HotpotPruningConfig(ExperimentConfig):
     """What the pruning experiment can be told.
 
     Attributes:
-        methods: What ranks the passages: of ``oracle``, ``random``, ``bm25``, ``retrieval``, and
-            the names of :data:`at2_rag.methods.METHOD_NAMES`.
+        methods: Names of what ranks the passages: ``oracle``, ``random``, ``bm25``, ``retrieval``,
+            and those of :data:`at2_rag.methods.METHOD_NAMES`.
         num_passages: Passages of each question about a world.
         hops: Facts that a question about a world takes.
     """

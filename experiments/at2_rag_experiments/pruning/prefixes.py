@@ -32,8 +32,8 @@ class SetAnswers:
 
     Attributes:
         texts: The answer from each set, in their order.
-        prompt_tokens: Tokens of all prompts.
-        read_tokens: Those of them that the model had to read.
+        prompt_tokens: How many tokens all prompts have.
+        read_tokens: How many of these tokens the model had to read.
     """
 
     texts: list[str]
@@ -57,9 +57,9 @@ def answers_from_sets(
     rounding that can choose between tokens as likely as each other.
 
     Args:
-        reader: Answers.
-        question: The question.
-        passages: All passages.
+        reader: The reader that answers.
+        question: The question to answer.
+        passages: All passages that the sets are of.
         sets: Indices of the passages to show, in order.
         options: Settings and options of generation, as for ``reader.answer``.
     """
@@ -128,11 +128,11 @@ class _Runner:
     """Generates behind prompts that begin alike.
 
     Attributes:
-        read: Tokens of prompts that were read so far.
+        read: How many tokens of prompts were read so far.
 
     Args:
-        model: The model.
-        options: Of ``model.generate``.
+        model: The model that writes.
+        options: Options of ``model.generate``.
         max_tokens: Most tokens of a batch.
     """
 

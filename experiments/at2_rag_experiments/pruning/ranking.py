@@ -76,9 +76,9 @@ def rank_by_method(name: str, task: AttributionTask, seed: int) -> Ranking:
     """Rank by how much each passage made the model say its answer, the whole of it.
 
     Args:
-        name: One of :data:`at2_rag.methods.METHOD_NAMES` that needs no estimator.
+        name: Name of a method, of :data:`at2_rag.methods.METHOD_NAMES`, that needs no estimator.
         task: The answer from all passages, with passages as sources.
-        seed: Of what is drawn at random.
+        seed: What is drawn with in methods that draw.
 
     Raises:
         InputError: If there is no such method.

@@ -20,7 +20,7 @@ class Point:
     """Pruned to some number of passages, by one method.
 
     Attributes:
-        kept: Passages kept.
+        kept: How many passages were kept.
         f1: F1 of the final answer.
         exact: Share of final answers that match exactly.
         gain: F1 beyond that without pruning, question by question.
@@ -39,8 +39,8 @@ class Curve:
     """One method at every number of passages kept.
 
     Attributes:
-        method: Its name.
-        points: For 1 passage kept, 2, and so on.
+        method: Name of the method.
+        points: What came of keeping 1 passage, 2, and so on.
         passes: Forward passes that scoring takes beside answering, on average.
         drafts: Answers from all passages that ranking takes, 0 or 1.
     """
@@ -61,8 +61,8 @@ class Chosen:
     """One method with a number of passages that its scores choose, question by question.
 
     Attributes:
-        method: Its name.
-        rule: What chose.
+        method: Name of the method.
+        rule: Name of the rule that chose the number.
         point: What came of it.
         fixed_f1: F1 of the same method with as many passages fixed for all, read off its curve
             between two points.
@@ -79,7 +79,7 @@ class Lead:
     """How far AT2 is ahead of another method.
 
     Attributes:
-        method: Name of the other one.
+        method: Name of the other method.
         f1: F1 with AT2 less that with the other, question by question, for 1 passage kept, 2, and
             so on.
     """
@@ -90,20 +90,24 @@ class Lead:
 
 @dataclass(frozen=True)
 class PruningResults:
-    """All of it.
+    """Everything that pruning did.
 
     Attributes:
-        questions: Questions measured.
-        too_long: Questions left out, since their passages did not fit the model's context.
-        unmarked: Answers from all passages without a "Final answer:", which count as they are.
-        prompts: Answers that were asked for, by all methods and numbers of passages, a question.
-        distinct: Those of them that were different prompts, a question.
-        reused: Share of their tokens that were not read, since another prompt begins with them.
-        unpruned: The answers from all passages.
-        supporting: The answers from the supporting passages alone, the oracle of the paper.
-        curves: One for each method.
-        chosen: One for each method with scores and each rule.
-        leads: One for each method beside AT2; none where AT2 was not measured.
+        questions: How many questions were measured.
+        too_long: How many questions were left out, since their passages did not fit the model's
+            context.
+        unmarked: How many answers from all passages have no "Final answer:", and count as they are.
+        prompts: Answers for each question that were asked for, by all methods and numbers of
+            passages.
+        distinct: Different prompts among these, for each question.
+        reused: Share of the prompts' tokens that were not read, since another prompt begins with
+            them.
+        unpruned: What the answers from all passages are worth.
+        supporting: What the answers from the supporting passages alone are worth, the oracle of the
+            paper.
+        curves: The curve of each method.
+        chosen: What each rule chose by the scores of each method that has any.
+        leads: How far AT2 is ahead of each other method; none where it was not measured.
     """
 
     questions: int

@@ -21,7 +21,7 @@ def gaps(task: AttributionTask) -> Tensor:
     The model's own distribution counts, at temperature 1.
 
     Args:
-        task: With the answer.
+        task: The task whose answer was said.
     """
     logits, said = _logits(task)
     return logits.amax(dim=-1) - logits.gather(-1, said[:, None])[:, 0]
@@ -42,9 +42,9 @@ def alternative_to(
     the methods that read the answer once: attention, and gradients.
 
     Args:
-        task: With the answer.
-        place: Of the token, counted from the answer's first.
-        methods: To ask.
+        task: The task whose answer was said.
+        place: Place of the token, counted from the answer's first.
+        methods: The methods to ask.
 
     Returns:
         ``drawn`` and ``likeliest``: the source that counts most in truth for either token, and its

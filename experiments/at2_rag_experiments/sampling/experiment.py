@@ -38,9 +38,9 @@ class SamplingConfig(ExperimentConfig):
     """What the experiment can be told.
 
     Attributes:
-        temperatures: To draw answers at, from the model's whole distribution; the greedy answer is
-            always measured, too.
-        methods: Names of :data:`at2_rag.methods.METHOD_NAMES`.
+        temperatures: Temperatures to draw answers at, from the model's whole distribution; the
+            greedy answer is always measured, too.
+        methods: Methods to measure, of :data:`at2_rag.methods.METHOD_NAMES`.
         num_ablations: Random ablations of each answer, for the linear datamodeling score.
         num_passages: Fewest and most passages of an example about a world.
         hops: Facts that a question about a world may take.

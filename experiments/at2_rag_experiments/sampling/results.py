@@ -30,10 +30,10 @@ class Faithfulness:
     """One method on some statements.
 
     Attributes:
-        lds: Linear datamodeling score of all.
-        lds_dependent: Of those that depend on a source.
-        drops: Top-k drop for each k, in nats, of all.
-        drops_dependent: The same of those that depend on a source.
+        lds: Linear datamodeling score on all statements.
+        lds_dependent: Linear datamodeling score on those that depend on a source.
+        drops: Top-k drop on all statements for each k, in nats.
+        drops_dependent: Top-k drop on those that depend on a source.
     """
 
     lds: Estimate
@@ -47,12 +47,13 @@ class Part:
     """Statements of one temperature, of one kind of draws, or of both.
 
     Attributes:
-        temperature: 0 for greedy answers; ``None`` for all that were drawn.
-        draws: One of :data:`DRAWS`; ``None`` for all.
-        statements: How many.
-        dependent: How many depend on a source.
+        temperature: Temperature of the draws, 0 for greedy answers; ``None`` for all that were
+            drawn.
+        draws: Kind of the draws, one of :data:`DRAWS`; ``None`` for all.
+        statements: How many statements there are.
+        dependent: How many statements depend on a source.
         as_greedy: Share of answers that are the greedy one, word by word.
-        methods: By name.
+        methods: How good each method is, by name.
     """
 
     temperature: float | None
@@ -68,8 +69,8 @@ class Instead:
     """Tokens drawn though another was likelier, which depends on another source.
 
     Attributes:
-        tokens: How many; one of a statement at most, its least likely.
-        own: Those that depend on a source themselves.
+        tokens: How many such tokens there are; one of a statement at most, its least likely.
+        own: How many of the tokens drawn depend on a source themselves.
         effect: What leaving out the likelier token's source does to the one drawn, in nats;
             negative where it becomes more likely.
         likelier: For each method, how often it scores the likelier token's source highest for the
@@ -90,14 +91,14 @@ class Instead:
 
 @dataclass(frozen=True)
 class SamplingResults:
-    """Everything found.
+    """Everything that the experiment found.
 
     Attributes:
-        examples: With an answer.
-        too_long: That do not fit the model's context.
+        examples: How many examples have an answer.
+        too_long: How many examples do not fit the model's context.
         parts: All draws of each temperature; then each kind of draws at each temperature, and at
             all above 0.
-        instead: Of tokens that were not the likeliest.
+        instead: What was found on tokens that were not the likeliest.
     """
 
     examples: int
@@ -123,8 +124,8 @@ def summarize(records: Sequence[Record], ks: Sequence[int]) -> SamplingResults |
     """Summarise the records of all examples; ``None`` if there is not one statement.
 
     Args:
-        records: Of :class:`~at2_rag_experiments.sampling.experiment.Sampling`.
-        ks: Of their top-k drops.
+        records: Records of :class:`~at2_rag_experiments.sampling.experiment.Sampling`.
+        ks: Numbers of sources that their top-k drops leave out.
     """
     measured = [record for record in records if "answers" in record]
     answers = [answer for index, found in enumerate(measured) for answer in _answers(index, found)]

@@ -34,7 +34,7 @@ class CoefficientStabilityConfig(PoolConfig):
 
     Attributes:
         seeds: How often each kind of chance is tried; a ``disjoint`` one is two fits.
-        kinds: What chance decides, of :data:`KINDS`.
+        kinds: Kinds of chance, what each decides, of :data:`KINDS`.
     """
 
     seeds: int = 5
@@ -53,9 +53,9 @@ class Chance:
     """One draw.
 
     Attributes:
-        kind: What it decides.
-        seed: Of it.
-        examples: Training examples asked for, of which half may be drawn.
+        kind: What it decides, one of :data:`KINDS`.
+        seed: What it is drawn with.
+        examples: Training examples that the pool was asked for, of which half may be drawn.
     """
 
     kind: str
@@ -64,12 +64,12 @@ class Chance:
 
     @property
     def id(self) -> str:
-        """All of it."""
+        """Everything that is drawn by, in a name."""
         return f"{self.kind}-{self.seed}-of-{self.examples}"
 
     @property
     def fingerprint(self) -> str:
-        """The id; whatever else its record depends on is in the run's config."""
+        """The id again; whatever else its record depends on is in the run's config."""
         return self.id
 
 
@@ -132,7 +132,7 @@ def drawn(records: Sequence[TrainingRecord], chance: Chance) -> list[Sequence[Tr
 
     Args:
         records: The training records of the pool.
-        chance: What is drawn.
+        chance: What chance decides, and how it falls.
     """
     salt, half = f"{chance.kind}-{chance.seed}", len(records) // 2
     if chance.kind == "seed":

@@ -25,8 +25,8 @@ class Agreement:
     """Correlations of pairs.
 
     Attributes:
-        mean: Of all pairs.
-        least: Of the two that are least alike.
+        mean: Mean correlation of all pairs.
+        least: Correlation of the two that are least alike.
     """
 
     mean: float
@@ -38,11 +38,11 @@ class Tables:
     """Coefficients over fits.
 
     Attributes:
-        means: Of each head; of copying coefficients behind the others.
-        deviations: Standard deviation of each.
-        correlation: Of pairs of tables.
+        means: Mean coefficient of each head; copying coefficients lie behind the others.
+        deviations: Standard deviation of each coefficient.
+        correlation: How pairs of tables correlate.
         signs: Share of the coefficients that have the same sign in all fits.
-        signs_by_size: The same, each counted by how large its mean is.
+        signs_by_size: Share of such coefficients, each counted by how large its mean is.
         top: Share of the largest :data:`TOP` that two tables have in common.
     """
 
@@ -59,11 +59,11 @@ class Spread:
     """Quality over fits.
 
     Attributes:
-        mean: Mean LDS.
-        deviation: Its standard deviation over fits.
-        least: Of the worst.
-        most: Of the best.
-        error: Standard error of one fit's, over held-out examples.
+        mean: Mean LDS over fits.
+        deviation: Standard deviation of the LDS over fits.
+        least: LDS of the worst fit.
+        most: LDS of the best fit.
+        error: Standard error of one fit's LDS, over held-out examples.
     """
 
     mean: float
@@ -78,21 +78,22 @@ class Stability:
     """One estimator under one kind of chance.
 
     Attributes:
-        estimator: Its name.
+        estimator: Name of the estimator.
         kind: What chance decided.
-        fits: How many.
-        examples: Examples that each was fitted to.
-        tables: Its coefficients; ``None`` for a network.
+        fits: How many fits there are.
+        examples: How many examples each was fitted to.
+        tables: What became of its coefficients; ``None`` for a network.
         scores: Correlation, over the sources of a statement, of two fits' scores: mean over pairs
             and statements that depend on their sources, with an error over held-out examples.
         first: Share of these statements where two fits score the same source highest; without
             any where sources were not looked at one by one.
         dependent: Quality on statements that depend on their sources.
-        all: Quality on all.
-        likeness: Of each fit, the correlation of its coefficients, or of a network's scores, with
-            the mean of the others.
-        quality: Of each fit, LDS on dependent statements.
-        likeness_and_quality: Correlation of these two over fits; above 0, odd fits are worse ones.
+        all: Quality on all statements.
+        likeness: How much each fit is like the others: the correlation of its coefficients, or of a
+            network's scores, with their mean.
+        quality: LDS of each fit on dependent statements.
+        likeness_and_quality: Correlation of likeness and quality over fits; above 0, odd fits are
+            worse ones.
     """
 
     estimator: str
@@ -111,19 +112,19 @@ class Stability:
 
 @dataclass(frozen=True)
 class StabilityResults:
-    """All of it.
+    """Everything that fitting again and again gave.
 
     Attributes:
-        layers: Of the model.
-        heads: Of each layer.
-        held_out: Held-out examples with a dependent statement.
-        statements: Held-out statements that ablations move.
-        dependent: Those of them that depend on their sources.
+        layers: Layers of the model.
+        heads: Heads of each layer.
+        held_out: How many held-out examples have a dependent statement.
+        statements: How many held-out statements ablations move.
+        dependent: How many of these depend on their sources.
         by_source: Whether scores are of single sources, and not sums over random ablations.
         average: LDS of average attention on dependent statements.
-        stabilities: By estimator and kind.
-        likeness_and_quality: Of each estimator, over the fits of all kinds, each kind's mean
-            taken out.
+        stabilities: What was found for each estimator and each kind of chance.
+        likeness_and_quality: Correlation of likeness and quality for each estimator, over the fits
+            of all kinds, each kind's mean taken out.
     """
 
     layers: int
@@ -246,7 +247,7 @@ def _likeness(tables: Sequence[Tensor]) -> Tensor:
     """Return (fits,): correlation of each with the mean of the others, mean over the tables.
 
     Args:
-        tables: (fits, n) each.
+        tables: Coefficients or scores, (fits, n) each.
     """
     found = []
     for rows in tables:

@@ -25,10 +25,10 @@ class Batch:
     """One training batch of ``rows`` worlds padded on the right to ``length`` tokens.
 
     Attributes:
-        input_ids: (rows, length).
-        positions: (rows, length); restart after the world for every question.
-        mask: (rows, 1, length, length), true where a query may look at a key.
-        weights: (rows, length), the weight of predicting the token at this place.
+        input_ids: (rows, length): token ids.
+        positions: (rows, length): positions, which restart after the world for every question.
+        mask: (rows, 1, length, length): true where a query may look at a key.
+        weights: (rows, length): weight of predicting the token at this place.
     """
 
     input_ids: Tensor
@@ -48,8 +48,8 @@ class BatchMaker:
 
     Args:
         tokenizer: The demo reader's, or one with the same special tokens.
-        questions: Questions per world.
-        tokens: Tokens per batch, padding included.
+        questions: Questions about each world.
+        tokens: Tokens of a batch, padding included.
         world_weight: Loss weight of the passages' and questions' own tokens.
     """
 

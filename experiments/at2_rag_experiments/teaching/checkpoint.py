@@ -23,9 +23,9 @@ class TrainingState:
     """All that the next step depends on.
 
     Attributes:
-        model: With its weights.
-        optimizer: Of them.
-        rng: Draws the worlds.
+        model: The model with its weights.
+        optimizer: The optimizer of these weights.
+        rng: Randomness that worlds are drawn from.
         step: How many steps are done.
     """
 
@@ -40,7 +40,7 @@ def save_checkpoint(state: TrainingState, folder: Path, told: Mapping[str, Any])
 
     Args:
         state: What to keep.
-        folder: Made if it is not there.
+        folder: Folder of the training; made if it is not there.
         told: What the training was told, in plain JSON types; it goes on only with the same.
 
     Raises:
@@ -71,8 +71,8 @@ def load_checkpoint(state: TrainingState, folder: Path, told: Mapping[str, Any])
     """Bring a state to where the folder's checkpoint was written, if there is one.
 
     Args:
-        state: Changed in place, and torch's own randomness with it.
-        folder: Of the training.
+        state: State to bring there; changed in place, and torch's own randomness with it.
+        folder: Folder of the training.
         told: What the training is told, in plain JSON types.
 
     Raises:

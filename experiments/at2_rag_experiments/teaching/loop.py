@@ -38,9 +38,9 @@ class Lesson:
 
     Attributes:
         step: How many steps are done, this one included.
-        steps: How many there are.
-        most_passages: Of a world at this step.
-        loss: Weighted mean, in nats a token.
+        steps: How many steps the training has.
+        most_passages: Most passages of a world at this step.
+        loss: Weighted mean loss, in nats a token.
         right: Share of answer tokens that were predicted right.
         resumed: Whether it was done before the training was interrupted; only the last such step
             is told, and its loss and share are NaN.
@@ -69,10 +69,10 @@ def teach(
     same number of threads. Once the model is written, nothing is trained again.
 
     Args:
-        config: Of the model.
-        tokenizer: Of the demo reader, or one with its special tokens.
+        config: Config of the model.
+        tokenizer: The demo reader's tokenizer, or one with its special tokens.
         plan: How it is taught.
-        folder: For checkpoint and model; made if it is not there.
+        folder: Folder for checkpoint and model; made if it is not there.
         checkpoint_every: Steps between checkpoints.
         on_step: Called after each step, and with the step that an interrupted training goes on
             from.

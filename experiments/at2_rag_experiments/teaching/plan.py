@@ -25,17 +25,17 @@ class TeachingPlan:
     """A training from scratch on generated worlds.
 
     Attributes:
-        steps: Of AdamW.
-        tokens: Tokens of a step, padding included.
-        curriculum: (share of all steps at which it ends, most passages of a world) of each stage;
+        steps: Steps of AdamW.
+        tokens: Tokens in a step, padding included.
+        curriculum: Stages, each (share of all steps at which it ends, most passages of a world);
             the last ends at 1.
-        questions: Questions asked about a world.
+        questions: Questions that are asked about a world.
         peak: Learning rate after warming up.
-        warm_up: Steps in which it rises from 0.
-        anneal: Share of the steps, the last ones, in which it falls to 0 again.
+        warm_up: Steps in which the learning rate rises from 0.
+        anneal: Share of the steps, the last ones, in which the learning rate falls to 0 again.
         world_weight: Loss weight of the passages' and questions' own tokens; that of an answer's
-            is 1.
-        seed: Of the first weights and of the worlds.
+            tokens is 1.
+        seed: What first weights and worlds are drawn with.
 
     Raises:
         InputError: If a field cannot be used.

@@ -52,8 +52,8 @@ def small_shape(name: str, tokenizer: PreTrainedTokenizerBase) -> PretrainedConf
     """Return the config of a model of about 3.6 million parameters, 4 layers of 8 heads.
 
     Args:
-        name: One of :data:`SHAPE_NAMES`.
-        tokenizer: Its tokenizer; the special tokens come from it.
+        name: Name of the shape, one of :data:`SHAPE_NAMES`.
+        tokenizer: The model's tokenizer; the special tokens come from it.
 
     Raises:
         InputError: If there is no such shape.

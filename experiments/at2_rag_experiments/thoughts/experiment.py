@@ -38,13 +38,14 @@ class ThoughtAttributionConfig(LearningConfig):
     """What the experiment can be told.
 
     Attributes:
-        examples: To measure on.
-        begin: Before the demo reader's thoughts: nothing, it thinks from the first word on. Of
-            other data, the markers are those of the model.
-        end: Behind the demo reader's thoughts.
-        general: Data to learn from in general, with thoughts as sources; with worlds it is not
-            used, and questions answered without thoughts are what is learned from in general.
-        units: What sources are.
+        examples: Examples to measure on.
+        begin: What stands before the demo reader's thoughts: nothing, it thinks from the first word
+            on. With other data, the markers are those of the model.
+        end: What stands behind the demo reader's thoughts.
+        general: Name of the data to learn from in general, with thoughts as sources; with worlds it
+            is not used, and questions answered without thoughts are what is learned from in
+            general.
+        units: What sources are, one after the other.
     """
 
     examples: int = 40
@@ -59,8 +60,8 @@ class ThoughtSubject:
     """What examples are measured on.
 
     Attributes:
-        reader: Thinks before it responds.
-        estimators: Fitted here, by the name that they are compared under.
+        reader: The reader, which thinks before it responds.
+        estimators: Estimators that were fitted here, by the name that they are compared under.
     """
 
     reader: Reader

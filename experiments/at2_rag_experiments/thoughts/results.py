@@ -57,7 +57,8 @@ class Known:
         thoughts_right: Share of thoughts that are right, word for word.
         last_hop_first: By method, how often it scores that thought highest which the response
             repeats; over responses and thoughts that are right.
-        last_hop_cited: How often the reader's own citations have that thought; over the same.
+        last_hop_cited: How often the reader's own citations have that thought, over the same
+            responses.
         supporting_cited: Share of the supporting sentences that are cited, through thoughts or not.
         cited_supporting: Share of the cited sentences of passages that support.
     """
@@ -72,12 +73,12 @@ class Known:
 
 @dataclass(frozen=True)
 class ThoughtResults:
-    """All of it.
+    """Everything that was found on thoughts.
 
     Attributes:
-        units: By unit of the sources.
+        units: What was found with each unit of the sources.
         reliance: Fall of the response's log-probability without what is named, in nats.
-        known: ``None`` where the data are no worlds.
+        known: What is known of responses about worlds; ``None`` for other data.
         left_out: Why examples were not measured, and how many.
     """
 
@@ -100,7 +101,7 @@ def summarize(records: Sequence[Record]) -> ThoughtResults:
     """Put the records of examples together.
 
     Args:
-        records: Of ``ThoughtAttribution.measure``.
+        records: Records of ``ThoughtAttribution.measure``.
 
     Raises:
         InputError: If none of the examples could be measured.
