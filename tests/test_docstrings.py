@@ -19,9 +19,6 @@ PACKAGES = (
     "integrations/llama-index-postprocessor-at2/llama_index",
 )
 
-#: Their entries are still to be put into such phrases.
-TO_FOLLOW = ("experiments/at2_rag_experiments",)
-
 #: Sections of named entries, and sections that are a single one.
 NAMED, SINGLE = ("Args", "Attributes"), ("Returns", "Yields")
 
@@ -89,7 +86,7 @@ def undocumented(tree: ast.Module) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("package", [name for name in PACKAGES if name not in TO_FOLLOW])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_entry_stands_alone(package):
     found = [f"{path}: {fault}" for path, tree in sources(package) for fault in fragments(tree)]
     assert not found, "\n".join(["Entries that say nothing by themselves:", *found])
