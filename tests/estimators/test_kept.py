@@ -85,7 +85,7 @@ def test_every_kind_is_loaded_as_its_own_class_with_the_same_numbers(tmp_path, m
 
 def test_a_kind_that_nobody_registered_is_refused_with_those_that_are_known(tmp_path):
     write_record(EstimatorRecord("newer", {"x": torch.ones(1)}), tmp_path)
-    known = r"'copying', 'last-layer', 'linear', 'network', 'uniform'"
+    known = r"'copying', 'last-layer', 'linear', 'network', 'probed', 'uniform'"
     with pytest.raises(FileFormatError, match=rf"{tmp_path} cannot be read: .*'newer'.*{known}\."):
         ScoreEstimator.load(tmp_path)
     with pytest.raises(InputError, match=r"kind 'newer'; ScoreEstimator knows"):
