@@ -156,7 +156,7 @@ class _Remembering:
     """A method whose scores can be looked at afterwards.
 
     Attributes:
-        method: The method.
+        method: What scores, at most once for each task.
         seen: Scores that it gave so far, (targets, sources) each.
     """
 

@@ -18,7 +18,7 @@ class Placed:
     """A question with its passages, somewhere in a conversation.
 
     Attributes:
-        question: The question.
+        question: What is asked of the model.
         passages: Passages that are in the passage list.
         history: Messages before the question.
         system: The system prompt.

@@ -133,7 +133,7 @@ def _judged(found: _Ablated, world: LogicWorld, scores: Tensor, predicted: Tenso
 
     Args:
         found: What ablations did.
-        world: The world.
+        world: The switches and the rule that are judged.
         scores: (sources,): scores that they are ranked by.
         predicted: (ablations that nothing was fitted to,): what the scores say of each.
     """

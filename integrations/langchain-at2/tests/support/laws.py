@@ -3,7 +3,7 @@
 import json
 from copy import deepcopy
 
-import pytest
+from support.rounding import close
 
 from langchain_at2 import citations_of, references_text
 
@@ -86,7 +86,7 @@ def check_same(message, other):
     The model computes these in another order in a batch, or when it is asked for them halfway.
     """
     scores = [[c["extras"]["score"] for c in citations_of(m)] for m in (message, other)]
-    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+    assert scores[0] == close(scores[1])
     assert _without_scores(message) == _without_scores(other)
 
 

@@ -4,7 +4,7 @@ import copy
 import json
 import re
 
-import pytest
+from support.rounding import close
 
 
 class Unchanged:
@@ -65,7 +65,7 @@ def check_same(response, other):
 
     While it streams, the model computes these in another order.
     """
-    assert _scores(response) == pytest.approx(_scores(other), abs=1e-4)
+    assert _scores(response) == close(_scores(other))
     assert _without_scores(response) == _without_scores(other)
 
 
