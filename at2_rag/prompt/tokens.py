@@ -20,7 +20,7 @@ from at2_rag.prompt.thinking_markers import ThoughtFormat
 from at2_rag.spans import Span, stripped
 
 #: How often a text is tokenized until no other thread has interfered.
-_ATTEMPTS = 100
+_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True)
