@@ -14,7 +14,7 @@ from at2_rag_experiments.run import run_experiment
 
 
 def small(**told):
-    base = {"examples": 1, "num_passages": 3, "measured_ablations": 6, "max_new_tokens": 40}
+    base = {"examples": 1, "num_passages": 3, "measured_ablations": 6, "max_new_tokens": 20}
     methods = ("random", "leave-one-out")
     return ConversationSources(ConversationSourcesConfig(**{**base, "methods": methods, **told}))
 

@@ -1,1 +1,1 @@
-"""Estimators fitted again and again to parts of what was collected."""
+"""Records of examples, estimators fitted to them, and pools to fit to parts of again and again."""
