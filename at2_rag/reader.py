@@ -16,6 +16,7 @@ from at2_rag.answer.pruning import Pruned, PruneRule
 from at2_rag.answering.answerer import Answerer
 from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
+from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
@@ -26,7 +27,6 @@ from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_est
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_plain_prompts
 from at2_rag.prompt.settings import Settings, refuse_unknown
-from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from at2_rag.methods import AttributionMethod
 
 
-class Reader:
+class Reader(Parts):
     """Answers from passages with a local model, and attributes what it said to them.
 
     One reader can be used by several threads at a time.
@@ -121,45 +121,6 @@ class Reader:
         """
         model, tokenizer = load_demo_model()
         return cls(model, tokenizer, load_demo_estimator(), **options)
-
-    @property
-    def name(self) -> str:
-        """The model's name, as it was loaded."""
-        return self._answerer.engine.recorded.name
-
-    @property
-    def model(self) -> PreTrainedModel:
-        """The model that answers."""
-        return self._answerer.engine.recorded.model
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's tokenizer."""
-        return self._answerer.engine.tokenizer
-
-    @property
-    def estimator(self) -> ScoreEstimator:
-        """What turns attention into scores."""
-        return self._answerer.estimator
-
-    @property
-    def settings(self) -> Settings:
-        """Defaults for all calls."""
-        return self._answerer.settings
-
-    @property
-    def method(self) -> AttributionMethod | None:
-        """What scores the sources instead of the estimator; ``None`` for the estimator."""
-        return self._answerer.method
-
-    def thinking_markers(self, **options: Any) -> ThinkingMarkers | None:
-        """Return what the model writes around its thoughts; ``None`` if it does not think.
-
-        Args:
-            options: Any of :class:`Settings`, by name, as for the call that this is about.
-        """
-        settings, _ = self.settings.override(options)
-        return thinking_markers(self.tokenizer, settings.thinking)
 
     def with_options(
         self,

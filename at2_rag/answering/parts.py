@@ -1,0 +1,60 @@
+"""What a reader is made of, to be looked at and not to be changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from at2_rag.answering.answerer import Answerer
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.prompt.settings import Settings
+from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
+
+if TYPE_CHECKING:
+    from at2_rag.methods import AttributionMethod
+
+
+class Parts:
+    """The parts of a reader; each has one owner, so none can be replaced behind another's back."""
+
+    _answerer: Answerer
+
+    @property
+    def name(self) -> str:
+        """The model's name, as it was loaded."""
+        return self._answerer.engine.recorded.name
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model that answers."""
+        return self._answerer.engine.recorded.model
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return self._answerer.engine.tokenizer
+
+    @property
+    def estimator(self) -> ScoreEstimator:
+        """What turns attention into scores."""
+        return self._answerer.estimator
+
+    @property
+    def settings(self) -> Settings:
+        """Defaults for all calls."""
+        return self._answerer.settings
+
+    @property
+    def method(self) -> AttributionMethod | None:
+        """What scores the sources instead of the estimator; ``None`` for the estimator."""
+        return self._answerer.method
+
+    def thinking_markers(self, **options: Any) -> ThinkingMarkers | None:
+        """Return what the model writes around its thoughts; ``None`` if it does not think.
+
+        Args:
+            options: Any of :class:`Settings`, by name, as for the call that this is about.
+        """
+        settings, _ = self.settings.override(options)
+        return thinking_markers(self.tokenizer, settings.thinking)
