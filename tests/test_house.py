@@ -92,6 +92,17 @@ def test_imports_run_down():
     assert wrong == []
 
 
+def test_one_name_stands_for_one_thing():
+    """Who follows a question through the rooms must not have to ask which ``answer`` is meant."""
+    found = [
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name == "answer"
+    ]
+    assert found == ["at2_rag.reader"]
+
+
 def test_few_files_lie_beside_the_rooms():
     assert len(list(PACKAGE.glob("*.py"))) - 1 <= 8  # and what is public
 

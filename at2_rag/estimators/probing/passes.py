@@ -112,7 +112,7 @@ def encode_probe(
     maker = PromptMaker.of(tokenizer, Request(probe.question, probe.passages, settings=settings))
 
     def behind(written: ThoughtFormat | None) -> str:
-        return probe.answer if written is None else written.written("", probe.answer)
+        return probe.said if written is None else written.written("", probe.said)
 
     prompt = maker.make(maker.request.readable, behind)
     sources = maker.sources(prompt)
@@ -121,7 +121,7 @@ def encode_probe(
 
 
 def _statement_tokens(prompt: EncodedPrompt, probe: Probe) -> list[Span]:
-    end, found = len(prompt.text) - len(probe.answer), []
+    end, found = len(prompt.text) - len(probe.said), []
     for statement in probe.statements:
         found.append(prompt.token_range(end, end + len(statement.text)))
         end += len(statement.text) + 1

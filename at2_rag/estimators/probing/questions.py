@@ -55,7 +55,7 @@ class Probe:
     statements: tuple[ProbeStatement, ...]
 
     @property
-    def answer(self) -> str:
+    def said(self) -> str:
         """The answer as text."""
         return " ".join(statement.text for statement in self.statements)
 
