@@ -137,11 +137,7 @@ def encode(
     Raises:
         InputError: If the tokenizer does not know offsets.
     """
-    if not tokenizer.is_fast:
-        raise InputError(
-            f"{type(tokenizer).__name__} does not tell which characters a token stands for; "
-            "expected a fast tokenizer. Load it with AutoTokenizer.from_pretrained."
-        )
+    require_fast(tokenizer)
     encoded = _encoded_whole(tokenizer, text, add_special_tokens=add_special_tokens)
     found = zip(
         encoded["input_ids"],
@@ -153,6 +149,15 @@ def encode(
     tokens = _with_contents_as_text(tokenizer, text, contents, tokens)
     spans = _in_order([token.span for token in tokens])
     return EncodedText(text, tuple(token.id for token in tokens), tuple(spans))
+
+
+def require_fast(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ``InputError`` for a tokenizer that does not know which characters a token is."""
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{type(tokenizer).__name__} does not tell which characters a token stands for; "
+            "expected a fast tokenizer. Load it with AutoTokenizer.from_pretrained."
+        )
 
 
 def _encoded_whole(

@@ -19,6 +19,7 @@ from at2_rag.estimators.fingerprints import (
 )
 from at2_rag.estimators.probing.probe import NUM_PROBES, probe
 from at2_rag.estimators.probing.questions import PROBE_VERSION
+from at2_rag.prompt.tokens import require_fast
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,11 @@ _PATIENCE_SECONDS = 2.0
 
 
 def probed_record(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool = False
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    anew: bool = False,
+    home: Path | None = None,
 ) -> EstimatorRecord:
     """Return what probing a model finds, from the cache where it was found before.
 
@@ -38,12 +43,15 @@ def probed_record(
         model: A decoder whose attention can be recorded.
         tokenizer: The model's tokenizer.
         anew: Whether to probe even if the model was probed before.
+        home: Folder to keep it in; ``None`` for the hub's cache of assets.
 
     Raises:
+        InputError: If the tokenizer is no fast one.
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
+    require_fast(tokenizer)
     try:
-        folder = _folder(model, tokenizer)
+        folder = (home or cached_assets_path("at2-rag", "probed")) / _name(model, tokenizer)
         lock = FileLock(f"{folder}.lock")
         with lock:
             return _kept(folder, model, tokenizer, anew=anew)
@@ -65,8 +73,8 @@ def _kept(
     return found
 
 
-def _folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Path:
-    """Return the folder for a model with its tokenizer and chat template."""
+def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the name of the folder for a model with its tokenizer and chat template."""
     parts = (
         PROBE_VERSION,
         config_fingerprint(model.config.to_dict()),
@@ -74,8 +82,7 @@ def _folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Path:
         short_hash(tokenizer.backend_tokenizer.to_str().encode()),
         tokenizer.chat_template,
     )
-    home = cached_assets_path("at2-rag", "probed")
-    return home / short_hash(repr(parts).encode())
+    return short_hash(repr(parts).encode())
 
 
 def _read(folder: Path) -> EstimatorRecord | None:
