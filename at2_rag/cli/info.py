@@ -31,7 +31,8 @@ class ModelInfo:
         heads: How many heads each layer has; ``None`` if their attention cannot be recorded.
         context_length: How many tokens the longest input has; ``None`` if the configuration does
             not say.
-        estimator: Where learned coefficients for the model are; ``None`` if none are known.
+        estimator: Where learned coefficients for the model are, or what probing it found; ``None``
+            if neither is known.
     """
 
     model: str
@@ -94,7 +95,24 @@ def _known_estimator(name: str) -> str | None:
     if beside is not None:
         return str(beside)
     model_id = hub_id(name)
-    return None if model_id is None else published_estimator(model_id)
+    published = None if model_id is None else published_estimator(model_id)
+    return published or _probed(name)
+
+
+def _probed(name: str) -> str | None:
+    """Return what probing the model has found, in a line; ``None`` if it was not probed yet."""
+    from at2_rag.estimators.probing.kept import probed_before
+
+    found = probed_before(name)
+    if found is None:
+        return None
+    if "problem" in found:
+        return f"probed: {found['problem']}"
+    heads = ", ".join(f"{head['layer']}.{head['head']}" for head in found["heads"])
+    return (
+        f"{len(found['heads'])} heads found by probing (layer.head: {heads}); the right sentence "
+        f"first in {found['first']:.0%} of the probes"
+    )
 
 
 def _describe(

@@ -507,6 +507,8 @@ def test_on_the_command_line(tmp_path):
     assert answer["estimator"] == "copying"
     assert notes.count("scored by: attention to equal tokens, since probing found no heads") == 1
     assert "no head finds what an answer goes back to" in notes
+    info = CliRunner().invoke(app, ["info", str(tmp_path / "model"), "--json"])
+    assert json.loads(info.stdout)["estimator"].startswith("probed: no head finds what an answer")
     saved(tmp_path / "model/at2_estimator", 0.5)
     learned, notes = ask(tmp_path, "--estimator", "auto")
     assert learned["estimator"] == "linear"

@@ -17,7 +17,7 @@ from at2_rag import LinearEstimator, Reader, ScoreEstimator, Settings
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.estimators.files import EstimatorRecord, read_record
 from at2_rag.estimators.probing.heads import MOST_HEADS, weigh_heads
-from at2_rag.estimators.probing.kept import probed_record
+from at2_rag.estimators.probing.kept import probed_before, probed_record
 from at2_rag.estimators.probing.passes import Seen, encode_probe, see
 from at2_rag.estimators.probing.probe import probe
 from at2_rag.estimators.probing.questions import probes
@@ -180,12 +180,24 @@ def test_a_model_is_probed_once_and_its_cache_may_be_damaged(demo, tmp_path):
     [folder] = [path for path in tmp_path.iterdir() if path.is_dir()]
     config = folder / "score_estimator.json"
     told = json.loads(config.read_text(encoding="utf-8"))
-    config.write_text(json.dumps(told | {"metadata": {"told": 1}}), encoding="utf-8")
-    assert probed_record(*demo, home=tmp_path).metadata == {"told": 1}
+    told["metadata"]["probed"]["told"] = 1
+    config.write_text(json.dumps(told), encoding="utf-8")
+    assert probed_record(*demo, home=tmp_path).metadata["probed"]["told"] == 1
     assert probed_record(*demo, home=tmp_path, anew=True).metadata == first.metadata
     config.write_text("{", encoding="utf-8")
     assert probed_record(*demo, home=tmp_path).metadata == first.metadata
     assert read_record(folder, None).metadata == first.metadata
+
+
+def test_what_was_found_is_told_by_any_name_that_the_model_was_loaded_by(tmp_path):
+    model, tokenizer = load_demo_model()
+    assert probed_before("elsewhere", tmp_path) is None
+    for name in ("here", "there"):
+        model.config.name_or_path = name
+        probed_record(model, tokenizer, home=tmp_path)
+    assert probed_before("here", tmp_path) == probed_before("there", tmp_path)
+    assert probed_before("there", tmp_path)["passes"] == 20
+    assert probed_before("elsewhere", tmp_path) is None
 
 
 def test_another_model_is_another_entry(demo, tmp_path):
@@ -200,7 +212,7 @@ def test_another_model_is_another_entry(demo, tmp_path):
 def test_a_place_that_cannot_be_written_to_is_done_without(demo, tmp_path):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     found = probed_record(*demo, home=tmp_path / "file")
-    assert found.metadata == probe(*demo).metadata
+    assert found.metadata["probed"]["problem"] == probe(*demo).metadata["probed"]["problem"]
 
 
 def ask(home, answers):

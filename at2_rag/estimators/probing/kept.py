@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from huggingface_hub import cached_assets_path
@@ -60,12 +61,34 @@ def probed_record(
         return _probe(model, tokenizer)
 
 
+def probed_before(name: str, home: Path | None = None) -> dict[str, Any] | None:
+    """Return what is worth knowing of a probe that is kept; ``None`` if there is none.
+
+    Args:
+        name: What the model is loaded by; of several models that were loaded by one name, the one
+            that was met last.
+        home: Folder that probes are kept in; ``None`` for the hub's cache of assets.
+    """
+    folders = (home or cached_assets_path("at2-rag", "probed")).glob("*/")
+    for folder in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
+        record = _read(folder)
+        about: dict[str, Any] = {} if record is None else record.metadata["probed"]
+        if name in about.get("models", ()):
+            return about
+    return None
+
+
 def _kept(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool
 ) -> EstimatorRecord:
-    if not anew and (known := _read(folder)) is not None:
-        return known
-    found = _probe(model, tokenizer)
+    found = None if anew else _read(folder)
+    names = [] if found is None else found.metadata["probed"].setdefault("models", [])
+    if found is not None and _name_of(model) in names:
+        return found
+    if found is None:
+        found = _probe(model, tokenizer)
+        names = found.metadata["probed"].setdefault("models", [])
+    names.append(_name_of(model))  # the same weights may lie in several places
     try:
         write_record(found, folder)
     except OSError as error:
@@ -97,11 +120,14 @@ def _read(folder: Path) -> EstimatorRecord | None:
 
 
 def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> EstimatorRecord:
-    name = model.config.name_or_path or type(model).__name__
     with tqdm(
         total=NUM_PROBES,
-        desc=f"Finding the heads of {name} that read",
+        desc=f"Finding the heads of {_name_of(model)} that read",
         delay=_PATIENCE_SECONDS,
         disable=None,  # where there is no terminal
     ) as bar:
         return probe(model, tokenizer, on_done=lambda done, total: bar.update())
+
+
+def _name_of(model: PreTrainedModel) -> str:
+    return str(model.config.name_or_path or type(model).__name__)
