@@ -20,6 +20,7 @@ from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
+from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
@@ -72,6 +73,8 @@ class Reader(Parts):
         recorded = RecordedModel(model)
         if estimator is None:
             estimator = AUTO if method is None else AVERAGE
+        _check_kind("estimator", estimator, (ScoreEstimator, str, Path))
+        _check_kind("settings", settings, (Settings, type(None)))
         if isinstance(estimator, str | Path):
             estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
@@ -99,18 +102,21 @@ class Reader(Parts):
                 attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
                 :class:`Settings`.
-            options: Options for ``AutoModelForCausalLM.from_pretrained`` (``dtype``,
-                ``device_map``, ``revision``, …).
+            options: Single settings, by name, that replace those of ``settings``; and options for
+                ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
+                …).
 
         Raises:
             OSError: If there is no such model, from transformers.
             UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
         """
-        model, tokenizer = load_model(name, options)
+        _check_kind("settings", settings, (Settings, type(None)))
+        own, loading = (settings or Settings()).override(options)
+        model, tokenizer = load_model(name, loading)
         if isinstance(estimator, str | Path):
-            access = HubAccess.of(options)
+            access = HubAccess.of(loading)
             estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
-        return cls(model, tokenizer, estimator, settings)
+        return cls(model, tokenizer, estimator, own)
 
     @classmethod
     def demo(cls, **options: Any) -> Reader:
@@ -144,6 +150,13 @@ class Reader(Parts):
             EstimatorMismatchError: If the estimator is for another model.
         """
         old = self._answerer
+        _check_kind("estimator", estimator, (ScoreEstimator, str, Path, type(None)))
+        _check_kind("settings", settings, (Settings, type(None)))
+        if isinstance(method, str) and method != "estimator":
+            raise InputError(
+                f"method is {method!r}; expected a method, such as "
+                'at2_rag.methods.SurrogateMethod(), or "estimator" for none.'
+            )
         if isinstance(estimator, str | Path):
             estimator = load_estimator(estimator, self.model, self.tokenizer, stacklevel=3)
         if estimator is not None:
@@ -373,3 +386,10 @@ class Reader(Parts):
             options["source_unit"] = "sentence"
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.keep_used(request, rule)
+
+
+def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Raise ``InputError`` unless an argument is of one of these kinds."""
+    if not isinstance(value, kinds):
+        expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+        raise InputError(f"{name} is a {type(value).__name__}; expected {expected}.")

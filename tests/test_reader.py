@@ -328,6 +328,42 @@ def test_unknown_options_are_named(golden_reader):
         golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", temperature=1)
 
 
+def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):
+    whole = golden_reader.answer(QUESTION, PASSAGES)
+    stop = whole.text[4:6]
+    for answer in (
+        golden_reader.answer(QUESTION, PASSAGES, stop_strings=[stop]),
+        golden_reader.answer_batch([(QUESTION, PASSAGES)], stop_strings=[stop])[0],
+        golden_reader.answer(
+            QUESTION, PASSAGES, stop_strings=[stop], tokenizer=golden_reader.tokenizer
+        ),
+    ):
+        assert answer.answer_tokens < whole.answer_tokens
+        assert whole.text.startswith(answer.text)
+        assert stop in answer.text
+
+
+def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
+    folder = golden_llama.folder / "model"
+    reader = Reader.from_pretrained(folder, "average", dtype="float32", max_citations=1)
+    assert (reader.settings.max_citations, reader.model.dtype) == (1, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"estimator": 5}, "estimator is a int; expected ScoreEstimator or str or Path"),
+        ({"estimator": "avrage"}, "no score estimator at 'avrage'.* Did you mean 'average'?"),
+        ({"settings": {"max_new_tokens": 3}}, "settings is a dict; expected Settings or None"),
+        ({"method": "gradient"}, "method is 'gradient'; expected a method"),
+        ({"system": 3}, "system is 3; expected text"),
+    ],
+)
+def test_what_cannot_be_an_option_is_told(golden_reader, given, message):
+    with pytest.raises(InputError, match=message):
+        golden_reader.with_options(**given)
+
+
 def golden_pair(reader):
     return reader.model, reader.tokenizer, reader.estimator
 

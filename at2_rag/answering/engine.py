@@ -111,7 +111,7 @@ class Engine:
             watch(None if progress is None else Unfinished(maker, prompt, progress))
 
         followed = None if watch is None else follow
-        options = _generate_options(shown.request)
+        options = self._generate_options(shown.request)
         [generated] = self.recorded.generate([prompt.ids], weightings, options, followed)
         return _generated_reading(maker, prompt, generated)
 
@@ -133,7 +133,7 @@ class Engine:
         prompts = [
             self._prompt(maker, shown.passages) for maker, shown in zip(makers, asked, strict=True)
         ]
-        options = _generate_options(asked[0].request)
+        options = self._generate_options(asked[0].request)
         generated = in_length_batches(
             [prompt.ids for prompt in prompts],
             lambda part: self.recorded.generate(part, weightings, options),
@@ -180,16 +180,18 @@ class Engine:
             maker, prompt, first, written, attention, False, told.given(prompt.thought_format)
         )
 
+    def _generate_options(self, request: Request) -> dict[str, Any]:
+        options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
+        if options.get("stop_strings") is not None:
+            options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
+        return options
+
     def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
         """Return the prompt, cut down if need be so that an answer has room."""
         longest = maker.request.settings.max_new_tokens
         context = context_length(self.recorded.model)
         room = None if context is None else context - longest
         return maker.fit(shown, room)
-
-
-def _generate_options(request: Request) -> dict[str, Any]:
-    return {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
 
 
 def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> Written:

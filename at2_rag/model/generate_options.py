@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from inspect import signature
+from reprlib import repr as short
 from typing import Any
 
 from transformers import GenerationConfig, PreTrainedModel
@@ -23,6 +24,9 @@ _UNRECORDABLE = (
     "prefill_chunk_size",
 )
 
+#: Options that generate() takes and does not name.
+_TAKEN_BY_NAME = ("tokenizer", "assistant_tokenizer")
+
 
 def refuse_misspelt(
     model: PreTrainedModel, options: Mapping[str, Any], others: Collection[str]
@@ -38,15 +42,15 @@ def refuse_misspelt(
         return  # which has options of its own
     functions = (model.generate, model.forward, model.prepare_inputs_for_generation)
     known = {name for function in functions for name in signature(function).parameters}
-    known |= set(vars(GenerationConfig()))
+    known |= set(vars(GenerationConfig())) | set(_TAKEN_BY_NAME)
     for name in options:
         if name in known:
             continue
-        meant = get_close_matches(name, [*others, *known], n=2)
+        meant = get_close_matches(name, sorted({*others, *known}), n=2)
         advice = f"did you mean {' or '.join(meant)}?" if meant else "leave it out."
         raise InputError(
-            f"Unknown option {name}={options[name]!r}; expected any of {', '.join(others)}, or an "
-            f"option of model.generate: {advice}"
+            f"Unknown option {name}={short(options[name])}; expected any of "
+            f"{', '.join(others)}, or an option of model.generate: {advice}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from transformers import (
 )
 
 from at2_rag.attention.recording import inspect_attention
-from at2_rag.errors import UnsupportedModelError
+from at2_rag.errors import InputError, UnsupportedModelError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
@@ -96,6 +97,7 @@ def load_estimator(
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
+        InputError: If nothing is there, and the name is nearly one of these two.
         FileFormatError: If it cannot be read.
         EstimatorMismatchError: If it is for another model.
     """
@@ -106,4 +108,9 @@ def load_estimator(
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)
+    if meant := get_close_matches(str(where), (AUTO, AVERAGE), n=1):
+        raise InputError(
+            f"There is no score estimator at {where!r}; expected a folder, a file or a hub id. Did "
+            f"you mean {meant[0]!r}?"
+        )
     return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)

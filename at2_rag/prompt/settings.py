@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
+from reprlib import repr as short
 from typing import Any, Literal
 
 from at2_rag.documents.passages import SourceKind
@@ -67,6 +68,8 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")
+        if self.system is not None and not isinstance(self.system, str):
+            raise InputError(f"system is {self.system!r}; expected text, or None.")
         if self.on_overflow not in ("error", "drop"):
             raise InputError(f"on_overflow is {self.on_overflow!r}; expected 'error' or 'drop'.")
         if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):
@@ -139,6 +142,6 @@ def refuse_unknown(options: Mapping[str, Any]) -> None:
         meant = get_close_matches(name, Settings.names(), n=1)
         advice = f" Did you mean {meant[0]}?" if meant else ""
         raise InputError(
-            f"Unknown option {name}={options[name]!r}; expected any of "
+            f"Unknown option {name}={short(options[name])}; expected any of "
             f"{', '.join(Settings.names())}.{advice}"
         )

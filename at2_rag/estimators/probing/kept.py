@@ -120,6 +120,11 @@ def _read(folder: Path) -> EstimatorRecord | None:
 
 
 def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> EstimatorRecord:
+    _log.warning(
+        "Probing %s for the heads that read: %d passes, once; what is found is kept.",
+        _name_of(model),
+        NUM_PROBES,
+    )
     with tqdm(
         total=NUM_PROBES,
         desc=f"Finding the heads of {_name_of(model)} that read",
