@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -268,12 +269,14 @@ def test_interrupts_and_surprises(files, monkeypatch, error, code, message):
     assert len(result.stderr.splitlines()) == bool(message)
 
 
-def test_info_tells_shape_context_and_estimator(golden_llama):
-    result = run("info", LLAMA_MODEL, "--json")
+def test_info_tells_shape_context_and_estimator(golden_llama, tmp_path):
+    model = str(tmp_path / "model")  # a name that nobody has probed yet
+    shutil.copytree(LLAMA_MODEL, model)
+    result = run("info", model, "--json")
     shape = inspect_attention(golden_llama.model)
     assert (result.exit_code, result.stderr) == (0, "")
     assert json.loads(result.stdout) == {
-        "model": LLAMA_MODEL,
+        "model": model,
         "architecture": "LlamaForCausalLM",
         "supported": True,
         "reason": None,
@@ -282,7 +285,7 @@ def test_info_tells_shape_context_and_estimator(golden_llama):
         "context_length": golden_llama.model.config.max_position_embeddings,
         "estimator": None,
     }
-    shown = run("info", LLAMA_MODEL).stdout
+    shown = run("info", model).stdout
     assert re.search(r"^supported +yes *$", shown, re.MULTILINE)
     assert re.search(rf"^layers +{shape.layers} *$", shown, re.MULTILINE)
     assert "none learned; the model is probed at first use" in shown
