@@ -186,7 +186,7 @@ def test_a_model_is_probed_once_and_its_cache_may_be_damaged(demo, tmp_path):
     assert probed_record(*demo, home=tmp_path, anew=True).metadata == first.metadata
     config.write_text("{", encoding="utf-8")
     assert probed_record(*demo, home=tmp_path).metadata == first.metadata
-    assert read_record(folder, None).metadata == first.metadata
+    assert read_record(folder, None).metadata["probed"].items() >= first.metadata["probed"].items()
 
 
 def test_what_was_found_is_told_by_any_name_that_the_model_was_loaded_by(tmp_path):
@@ -194,7 +194,8 @@ def test_what_was_found_is_told_by_any_name_that_the_model_was_loaded_by(tmp_pat
     assert probed_before("elsewhere", tmp_path) is None
     for name in ("here", "there"):
         model.config.name_or_path = name
-        probed_record(model, tokenizer, home=tmp_path)
+        record = probed_record(model, tokenizer, home=tmp_path)
+        assert "here" not in json.dumps(record.metadata)  # it may be saved, and published
     assert probed_before("here", tmp_path) == probed_before("there", tmp_path)
     assert probed_before("there", tmp_path)["passes"] == 20
     assert probed_before("elsewhere", tmp_path) is None

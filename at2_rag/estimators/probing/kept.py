@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def probed_record(
         folder = (home or cached_assets_path("at2-rag", "probed")) / _name(model, tokenizer)
         lock = FileLock(f"{folder}.lock")
         with lock:
-            return _kept(folder, model, tokenizer, anew=anew)
+            return _without_names(_kept(folder, model, tokenizer, anew=anew))
     except OSError as error:
         _log.warning("What probing finds is not kept: %s", error)
         return _probe(model, tokenizer)
@@ -132,6 +133,12 @@ def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Estima
         disable=None,  # where there is no terminal
     ) as bar:
         return probe(model, tokenizer, on_done=lambda done, total: bar.update())
+
+
+def _without_names(record: EstimatorRecord) -> EstimatorRecord:
+    """Return a record without what models were loaded by: paths of this machine are nobody's."""
+    probed = {key: value for key, value in record.metadata["probed"].items() if key != "models"}
+    return replace(record, metadata={**record.metadata, "probed": probed})
 
 
 def _name_of(model: PreTrainedModel) -> str:
