@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import torch
+from torch import Tensor
+
 from at2_rag.documents.sources import SourceUnit
 
 
@@ -85,3 +88,23 @@ class Calibration:
             None if data["earlier"] is None else Reliability(**data["earlier"]),
             data["per"],
         )
+
+
+def best_threshold(scores: Tensor, real: Tensor, beta: float) -> float:
+    """Return the threshold of the highest F-beta; between the last score it takes and the next.
+
+    Args:
+        scores: (n,): the scores to divide.
+        real: (n,): which of them are to be above the threshold.
+        beta: What recall counts for against precision.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    ranked, hit = scores[order].double(), real[order].double()
+    hits = hit.cumsum(0)
+    taken = torch.arange(1, len(hit) + 1)
+    measure = (1 + beta**2) * hits / (taken + beta**2 * hit.sum()).clamp_min(1)
+    # Equal scores are taken together or not at all.
+    last = torch.cat([ranked[1:] < ranked[:-1], torch.ones(1, dtype=torch.bool)])
+    best = int(torch.where(last, measure, -torch.ones_like(measure)).argmax())
+    below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best]
+    return float((ranked[best] + below) / 2)

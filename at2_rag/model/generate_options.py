@@ -25,7 +25,7 @@ _UNRECORDABLE = (
 )
 
 #: Options that generate() takes and does not name.
-_TAKEN_BY_NAME = ("tokenizer", "assistant_tokenizer")
+_UNNAMED = ("tokenizer", "assistant_tokenizer")
 
 
 def refuse_misspelt(
@@ -38,11 +38,11 @@ def refuse_misspelt(
         options: Options by name, of ``model.generate``.
         others: Names of other options, which the caller knows.
     """
-    if options.get("custom_generate") is not None:
-        return  # which has options of its own
+    if not options or options.get("custom_generate") is not None:
+        return  # the latter has options of its own
     functions = (model.generate, model.forward, model.prepare_inputs_for_generation)
     known = {name for function in functions for name in signature(function).parameters}
-    known |= set(vars(GenerationConfig())) | set(_TAKEN_BY_NAME)
+    known |= set(vars(GenerationConfig())) | set(_UNNAMED)
     for name in options:
         if name in known:
             continue

@@ -11,6 +11,7 @@ from torch import Tensor
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import InputError
 from at2_rag.estimators import Calibration, Reliability, ScoreEstimator
+from at2_rag.estimators.calibration import best_threshold
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.training.detail import SourceDetail
 from at2_rag.training.records import TrainingRecord
@@ -38,6 +39,9 @@ class _Judged:
 
     def where(self, chosen: Tensor) -> _Judged:
         return _Judged(self.scores[chosen], self.real[chosen], self.example[chosen])
+
+    def best_threshold(self, beta: float) -> float:
+        return best_threshold(self.scores, self.real, beta)
 
 
 def calibrate(
@@ -133,27 +137,13 @@ def _thresholds_without(judged: _Judged, fold: Tensor, beta: float) -> Tensor | 
     folds = int(fold.max()) + 1
     if folds < 2:
         return None
-    found = [_best_threshold(judged.where(fold[judged.example] != k), beta) for k in range(folds)]
+    found = [judged.where(fold[judged.example] != k).best_threshold(beta) for k in range(folds)]
     return torch.tensor(found)[fold]
-
-
-def _best_threshold(judged: _Judged, beta: float) -> float:
-    """Return the threshold of the highest F-beta; between the last score it takes and the next."""
-    order = judged.scores.argsort(descending=True, stable=True)
-    scores, real = judged.scores[order].double(), judged.real[order].double()
-    hits = real.cumsum(0)
-    taken = torch.arange(1, len(real) + 1)
-    measure = (1 + beta**2) * hits / (taken + beta**2 * real.sum()).clamp_min(1)
-    # Equal scores are taken together or not at all.
-    last = torch.cat([scores[1:] < scores[:-1], torch.ones(1, dtype=torch.bool)])
-    best = int(torch.where(last, measure, -torch.ones_like(measure)).argmax())
-    below = scores[best + 1] if best + 1 < len(scores) else scores[best]
-    return float((scores[best] + below) / 2)
 
 
 def _reliability(judged: _Judged, fold: Tensor, beta: float) -> Reliability:
     """Choose a threshold, and judge every score by what the other folds than its own chose."""
-    threshold = _best_threshold(judged, beta)
+    threshold = judged.best_threshold(beta)
     without = _thresholds_without(judged, fold, beta)
     if without is None:
         return Reliability(threshold, None, None, 0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from at2_rag.estimators.calibration import Calibration, Reliability
+from at2_rag.estimators.calibration import Calibration, Reliability, best_threshold
 from at2_rag.estimators.probing.passes import Seen
 
 #: A probe is right or wrong by how it was made; no ablation was run, so no fall was measured.
@@ -64,17 +64,9 @@ def _reliability(scores: Tensor, real: Tensor, beta: float) -> Reliability:
         real: (n,): which of them are to be above the threshold.
         beta: What recall counts for against precision.
     """
-    order = scores.argsort(descending=True, stable=True)
-    hits = real[order].double().cumsum(0)
-    taken = torch.arange(1, len(scores) + 1)
-    measure = (1 + beta**2) * hits / (taken + beta**2 * real.sum()).clamp_min(1)
-    last = int(measure.argmax())
-    ranked = scores[order]
-    below = float(ranked[last + 1]) if last + 1 < len(ranked) else 0.0
-    threshold = (float(ranked[last]) + below) / 2
+    threshold = best_threshold(scores, real, beta)
+    said = scores >= threshold
+    hits = int((said & real).sum())
     return Reliability(
-        threshold,
-        float(hits[last] / taken[last]),
-        float(hits[last] / real.sum().clamp_min(1)),
-        len(scores),
+        threshold, hits / max(int(said.sum()), 1), hits / max(int(real.sum()), 1), len(scores)
     )
