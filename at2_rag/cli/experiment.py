@@ -54,9 +54,10 @@ _Name = Annotated[
 _Data = Annotated[
     str,
     typer.Option(
-        metavar="worlds|NAME|NAME=FILE",
-        help="Made-up worlds, which the demo reader knows; or a data set of the paper, such as "
-        "hotpot_qa, from the hub or from a file of its rows.",
+        metavar="worlds|NAME|NAME=FILE|FILE.jsonl",
+        help="Made-up worlds, which the demo reader knows; a data set of the paper, such as "
+        "hotpot_qa, from the hub or from a file of its rows; or JSON lines with question and "
+        "passages, and with gold_answer and gold where right answers are needed.",
     ),
 ]
 _Examples = Annotated[

@@ -48,8 +48,8 @@ class ExperimentConfig:
     """What all experiments can be told.
 
     Attributes:
-        data: What is measured on: ``"worlds"``, the name of a data set, or ``NAME=FILE`` for a file
-            of its rows.
+        data: What is measured on: ``"worlds"``, the name of a data set, ``NAME=FILE`` for a file
+            of its rows, or a ``.jsonl`` file of questions with passages.
         examples: How many examples to measure on; more of them only add to the fewer.
         seed: What everything that is random is drawn with.
         max_new_tokens: Longest answer, in tokens.

@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 from at2_rag.datasets import load
 from at2_rag.datasets.example import TrainingExample
+from at2_rag.datasets.example_files import read_examples
 from at2_rag.datasets.world_examples import world_examples
 from at2_rag.errors import InputError
 from at2_rag.worlds import HELD_OUT_SEED
 
 from at2_rag_experiments.base import WORLDS
+from at2_rag_experiments.question_files import in_drawn_order, is_question_file
 
 #: Apart from the seeds that the demo reader and its estimators were trained with, and from those
 #: of what is measured on.
@@ -35,9 +37,9 @@ def examples_for(
     Args:
         purpose: What they are for: the training split for the one, the validation split for the
             other.
-        data: What they are about: ``"worlds"``, the name of a data set, or ``NAME=FILE`` for a file
-            of its rows. A file has no splits: training takes from its second half, measuring from
-            its first.
+        data: What they are about: ``"worlds"``, the name of a data set, ``NAME=FILE`` for a file of
+            its rows, or a ``.jsonl`` file of examples. A file has no splits: training takes from
+            its second half, measuring from its first.
         count: How many at most; more of them add to the fewer.
         seed: What worlds, or the order of rows, are drawn with.
         num_passages: Fewest and most passages of an example about a world.
@@ -52,6 +54,9 @@ def examples_for(
     if data == WORLDS:
         first = _TRAINING_SEED if purpose == "training" else HELD_OUT_SEED
         return world_examples(first + seed, count, num_passages, hops)
+    if is_question_file(data):
+        examples = in_drawn_order(read_examples(data), seed)
+        return _half(examples, purpose, data)[:count]
     name, _, file = data.partition("=")
     if not file:
         split = "train" if purpose == "training" else "validation"

@@ -1,11 +1,8 @@
-"""Questions whose answer and supporting passages are known."""
+"""Questions whose answer and supporting passages are known: of worlds, HotpotQA or a file."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -18,48 +15,22 @@ from at2_rag.errors import InputError
 from at2_rag.worlds import HELD_OUT_SEED, generate_examples
 
 from at2_rag_experiments.base import WORLDS
+from at2_rag_experiments.gold_question import GoldQuestion
+from at2_rag_experiments.question_files import in_drawn_order, is_question_file, read_questions
 
 _HOTPOT = "hotpot_qa"
-
-
-@dataclass(frozen=True)
-class GoldQuestion:
-    """A question with passages, its short answer, and which of the passages it takes.
-
-    Attributes:
-        id: Name that is unique among the questions of a run.
-        question: The question that is asked.
-        passages: The passages that it is answered from.
-        answer: The right short answer.
-        supporting: Indices of the passages that the answer takes, in ascending order.
-        retrieval: The retriever's score of each passage; ``None`` if there was no retriever that
-            told.
-    """
-
-    id: str
-    question: str
-    passages: tuple[Passage, ...]
-    answer: str
-    supporting: tuple[int, ...]
-    retrieval: tuple[float, ...] | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Return a hash of all of it."""
-        texts = [(passage.title, passage.text) for passage in self.passages]
-        content = (self.question, texts, self.answer, self.supporting, self.retrieval)
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def gold_questions(
     data: str, count: int, seed: int, num_passages: int = 10, hops: int = 2
 ) -> list[GoldQuestion]:
-    """Return questions from generated worlds or from HotpotQA.
+    """Return questions from generated worlds, from HotpotQA, or from a file of questions.
 
     Args:
         data: What they are about: ``"worlds"``; ``"hotpot_qa"`` for the validation split, from the
-            hub; or ``"hotpot_qa=FILE"`` for a file of its rows. Rows whose context has a ``score``
-            for each passage bring the retriever's scores along.
+            hub; ``"hotpot_qa=FILE"`` for a file of its rows; or a ``.jsonl`` file as
+            :func:`read_questions` reads it. HotpotQA's rows whose context has a ``score`` for each
+            passage bring the retriever's scores along.
         count: How many questions at most.
         seed: What worlds, or the order of rows, are drawn with; another seed gives other questions.
         num_passages: Passages of each question about a world.
@@ -72,11 +43,13 @@ def gold_questions(
     """
     if data == WORLDS:
         return list(islice(_worlds(seed, num_passages, hops), count))
+    if is_question_file(data):
+        return in_drawn_order(read_questions(data), seed)[:count]
     name, _, file = data.partition("=")
     if name != _HOTPOT:
         raise InputError(
-            f"data is {data!r}; expected {WORLDS}, {_HOTPOT} or {_HOTPOT}=FILE: the right answers "
-            "and the supporting passages have to be known."
+            f"data is {data!r}; expected {WORLDS}, {_HOTPOT}, {_HOTPOT}=FILE or FILE.jsonl: the "
+            "right answers and the supporting passages have to be known."
         )
     selection = Selection("validation", seed, Path(file) if file else None, None, {})
     rows = selection.rows(CONTEXT_DATASETS[_HOTPOT])

@@ -65,13 +65,23 @@ def made_up():
 
 
 @pytest.fixture(scope="session")
-def hotpot(checkout):
-    """100 HotpotQA development questions with ten passages each, as a config names them."""
+def real_data(checkout):
+    """Return a file of real data by its path in the folder of them; skip where it is not there."""
     folder = Path(os.environ.get("AT2_DATA") or checkout.parent / "shared" / "data")
-    path = folder / "hotpotqa_dev_100.json"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there; AT2_DATA names the folder of real data")
-    return f"hotpot_qa={path}"
+
+    def find(name):
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"{path} is not there; AT2_DATA names the folder of real data")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def hotpot(real_data):
+    """100 HotpotQA development questions with ten passages each, as a config names them."""
+    return f"hotpot_qa={real_data('hotpotqa_dev_100.json')}"
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ from rich.table import Table
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.conversation.placements import PLACEMENTS
 from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.measuring import in_short, measured, merged, share_of_firsts
-from at2_rag_experiments.questions import GoldQuestion, gold_questions
+from at2_rag_experiments.questions import gold_questions
 from at2_rag_experiments.short_answers import exact_match, final_answer
 from at2_rag_experiments.tables import mean, result_table
 

@@ -12,6 +12,7 @@ from at2_rag.errors import ContextOverflowError, InputError
 from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
+from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.methods import has_estimator
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
@@ -24,7 +25,7 @@ from at2_rag_experiments.pruning.ranking import (
 )
 from at2_rag_experiments.pruning.report import draw, tables
 from at2_rag_experiments.pruning.results import key_of, summarize
-from at2_rag_experiments.questions import GoldQuestion, gold_questions
+from at2_rag_experiments.questions import gold_questions
 from at2_rag_experiments.short_answers import exact_match, f1, final_answer, short_answer
 
 #: ``retrieval`` is left out where the data do not tell the retriever's scores, and ``at2`` where

@@ -14,7 +14,7 @@ from at2_rag.methods import AttentionMethod, method_by_name
 from at2_rag.methods.base import checked_scores
 
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.questions import GoldQuestion
+from at2_rag_experiments.gold_question import GoldQuestion
 
 #: Methods that need no answer to rank passages.
 WITHOUT_READING = ("oracle", "random", "bm25", "retrieval")
