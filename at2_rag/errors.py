@@ -47,15 +47,18 @@ class MissingResourceError(At2Error, LookupError):
     """Data that is not installed, such as sentence parameters for a language."""
 
 
-def missing_extra(what: str, package: str, extra: str, more: str = "") -> MissingExtraError:
+def missing_extra(
+    what: str, package: str, extra: str, more: str = "", *, owner: str = "at2-rag"
+) -> MissingExtraError:
     """Return the error of a package that is not installed.
 
     Args:
         what: What needs it, as a sentence begins.
         package: The name of the missing package, or of several.
-        extra: The extra of at2-rag that the package comes with.
+        extra: The extra that the package comes with.
         more: What else there is to say, such as another way.
+        owner: What has the extra, as pip is told to install it.
     """
     return MissingExtraError(
-        f'{what} needs {package}; install with: pip install "at2-rag[{extra}]"{more}'
+        f'{what} needs {package}; install with: pip install "{owner}[{extra}]"{more}'
     )

@@ -11,6 +11,10 @@ from at2_rag.reader import Reader
 #: What the reader's own estimator is called among those that were learned in an experiment.
 SHIPPED = "shipped"
 
+#: What the reader's own estimator is called where no other was learned: ``at2``, or by its kind
+#: where nothing was learned and heads were found by probing the model.
+OWN = ("at2", "probed")
+
 #: A pass for each token is too many.
 _NOT_FOR_TOKENS = ("leave-one-out",)
 
@@ -18,6 +22,12 @@ _NOT_FOR_TOKENS = ("leave-one-out",)
 def has_estimator(reader: Reader) -> bool:
     """Return whether a reader has an estimator that was learned, and not average attention."""
     return reader.estimator.kind != "uniform"
+
+
+def own_name(reader: Reader) -> str:
+    """Return what a reader's own estimator is called in tables, one of :data:`OWN`."""
+    kind = reader.estimator.kind
+    return kind if kind in OWN else OWN[0]
 
 
 def methods_of(reader: Reader, names: Sequence[str], seed: int) -> list[AttributionMethod]:

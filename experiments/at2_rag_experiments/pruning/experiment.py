@@ -13,7 +13,7 @@ from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.gold_question import GoldQuestion
-from at2_rag_experiments.methods import has_estimator
+from at2_rag_experiments.methods import OWN, has_estimator, own_name
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
     WITHOUT_READING,
@@ -38,20 +38,32 @@ class HotpotPruningConfig(ExperimentConfig):
     """What the pruning experiment can be told.
 
     Attributes:
-        methods: Names of what ranks the passages: ``oracle``, ``random``, ``bm25``, ``retrieval``,
-            and those of :data:`at2_rag.methods.METHOD_NAMES`.
+        methods: Names of what ranks the passages: ``oracle``, ``random``, ``bm25``, ``minilm``,
+            ``retrieval``, and those of :data:`at2_rag.methods.METHOD_NAMES`. ``at2`` is the
+            reader's own estimator, which tables call ``probed`` if its heads were found so.
+        ks: How many passages are kept, each of these numbers in turn; empty for every number.
         num_passages: Passages of each question about a world.
         hops: Facts that a question about a world takes.
     """
 
     methods: tuple[str, ...] = METHODS
+    ks: tuple[int, ...] = ()
     num_passages: int = 10
     hops: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole = all(type(k) is int and k > 0 for k in self.ks)
+        if not whole or list(self.ks) != sorted(set(self.ks)):
+            raise InputError(
+                f"ks is {list(self.ks)}; expected numbers of passages to keep, from 1 on, each "
+                "greater than the one before it."
+            )
 
 
 @dataclass(frozen=True)
 class HotpotPruning(Experiment[GoldQuestion, Reader]):
-    """Drafts an answer from all passages, keeps the best k for every k, and answers again.
+    """Drafts an answer from all passages, keeps the best k for each k, and answers again.
 
     Whole passages are sources. Each set of passages that any method keeps is answered once, all
     sets of a question together; beginnings that several prompts share are read once.
@@ -70,6 +82,7 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
 
         Raises:
             InputError: If there is no such method.
+            MissingExtraError: If the model that ``minilm`` asks is not installed.
             NumericalError: If the model produced NaN.
         """
         try:
@@ -78,7 +91,8 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
             return {"too_long_by": error.excess}
         rankings = self._rankings(subject, item, task)
         everything = tuple(range(len(item.passages)))
-        wanted = [r.kept(k) for r in rankings.values() for k in range(1, len(everything) + 1)]
+        counts = self.config.ks or range(1, len(everything) + 1)
+        wanted = [ranking.kept(k) for ranking in rankings.values() for k in counts]
         sets = sorted({item.supporting, *wanted} - {everything})
         found = answers_from_sets(subject, item.question, item.passages, sets, **self._options)
         answers = {everything: task.answer.text, **dict(zip(sets, found.texts, strict=True))}
@@ -102,7 +116,7 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
         Raises:
             InputError: If no question could be measured.
         """
-        found = summarize(records)
+        found = summarize(records, self.config.ks)
         if found is None:
             least = min(record["too_long_by"] for record in records)
             raise InputError(
@@ -125,10 +139,10 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
     ) -> Mapping[str, Ranking]:
         """Return an order for each method that there is one by."""
         absent = {"retrieval"} if item.retrieval is None else set()
-        absent |= set() if has_estimator(reader) else {"at2"}
+        absent |= set() if has_estimator(reader) else {OWN[0]}
         methods = [name for name in self.config.methods if name not in absent]
         whole = task
-        if task.answer.text and set(methods) - {*WITHOUT_READING, "at2"}:
+        if task.answer.text and set(methods) - {*WITHOUT_READING, OWN[0]}:
             passages = with_titles_inside(item.passages)
             thoughts = None if task.answer.thoughts is None else task.answer.thoughts.text
             whole = reader.task(
@@ -136,8 +150,8 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
             )
         found = {}
         for name in methods:
-            if name == "at2":
-                found[name] = rank_by_use(task.answer)
+            if name == OWN[0]:
+                found[own_name(reader)] = rank_by_use(task.answer)
             elif name in WITHOUT_READING:
                 found[name] = rank_unread(name, item, self.config.seed)
             else:

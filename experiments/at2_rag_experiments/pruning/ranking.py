@@ -15,9 +15,10 @@ from at2_rag.methods.base import checked_scores
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.gold_question import GoldQuestion
+from at2_rag_experiments.similarity import similarities
 
 #: Methods that need no answer to rank passages.
-WITHOUT_READING = ("oracle", "random", "bm25", "retrieval")
+WITHOUT_READING = ("oracle", "random", "bm25", "minilm", "retrieval")
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,16 @@ def rank_unread(name: str, question: GoldQuestion, seed: int) -> Ranking:
 
     The oracle puts the supporting passages first; within them, and within the others, the order is
     the retriever's where its scores are known, and BM25's where they are not.
+
+    Raises:
+        MissingExtraError: If the model that ``minilm`` asks is not installed.
     """
     count = len(question.passages)
     if name == "random":
         order = Random(f"at2-pruning/{seed}/{question.id}").sample(range(count), count)
         return Ranking(tuple(order), None, 0.0)
+    if name == "minilm":
+        return _rank_by_similarity(question)
     retrieval = question.retrieval
     if name == "bm25" or retrieval is None:
         found = Ranking(tuple(order_by_bm25(question.question, question.passages)), None, 0.0)
@@ -62,6 +68,13 @@ def rank_unread(name: str, question: GoldQuestion, seed: int) -> Ranking:
         return found
     wanted = set(question.supporting)
     return Ranking(tuple(sorted(found.order, key=lambda index: index not in wanted)), None, 0.0)
+
+
+def _rank_by_similarity(question: GoldQuestion) -> Ranking:
+    """Rank by how alike each passage, with its title, is to the question."""
+    texts = [passage.text for passage in with_titles_inside(question.passages)]
+    scores = tuple(similarities([question.question], texts)[0].tolist())
+    return Ranking(descending(scores), scores, 0.0)
 
 
 def rank_by_use(answer: Answer) -> Ranking:

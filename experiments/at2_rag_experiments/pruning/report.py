@@ -10,38 +10,44 @@ from at2_rag_experiments.plots import COLOURS, finish, level, line
 from at2_rag_experiments.pruning.results import Curve, Point, PruningResults
 from at2_rag_experiments.tables import mean, result_table
 
-#: Numbers of passages kept that the table shows; the results hold all.
+#: Numbers of passages kept that the table shows where there are many; the results hold all.
 _SHOWN = (1, 2, 3, 4, 6, 8, 10)
 
 
 def tables(found: PruningResults) -> tuple[Table, ...]:
     """Return F1 by passages kept, each method at its best, and numbers chosen by scores."""
-    return _by_kept(found), _at_best(found), _by_rule(found)
+    by_rule = (_by_rule(found),) if found.chosen else ()
+    return _by_kept(found), _at_best(found), *by_rule
 
 
 def draw(found: PruningResults, figure: Any) -> None:
-    """Draw F1 against passages kept, a line for each method, and the rules beside AT2's line."""
-    by_method, by_rule = figure.subplots(1, 2, sharey=True)
+    """Draw F1 against passages kept, a line for each method, and the rules beside one line."""
+    panels = figure.subplots(1, 2 if found.chosen else 1, sharey=True, squeeze=False)[0]
     for index, curve in enumerate(found.curves):
-        _curve(by_method, curve, COLOURS[index % len(COLOURS)])
-    level(by_method, found.unpruned.f1, "no pruning")
-    level(by_method, found.supporting.f1, "supporting passages alone", ":")
-    finish(by_method, "passages kept", "F1 of the final answer")
-    learned = [curve for curve in found.curves if curve.method == "at2"]
-    for curve in learned or found.curves[-1:]:
-        _curve(by_rule, curve, COLOURS[found.curves.index(curve) % len(COLOURS)])
-        rules = [chosen for chosen in found.chosen if chosen.method == curve.method]
-        for index, chosen in enumerate(rules):
-            by_rule.plot(
-                chosen.point.kept.mean,
-                chosen.point.f1.mean,
-                marker="DsP^vX"[index % 6],
-                color=COLOURS[index % len(COLOURS)],
-                linestyle="none",
-                label=chosen.rule,
-            )
-    level(by_rule, found.unpruned.f1, "no pruning")
-    finish(by_rule, "passages kept (mean)", "", "number of passages chosen by the scores")
+        _curve(panels[0], curve, COLOURS[index % len(COLOURS)])
+    level(panels[0], found.unpruned.f1, "no pruning")
+    level(panels[0], found.supporting.f1, "supporting passages alone", ":")
+    finish(panels[0], "passages kept", "F1 of the final answer")
+    if found.chosen:
+        _draw_rules(found, panels[1])
+
+
+def _draw_rules(found: PruningResults, axes: Any) -> None:
+    """Draw numbers chosen by scores, beside the line of the reader's own or the last method."""
+    curve = found.curve(found.own or found.curves[-1].method)
+    _curve(axes, curve, COLOURS[found.curves.index(curve) % len(COLOURS)])
+    rules = [chosen for chosen in found.chosen if chosen.method == curve.method]
+    for index, chosen in enumerate(rules):
+        axes.plot(
+            chosen.point.kept.mean,
+            chosen.point.f1.mean,
+            marker="DsP^vX"[index % 6],
+            color=COLOURS[index % len(COLOURS)],
+            linestyle="none",
+            label=chosen.rule,
+        )
+    level(axes, found.unpruned.f1, "no pruning")
+    finish(axes, "passages kept (mean)", "", "number of passages chosen by the scores")
 
 
 def _curve(axes: Any, curve: Curve, colour: str) -> None:
@@ -50,7 +56,8 @@ def _curve(axes: Any, curve: Curve, colour: str) -> None:
 
 
 def _by_kept(found: PruningResults) -> Table:
-    shown = [k for k in _SHOWN if k <= len(found.curves[0].points)]
+    many = len(found.ks) > len(_SHOWN)
+    shown = [place for place, k in enumerate(found.ks) if not many or k in _SHOWN]
     errors = [p.f1.standard_error or 0.0 for curve in found.curves for p in curve.points]
     table = result_table(
         "F1 of the final answer by passages kept",
@@ -59,10 +66,10 @@ def _by_kept(found: PruningResults) -> Table:
         f"{found.distinct:.1f} of them different, {found.reused:.0%} of their tokens read for "
         "another.",
         "kept",
-        *map(str, shown),
+        *(str(found.ks[place]) for place in shown),
     )
     for curve in found.curves:
-        table.add_row(curve.method, *(mean(curve.points[k - 1].f1) for k in shown))
+        table.add_row(curve.method, *(mean(curve.points[place].f1) for place in shown))
     return table
 
 

@@ -11,6 +11,7 @@ from at2_rag.evaluation.results import Estimate
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.estimates import mean_of
+from at2_rag_experiments.methods import OWN
 from at2_rag_experiments.pruning.keeping import RULES
 from at2_rag_experiments.pruning.ranking import WITHOUT_READING
 
@@ -40,7 +41,7 @@ class Curve:
 
     Attributes:
         method: Name of the method.
-        points: What came of keeping 1 passage, 2, and so on.
+        points: What came of keeping each of the numbers of passages.
         passes: Forward passes that scoring takes beside answering, on average.
         drafts: Answers from all passages that ranking takes, 0 or 1.
     """
@@ -76,12 +77,12 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Lead:
-    """How far AT2 is ahead of another method.
+    """How far the reader's own estimator is ahead of another method.
 
     Attributes:
         method: Name of the other method.
-        f1: F1 with AT2 less that with the other, question by question, for 1 passage kept, 2, and
-            so on.
+        f1: F1 with the estimator less that with the other, question by question, for each of the
+            numbers of passages kept.
     """
 
     method: str
@@ -105,9 +106,13 @@ class PruningResults:
         unpruned: What the answers from all passages are worth.
         supporting: What the answers from the supporting passages alone are worth, the oracle of the
             paper.
+        ks: The numbers of passages that every method kept, in ascending order.
+        own: What the reader's own estimator is called; ``None`` where it was not measured.
         curves: The curve of each method.
-        chosen: What each rule chose by the scores of each method that has any.
-        leads: How far AT2 is ahead of each other method; none where it was not measured.
+        chosen: What each rule chose by the scores of each method that has any; nothing where not
+            every number of passages was kept.
+        leads: How far the reader's own estimator is ahead of each other method; none where it was
+            not measured.
     """
 
     questions: int
@@ -118,6 +123,8 @@ class PruningResults:
     reused: float
     unpruned: Point
     supporting: Point
+    ks: tuple[int, ...]
+    own: str | None
     curves: tuple[Curve, ...]
     chosen: tuple[Chosen, ...]
     leads: tuple[Lead, ...]
@@ -136,8 +143,12 @@ class PruningResults:
         return asdict(self)
 
 
-def summarize(records: Sequence[Record]) -> PruningResults | None:
+def summarize(records: Sequence[Record], ks: Sequence[int] = ()) -> PruningResults | None:
     """Summarise the records of :class:`at2_rag_experiments.HotpotPruning`.
+
+    Args:
+        records: Records of all questions.
+        ks: Numbers of passages that were kept; empty for every number.
 
     Returns:
         The results; ``None`` if no question could be measured.
@@ -145,9 +156,10 @@ def summarize(records: Sequence[Record]) -> PruningResults | None:
     read = [record for record in records if "answers" in record]
     if not read:
         return None
-    most = max(len(record["passages"]) for record in read)
+    kept = tuple(ks) or tuple(range(1, max(len(record["passages"]) for record in read) + 1))
     methods = [name for name in read[0]["rankings"] if all(name in r["rankings"] for r in read)]
-    curves = tuple(_curve(read, method, most) for method in methods)
+    own = next((name for name in methods if name in OWN), None)
+    curves = tuple(_curve(read, method, kept) for method in methods)
     return PruningResults(
         len(read),
         len(records) - len(read),
@@ -157,9 +169,11 @@ def summarize(records: Sequence[Record]) -> PruningResults | None:
         1 - _tokens(read, "read") / _tokens(read, "prompts"),
         _point(read, [record["passages"] for record in read]),
         _point(read, [record["supporting"] for record in read]),
+        kept,
+        own,
         curves,
-        tuple(_by_rules(read, curves)),
-        tuple(_lead(read, name, most) for name in methods if "at2" in methods and name != "at2"),
+        () if ks else tuple(_by_rules(read, curves, own)),
+        tuple(_lead(read, own, name, kept) for name in methods if own and name != own),
     )
 
 
@@ -168,30 +182,30 @@ def _tokens(records: Sequence[Record], which: str) -> int:
     return total
 
 
-def _lead(records: Sequence[Record], method: str, most: int) -> Lead:
-    counts = [[k] * len(records) for k in range(1, most + 1)]
-    ours = [_f1(records, _heads(records, "at2", count)) for count in counts]
+def _lead(records: Sequence[Record], own: str, method: str, ks: Sequence[int]) -> Lead:
+    counts = [[k] * len(records) for k in ks]
+    ours = [_f1(records, _heads(records, own, count)) for count in counts]
     theirs = [_f1(records, _heads(records, method, count)) for count in counts]
     return Lead(method, tuple(map(_difference, ours, theirs)))
 
 
-def _curve(records: Sequence[Record], method: str, most: int) -> Curve:
+def _curve(records: Sequence[Record], method: str, ks: Sequence[int]) -> Curve:
     return Curve(
         method,
-        tuple(_top(records, method, [k] * len(records)) for k in range(1, most + 1)),
+        tuple(_top(records, method, [k] * len(records)) for k in ks),
         fmean(record["rankings"][method]["passes"] for record in records),
         0 if method in WITHOUT_READING else 1,
     )
 
 
-def _by_rules(records: Sequence[Record], curves: Sequence[Curve]) -> list[Chosen]:
+def _by_rules(records: Sequence[Record], curves: Sequence[Curve], own: str | None) -> list[Chosen]:
     found = []
     for curve in curves:
         scores = [record["rankings"][curve.method]["scores"] for record in records]
         counts: dict[str, list[int]] = {}
         if all(values is not None for values in scores):
             counts = {name: [rule(values) for values in scores] for name, rule in RULES.items()}
-        if curve.method == "at2":
+        if curve.method == own:
             counts["as many as cited"] = [max(1, len(record["cited"])) for record in records]
         for name, kept in counts.items():
             point = _top(records, curve.method, kept)
