@@ -10,7 +10,8 @@ PACKAGES := experiments integrations/langchain-at2 integrations/llama-index-post
 # Those of docs/experiments.md, which has the sizes that its figures were measured with. Here they are
 # for two cores, two at a time with a thread each; the longest comes first.
 EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pruning \
-	conversation-sources coefficient-stability learning-curves interactions sampling
+	faithfulness prompted-citations conversation-sources coefficient-stability learning-curves \
+	interactions sampling
 
 # A file at a time, on as many processors as there are.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
@@ -48,6 +49,8 @@ coefficient-stability: SIZE = --examples 60 --set seeds=2 $(POOL)
 learning-curves: SIZE = --examples 60 $(POOL)
 interactions: SIZE = --examples 3 --set fitted=100
 sampling: SIZE = --examples 8
+faithfulness: SIZE = --examples 10
+prompted-citations: SIZE = --examples 10
 
 experiments: .venv/dev.installed  ## rerun the paper's experiments at a small size; results go to build/experiments
 	OMP_NUM_THREADS=1 $(MAKE) --jobs 2 $(EXPERIMENTS)

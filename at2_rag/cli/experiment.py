@@ -33,6 +33,8 @@ _DEMO_TOKENS, _MODEL_TOKENS = 64, 256
 #: What each is, in a line; here, so that the help needs neither torch nor the experiments.
 ABOUT = {
     "method-comparison": "compare methods by what ablations do, by time, and side by side",
+    "faithfulness": "scores, citations and verdicts on questions whose evidence is known",
+    "prompted-citations": "citations that the model is asked for in the prompt, beside ours",
     "thought-attribution": "what a response owes to the thoughts before it, and to passages",
     "hotpot-pruning": "prune the context by what a first answer used, and answer again",
     "conversation-sources": "earlier messages, tool results and the system prompt as sources",

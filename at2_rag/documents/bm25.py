@@ -50,11 +50,17 @@ def order_by_bm25(question: str, passages: Sequence[Passage]) -> list[int]:
         question: What will be asked of the passages.
         passages: The passages to put in order.
     """
-    scores = _scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
+    scores = bm25_scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
     return [int(index) for index in np.argsort(-scores, kind="stable")]
 
 
-def _scores(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+def bm25_scores(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return (texts,): how many telling words of a question each text shares, by BM25.
+
+    Args:
+        question: What is asked of the texts.
+        texts: The texts to choose from, of which the telling words are told.
+    """
     tokens = _tokenize(texts)
     vocabulary = {token for group in tokens for token in group}
     asked = [token for token in _tokenize([question])[0] if token in vocabulary]

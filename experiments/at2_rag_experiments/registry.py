@@ -13,7 +13,9 @@ from at2_rag_experiments.base import Experiment
 from at2_rag_experiments.comparison.experiment import MethodComparison
 from at2_rag_experiments.conversation.experiment import ConversationSources
 from at2_rag_experiments.curves.experiment import LearningCurves
+from at2_rag_experiments.faithfulness.experiment import Faithfulness
 from at2_rag_experiments.interactions.experiment import Interactions
+from at2_rag_experiments.prompted.experiment import PromptedCitations
 from at2_rag_experiments.pruning.experiment import HotpotPruning
 from at2_rag_experiments.sampling.experiment import Sampling
 from at2_rag_experiments.stability.experiment import CoefficientStability
@@ -22,6 +24,8 @@ from at2_rag_experiments.thoughts.experiment import ThoughtAttribution
 #: In the order of the paper, and behind it what it asks and leaves open.
 _ALL: tuple[type[Experiment[Any, Any]], ...] = (
     MethodComparison,
+    Faithfulness,
+    PromptedCitations,
     ThoughtAttribution,
     HotpotPruning,
     ConversationSources,

@@ -1,0 +1,1 @@
+"""Citations that a model is asked for in its prompt, beside those that attention gives."""
