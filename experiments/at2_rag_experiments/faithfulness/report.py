@@ -26,7 +26,14 @@ def draw(found: FaithfulnessResults, figure: Any) -> None:
     """Draw correlations, how often the first source is right, and citations, by method."""
     names = [_name(found, one) for one in found.methods]
     scores, firsts, cited = figure.subplots(1, 3, sharey=True)
-    draw_bars(scores, names, {"dependent statements": [m.lds_dependent for m in found.methods]})
+    draw_bars(
+        scores,
+        names,
+        {
+            "dependent statements": [m.lds_dependent for m in found.methods],
+            "dependent on a single source": [m.lds_single for m in found.methods],
+        },
+    )
     scores.set_xlabel("linear datamodeling score")
     draw_bars(
         firsts,
@@ -58,18 +65,33 @@ def _scores(found: FaithfulnessResults) -> Table:
         "Scores",
         f"{found.questions} questions, {found.left_out} more without a statement or too long; "
         f"{found.statements} statements, {found.dependent} of them depend on a source (random "
-        f"ablations move them over ln 2 nats or more); {found.sources:.0f} sources and "
+        f"ablations move them over ln 2 nats or more), {found.single} on a single one (without it, "
+        f"they are half as likely or less); {found.sources:.0f} sources and "
         f"{found.tokens:.0f} tokens in the mean. Drops, and whether the first source is the one "
         "that does most alone, over dependent statements. Gold: marked in the data. Time: median, "
         "in passes over prompt and answer.",
-        *("method", "LDS", "LDS, dependent", "top-1 drop", "top-3 drop", "first: largest effect"),
-        *("share of it", "first: in gold", "first: prompt's first", "time"),
+        *("method", "LDS", "dependent", "on a single", "top-1 drop", "top-3 drop"),
+        *(
+            "first: largest effect",
+            "share of it",
+            "first: in gold",
+            "first: prompt's first",
+            "time",
+        ),
     )
     for one in found.methods:
         table.add_row(
             _name(found, one),
-            *map(str, (one.lds, one.lds_dependent, one.top_1, one.top_3, one.first_is_largest)),
-            *map(str, (one.share_of_largest, one.first_in_gold, one.first_of_prompt)),
+            *map(str, (one.lds, one.lds_dependent, one.lds_single, one.top_1, one.top_3)),
+            *map(
+                str,
+                (
+                    one.first_is_largest,
+                    one.share_of_largest,
+                    one.first_in_gold,
+                    one.first_of_prompt,
+                ),
+            ),
             f"{one.seconds:.2f}",
         )
     return table

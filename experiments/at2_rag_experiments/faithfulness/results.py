@@ -35,6 +35,8 @@ class MethodFound:
         name: Name of the method.
         lds: Linear datamodeling score on all statements.
         lds_dependent: Linear datamodeling score on statements that depend on a source.
+        lds_single: Linear datamodeling score on statements that some source, left out alone, makes
+            half as likely or less.
         top_1: Top-1 drop on statements that depend on a source, in nats.
         top_3: Top-3 drop on statements that depend on a source, in nats.
         first_is_largest: How often the first source is the one that does most when left out alone,
@@ -55,6 +57,7 @@ class MethodFound:
     name: str
     lds: Estimate
     lds_dependent: Estimate
+    lds_single: Estimate
     top_1: Estimate
     top_3: Estimate
     first_is_largest: Estimate
@@ -95,7 +98,9 @@ class FaithfulnessResults:
         questions: How many questions were measured.
         left_out: How many questions have no statement, or do not fit the model's context.
         statements: How many statements the answers have.
-        dependent: How many statements depend on a source.
+        dependent: How many statements depend on a source: random ablations move them over ln 2
+            nats or more.
+        single: How many statements some source, left out alone, makes half as likely or less.
         sources: How many sources a question has, in the mean.
         tokens: How many tokens prompt and answer have, in the mean.
         estimator: Kind of the reader's own estimator, which is called ``at2`` among the methods.
@@ -107,6 +112,7 @@ class FaithfulnessResults:
     left_out: int
     statements: int
     dependent: int
+    single: int
     sources: float
     tokens: float
     estimator: str
@@ -154,6 +160,7 @@ def summarize(records: Sequence[Record]) -> FaithfulnessResults | None:
         len(records) - len(read),
         len(said),
         sum(one.dependent for one in said),
+        sum(map(_has_single, said)),
         fmean(len(record["gold"]) for record in read),
         fmean(record["tokens"] for record in read),
         read[0]["estimator"],
@@ -203,14 +210,9 @@ def _data(effects: Record) -> EvaluationData:
 
 
 def _proved(scores: Tensor, alone: Tensor) -> Tensor:
-    """Return the effects of the best-scored sources, (targets, sources); below them, the scores.
-
-    Those that were not tested keep their order, and none has an effect.
-    """
+    """Return (targets, sources): the effects of the best-scored sources; 0 for those not tested."""
     tested = scores.argsort(dim=1, descending=True, stable=True)[:, :_TESTED]
-    order = scores.argsort(dim=1).argsort(dim=1).double()
-    below = order - order.amax(dim=1, keepdim=True) - alone.abs().amax() - 1
-    return below.scatter(1, tested, alone.gather(1, tested).double())
+    return torch.zeros_like(alone).scatter(1, tested, alone.gather(1, tested))
 
 
 def _method(name: str, said: Sequence[_Said], records: Sequence[Record]) -> MethodFound:
@@ -223,6 +225,7 @@ def _method(name: str, said: Sequence[_Said], records: Sequence[Record]) -> Meth
         name,
         _over(said, lambda one: one.lds.get(name)),
         _over(depending, lambda one: one.lds.get(name)),
+        _over(filter(_has_single, said), lambda one: one.lds.get(name)),
         _over(depending, lambda one: _alone(one)[_first(one, name)]),
         _over(depending, lambda one: one.top.get(name)),
         _over(depending, lambda one: _first(one, name) == int(_alone(one).argmax())),
@@ -258,6 +261,10 @@ def _alone(one: _Said) -> Tensor:
 def _real(one: _Said) -> Tensor:
     """Return (sources,): which of them make the statement half as likely or less, left out."""
     return _alone(one) >= DEPENDENT_SPREAD
+
+
+def _has_single(one: _Said) -> bool:
+    return one.alone is not None and bool(_real(one).any())
 
 
 def _first(one: _Said, name: str) -> int:
