@@ -92,7 +92,7 @@ def _scores(found: FaithfulnessResults) -> Table:
                     one.first_of_prompt,
                 ),
             ),
-            f"{one.seconds:.2f}",
+            "–" if one.seconds is None else f"{one.seconds:.2f}",
         )
     return table
 

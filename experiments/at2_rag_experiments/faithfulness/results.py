@@ -50,7 +50,8 @@ class MethodFound:
         recall: Share of sources with that effect that are cited.
         cited_in_gold: Share of citations whose source is marked as evidence.
         citations: How many citations there are.
-        seconds: How long scoring takes, as a multiple of a pass over prompt and answer; the median.
+        seconds: How long scoring takes, as a multiple of a pass over prompt and answer; the median;
+            ``None`` where it was not timed.
         passes: Forward passes that scoring takes.
     """
 
@@ -68,7 +69,7 @@ class MethodFound:
     recall: Estimate
     cited_in_gold: Estimate
     citations: int
-    seconds: float
+    seconds: float | None
     passes: float
 
 
@@ -289,17 +290,18 @@ def _cited(name: str, one: _Said) -> list[int]:
     return [source for source in order if scores[source] > 0 and scores[source] >= least]
 
 
-def _cost(name: str, records: Sequence[Record]) -> tuple[float, float]:
+def _cost(name: str, records: Sequence[Record]) -> tuple[float | None, float]:
     """Return the seconds that scoring takes, in passes over prompt and answer, and its passes."""
     if name == LEAVE_ONE_OUT:
         taken = [record["effects"]["seconds"] / record["seconds"] for record in records]
         return median(taken), 1 + fmean(len(record["gold"]) for record in records)
     found = [record["methods"][OWN if name == PROVED else name] for record in records]
+    tested = 1 + fmean(map(_tested, records)) if name == PROVED else 0.0
+    passes = fmean(one["passes"] for one in found) + tested
+    if any(record["seconds"] is None for record in records):
+        return None, passes
     taken = [one["seconds"] / r["seconds"] for one, r in zip(found, records, strict=True)]
-    if name != PROVED:
-        return median(taken), fmean(one["passes"] for one in found)
-    tested = [_tested(record) for record in records]
-    return median(taken) + 1 + fmean(tested), 2 + fmean(tested)
+    return median(taken) + tested, passes
 
 
 def _tested(record: Record) -> int:
