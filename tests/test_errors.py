@@ -21,6 +21,11 @@ def test_a_missing_extra_says_what_needs_it_and_what_to_run():
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # as workers hand it on
 
 
+def test_a_missing_extra_of_another_package_is_told_with_it():
+    error = missing_extra("A plot", "matplotlib", "plot", owner="./experiments")
+    assert str(error).endswith('install with: pip install "./experiments[plot]"')
+
+
 def test_a_missing_extra_is_raised_from_what_was_not_found(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"^plot_coefficients needs matplotlib; ") as raised:

@@ -8,12 +8,12 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.methods import AttentionMethod, AttributionMethod, method_by_name
 from at2_rag.reader import Reader
 
-#: What the reader's own estimator is called among those that were learned in an experiment.
+#: Asks for the reader's own estimator, and what that is called where no other is learned.
+AT2 = "at2"
+#: What it is called among estimators that are learned in an experiment.
 SHIPPED = "shipped"
-
-#: What the reader's own estimator is called where no other was learned: ``at2``, or by its kind
-#: where nothing was learned and heads were found by probing the model.
-OWN = ("at2", "probed")
+#: What it is called everywhere if nobody learned it: its heads were found by probing the model.
+PROBED = "probed"
 
 #: A pass for each token is too many.
 _NOT_FOR_TOKENS = ("leave-one-out",)
@@ -24,10 +24,14 @@ def has_estimator(reader: Reader) -> bool:
     return reader.estimator.kind != "uniform"
 
 
-def own_name(reader: Reader) -> str:
-    """Return what a reader's own estimator is called in tables, one of :data:`OWN`."""
-    kind = reader.estimator.kind
-    return kind if kind in OWN else OWN[0]
+def own_name(reader: Reader, learned: str = AT2) -> str:
+    """Return what a reader's own estimator is called in tables and figures.
+
+    Args:
+        reader: The reader; it has an estimator.
+        learned: What its estimator is called if it was learned.
+    """
+    return PROBED if reader.estimator.kind == "probed" else learned
 
 
 def methods_of(reader: Reader, names: Sequence[str], seed: int) -> list[AttributionMethod]:
@@ -41,8 +45,13 @@ def methods_of(reader: Reader, names: Sequence[str], seed: int) -> list[Attribut
     Raises:
         InputError: If there is no such method.
     """
-    known = [name for name in names if name != "at2" or has_estimator(reader)]
-    return [method_by_name(name, reader.estimator, seed) for name in known]
+    known = [name for name in names if name != AT2 or has_estimator(reader)]
+    return [
+        AttentionMethod(reader.estimator, label=own_name(reader))
+        if name == AT2
+        else method_by_name(name, seed=seed)
+        for name in known
+    ]
 
 
 def methods_beside(
@@ -66,5 +75,6 @@ def methods_beside(
     """
     left_out = _NOT_FOR_TOKENS if unit == "token" else ()
     found = methods_of(reader, [name for name in names if name not in left_out], seed)
-    estimators = {**learned, **({SHIPPED: reader.estimator} if has_estimator(reader) else {})}
+    own = {own_name(reader, SHIPPED): reader.estimator} if has_estimator(reader) else {}
+    estimators = {**learned, **own}
     return found + [AttentionMethod(e, label=name) for name, e in estimators.items()]

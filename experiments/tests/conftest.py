@@ -15,6 +15,7 @@ import pytest
 import torch
 import transformers
 from at2_rag import Reader, ScoreEstimator
+from at2_rag.estimators.probed import ProbedEstimator
 from hypothesis import settings
 from support.runs import silent
 
@@ -50,6 +51,14 @@ def plain_reader(demo_reader):
     """The same without an estimator: sources are scored by average attention."""
     uniform = ScoreEstimator.uniform(demo_reader.model)
     return Reader(demo_reader.model, demo_reader.tokenizer, uniform)
+
+
+@pytest.fixture(scope="session")
+def probed_reader(demo_reader):
+    """The same as if its heads had been found by probing it."""
+    coefficients = ScoreEstimator.uniform(demo_reader.model).tensors()["coefficients"]
+    probed = ProbedEstimator(coefficients)
+    return Reader(demo_reader.model, demo_reader.tokenizer, probed)
 
 
 @pytest.fixture(scope="session")

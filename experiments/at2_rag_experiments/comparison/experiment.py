@@ -31,7 +31,7 @@ from at2_rag_experiments.comparison.training import (
     learn_all,
 )
 from at2_rag_experiments.examples import examples_for
-from at2_rag_experiments.methods import SHIPPED, methods_beside
+from at2_rag_experiments.methods import PROBED, SHIPPED, methods_beside
 
 #: The paper has surrogates of up to 256 ablations; these take the time of all the others together.
 METHODS = ("random", "average-attention", "gradient", "leave-one-out", "esm-32", "esm-64")
@@ -92,7 +92,7 @@ class MethodComparisonConfig(ExperimentConfig):
 
     def _check_columns(self) -> None:
         learned = (label(kind, origin) for kind in self.kinds for origin in ORIGINS)
-        known = (*self.methods, *learned, SHIPPED)
+        known = (*self.methods, *learned, SHIPPED, PROBED)
         if unknown := [column for column in self.columns if column not in known]:
             raise InputError(
                 f"columns holds {unknown[0]!r}; expected any of {', '.join(known)}, which are "
@@ -273,4 +273,4 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
         largest = sorted(surrogates, key=lambda name: int(name.removeprefix("esm-")))[-1:]
         learned = [label("at2", origin) for origin in ORIGINS]
         # What was not compared gets no column.
-        return ["average-attention", "gradient", *largest, *learned, SHIPPED]
+        return ["average-attention", "gradient", *largest, *learned, SHIPPED, PROBED]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from at2_rag_experiments.comparison.results import ComparisonResults, UnitResults
 from at2_rag_experiments.comparison.training import ORIGINS, label
-from at2_rag_experiments.methods import SHIPPED
+from at2_rag_experiments.methods import PROBED, SHIPPED
 from at2_rag_experiments.plots import COLOURS
 from at2_rag_experiments.tables import mean, result_table
 
@@ -29,7 +29,7 @@ _FAMILIES = {
     for index, name in enumerate(
         ("at2", "average-attention", "copying", "network", "gradient", "esm", "leave-one-out")
     )
-} | {SHIPPED: COLOURS[-1]}
+} | dict.fromkeys((SHIPPED, PROBED), COLOURS[-1])
 
 
 def tables(found: ComparisonResults) -> tuple[Table, ...]:

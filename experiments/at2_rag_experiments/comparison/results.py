@@ -18,7 +18,7 @@ from at2_rag_experiments.comparison.timing import costs, step_seconds, time_beyo
 from at2_rag_experiments.comparison.training import ORIGINS, label
 from at2_rag_experiments.estimates import mean_over
 from at2_rag_experiments.measuring import in_short, measured, merged
-from at2_rag_experiments.methods import SHIPPED
+from at2_rag_experiments.methods import PROBED, SHIPPED
 
 #: What the paper reports; the drop of the last is in the figure.
 KS = (1, 3, 5)
@@ -149,8 +149,8 @@ def _unit_results(unit: str, records: Sequence[Record]) -> UnitResults:
 
 def _leads(comparison: Comparison) -> tuple[Lead, ...]:
     there = comparison.methods
-    learned = [label("at2", origin) for origin in ORIGINS] + [SHIPPED]
-    asked = [name for name in there if "(" not in name and name not in (SHIPPED, "random")]
+    learned = [label("at2", origin) for origin in ORIGINS] + [SHIPPED, PROBED]
+    asked = [name for name in there if "(" not in name and name not in (SHIPPED, PROBED, "random")]
     pairs = list(product(learned, asked))
     general, special = ORIGINS
     kinds = dict.fromkeys(name.partition(" (")[0] for name in there if "(" in name)

@@ -15,7 +15,7 @@ from at2_rag.methods.base import AttributionMethod, answer_logits, input_tokens
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.comparison.training import KINDS, ORIGINS, label
-from at2_rag_experiments.methods import SHIPPED
+from at2_rag_experiments.methods import PROBED, SHIPPED
 
 FORWARD, BACKWARD = "forward pass", "backward pass"
 
@@ -31,7 +31,7 @@ _TIMED_FOR = {
     for origin in ORIGINS
 }
 #: Scored by attention, which is there when an answer is written: only what goes beyond counts.
-_BY_ATTENTION = ("average-attention", *dict.fromkeys(_TIMED_FOR.values()), SHIPPED)
+_BY_ATTENTION = ("average-attention", *dict.fromkeys(_TIMED_FOR.values()), SHIPPED, PROBED)
 
 
 def step_seconds(task: AttributionTask, methods: Sequence[AttributionMethod]) -> dict[str, float]:

@@ -20,13 +20,13 @@ from at2_rag_experiments.conversation.placements import PLACEMENTS
 from at2_rag_experiments.estimates import mean_of
 from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.measuring import in_short, measured, merged, share_of_firsts
+from at2_rag_experiments.methods import has_estimator, own_name
 from at2_rag_experiments.questions import gold_questions
 from at2_rag_experiments.short_answers import exact_match, final_answer
 from at2_rag_experiments.tables import mean, result_table
 
 METHODS = ("random", "average-attention", "leave-one-out", "esm-32")
 _KS = (1, 3)
-_AT2 = "at2"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ class ConversationSources(Experiment[GoldQuestion, Reader]):
         except ContextOverflowError:
             return {"too_long": True}
         methods = [method_by_name(name, seed=told.seed) for name in told.methods]
-        methods.append(AttentionMethod(reader.estimator, label=_AT2))
+        if has_estimator(reader):
+            methods.append(AttentionMethod(reader.estimator, label=own_name(reader)))
         return {
             "right": exact_match(final_answer(task.answer.text), item.answer),
             "supporting": _supporting(task, item),

@@ -14,6 +14,7 @@ from at2_rag_experiments.interactions.results import (
     MethodQuality,
     NaturalCases,
 )
+from at2_rag_experiments.methods import AT2, PROBED
 from at2_rag_experiments.tables import mean, result_table
 
 #: Methods in the order of the figure; others are left out there.
@@ -23,7 +24,8 @@ _DRAWN = (
     "gradient",
     "at2-linear",
     "at2-network",
-    "at2",
+    AT2,
+    PROBED,
     "esm-32",
     "esm-256",
     "leave-one-out",

@@ -13,7 +13,7 @@ from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
 from at2_rag_experiments.gold_question import GoldQuestion
-from at2_rag_experiments.methods import OWN, has_estimator, own_name
+from at2_rag_experiments.methods import AT2, has_estimator, own_name
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
     WITHOUT_READING,
@@ -139,10 +139,10 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
     ) -> Mapping[str, Ranking]:
         """Return an order for each method that there is one by."""
         absent = {"retrieval"} if item.retrieval is None else set()
-        absent |= set() if has_estimator(reader) else {OWN[0]}
+        absent |= set() if has_estimator(reader) else {AT2}
         methods = [name for name in self.config.methods if name not in absent]
         whole = task
-        if task.answer.text and set(methods) - {*WITHOUT_READING, OWN[0]}:
+        if task.answer.text and set(methods) - {*WITHOUT_READING, AT2}:
             passages = with_titles_inside(item.passages)
             thoughts = None if task.answer.thoughts is None else task.answer.thoughts.text
             whole = reader.task(
@@ -150,7 +150,7 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
             )
         found = {}
         for name in methods:
-            if name == OWN[0]:
+            if name == AT2:
                 found[own_name(reader)] = rank_by_use(task.answer)
             elif name in WITHOUT_READING:
                 found[name] = rank_unread(name, item, self.config.seed)

@@ -11,7 +11,7 @@ from at2_rag.evaluation.results import Estimate
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.estimates import mean_of
-from at2_rag_experiments.methods import OWN
+from at2_rag_experiments.methods import AT2, PROBED
 from at2_rag_experiments.pruning.keeping import RULES
 from at2_rag_experiments.pruning.ranking import WITHOUT_READING
 
@@ -158,7 +158,7 @@ def summarize(records: Sequence[Record], ks: Sequence[int] = ()) -> PruningResul
         return None
     kept = tuple(ks) or tuple(range(1, max(len(record["passages"]) for record in read) + 1))
     methods = [name for name in read[0]["rankings"] if all(name in r["rankings"] for r in read)]
-    own = next((name for name in methods if name in OWN), None)
+    own = next((name for name in methods if name in (AT2, PROBED)), None)
     curves = tuple(_curve(read, method, kept) for method in methods)
     return PruningResults(
         len(read),
