@@ -50,8 +50,10 @@ class Reader(Parts):
             attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
             :class:`Settings`.
-        method: What scores the sources instead of the estimator, such as
-            ``at2_rag.methods.SurrogateMethod()``; scores and ``min_score`` are in its own unit.
+        method: What scores the sources instead of the estimator: a method such as
+            ``at2_rag.methods.SurrogateMethod()``, or the name of one, such as ``"at2+bm25"``, which
+            blends the estimator's scores with word overlap. Scores and ``min_score`` are in the
+            method's own unit.
         options: Single settings, by name, that replace those of ``settings``.
 
     Raises:
@@ -66,13 +68,14 @@ class Reader(Parts):
         estimator: ScoreEstimator | str | Path | None = None,
         settings: Settings | None = None,
         *,
-        method: AttributionMethod | None = None,
+        method: AttributionMethod | str | None = None,
         **options: Any,
     ) -> None:
         model.eval()
         recorded = RecordedModel(model)
         if estimator is None:
-            estimator = AUTO if method is None else AVERAGE
+            # A method that comes by name may be made of the estimator.
+            estimator = AUTO if method is None or isinstance(method, str) else AVERAGE
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path))
         _check_kind("settings", settings, (Settings, type(None)))
         if isinstance(estimator, str | Path):
@@ -81,6 +84,8 @@ class Reader(Parts):
         estimator.check_fits(recorded.shape)
         own, unknown = (settings or Settings()).override(options)
         refuse_unknown(unknown)
+        if isinstance(method, str):
+            method = _by_name(method, estimator)
         self._answerer = Answerer(Engine(recorded, tokenizer), estimator, own, method)
 
     @classmethod
@@ -132,7 +137,7 @@ class Reader(Parts):
         self,
         *,
         estimator: ScoreEstimator | str | Path | None = None,
-        method: AttributionMethod | Literal["estimator"] | None = None,
+        method: AttributionMethod | str | None = None,
         settings: Settings | None = None,
         **options: Any,
     ) -> Reader:
@@ -140,8 +145,8 @@ class Reader(Parts):
 
         Args:
             estimator: Other coefficients, or where to load them from; ``None`` keeps the reader's.
-            method: Another method that scores the sources; ``"estimator"`` for none, so that the
-                estimator does; ``None`` keeps the reader's.
+            method: Another method that scores the sources, or the name of one; ``"estimator"`` for
+                none, so that the estimator does; ``None`` keeps the reader's.
             settings: Other settings of all calls that name none; ``None`` keeps the reader's.
             options: Single settings, by name, that replace those of ``settings`` or the reader's.
 
@@ -152,24 +157,19 @@ class Reader(Parts):
         old = self._answerer
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path, type(None)))
         _check_kind("settings", settings, (Settings, type(None)))
-        if isinstance(method, str) and method != "estimator":
-            raise InputError(
-                f"method is {method!r}; expected a method, such as "
-                'at2_rag.methods.SurrogateMethod(), or "estimator" for none.'
-            )
         if isinstance(estimator, str | Path):
             estimator = load_estimator(estimator, self.model, self.tokenizer, stacklevel=3)
         if estimator is not None:
             estimator.check_fits(old.engine.recorded.shape)
         own, unknown = (settings or old.settings).override(options)
         refuse_unknown(unknown)
+        estimator = estimator or old.estimator
+        if method is None:
+            method = old.method
+        elif isinstance(method, str):
+            method = None if method == "estimator" else _by_name(method, estimator)
         changed = copy(self)
-        changed._answerer = replace(
-            old,
-            estimator=estimator or old.estimator,
-            method=old.method if method is None else None if method == "estimator" else method,
-            settings=own,
-        )
+        changed._answerer = replace(old, estimator=estimator, method=method, settings=own)
         return changed
 
     def answer(
@@ -393,3 +393,14 @@ def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
     if not isinstance(value, kinds):
         expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
         raise InputError(f"{name} is a {type(value).__name__}; expected {expected}.")
+
+
+def _by_name(method: str, estimator: ScoreEstimator) -> AttributionMethod:
+    """Return a method by its name.
+
+    Raises:
+        InputError: If there is no such method.
+    """
+    from at2_rag.methods import method_by_name  # which who answers by attention alone never needs
+
+    return method_by_name(method, estimator)

@@ -38,6 +38,7 @@ from at2_rag.methods import RandomMethod
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
+from at2_rag.worlds import generate_examples
 
 
 @pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])
@@ -355,7 +356,7 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
         ({"estimator": 5}, "estimator is a int; expected ScoreEstimator or str or Path"),
         ({"estimator": "avrage"}, "no score estimator at 'avrage'.* Did you mean 'average'?"),
         ({"settings": {"max_new_tokens": 3}}, "settings is a dict; expected Settings or None"),
-        ({"method": "gradient"}, "method is 'gradient'; expected a method"),
+        ({"method": "lime"}, "no method 'lime'; expected one of at2, average-attention"),
         ({"system": 3}, "system is 3; expected text"),
     ],
 )
@@ -490,3 +491,15 @@ def test_loading_an_encoder_decoder_is_refused(tmp_path, golden_llama):
     golden_llama.tokenizer.save_pretrained(tmp_path)
     with pytest.raises(UnsupportedModelError, match="no causal language model"):
         Reader.from_pretrained(tmp_path)
+
+
+def test_a_method_goes_by_its_name(demo_reader):
+    example = next(generate_examples(11, 4, hops=1))
+    asked = example.question, example.passages, example.answer
+    blend = demo_reader.with_options(method="at2+bm25")
+    again = Reader(blend.model, blend.tokenizer, demo_reader.estimator, method="at2+bm25")
+    assert blend.method.name == again.method.name == "at2+bm25"
+    assert blend.attribute(*asked) == again.attribute(*asked)
+    assert blend.with_options(method="estimator").attribute(*asked) == demo_reader.attribute(*asked)
+    scores = blend.attribute(*asked).attribution.by_source()
+    assert 0 <= float(scores.min()) <= float(scores.max()) <= 1

@@ -9,8 +9,10 @@ from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.methods.attention import AttentionMethod
 from at2_rag.methods.base import AttributionMethod
+from at2_rag.methods.blend import BlendMethod
 from at2_rag.methods.gradient import GradientMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
+from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
 from at2_rag.methods.surrogate import SurrogateMethod
 
@@ -30,6 +32,8 @@ def _at2(estimator: ScoreEstimator | None, seed: int) -> AttributionMethod:
 _METHODS: dict[str, Callable[[ScoreEstimator | None, int], AttributionMethod]] = {
     "at2": _at2,
     "average-attention": lambda estimator, seed: AttentionMethod(),
+    "bm25": lambda estimator, seed: WordOverlapMethod(),
+    "bm25-with-question": lambda estimator, seed: WordOverlapMethod(with_question=True),
     "gradient": lambda estimator, seed: GradientMethod(),
     "leave-one-out": lambda estimator, seed: LeaveOneOutMethod(),
     "random": lambda estimator, seed: RandomMethod(seed),
@@ -45,7 +49,8 @@ def method_by_name(
     """Return the method that goes by a name.
 
     Args:
-        name: One of ``METHOD_NAMES``, such as ``"at2"`` or ``"esm-32"``.
+        name: One of ``METHOD_NAMES``, such as ``"at2"`` or ``"esm-32"``; or several with ``+``
+            between them, such as ``"at2+bm25"``, for the mean of their shares.
         estimator: Learned coefficients, which only ``"at2"`` needs.
         seed: Which random numbers the method draws; the same seed draws the same ones for the same
             task.
@@ -53,11 +58,15 @@ def method_by_name(
     Raises:
         InputError: If there is no such method, or ``"at2"`` has no learned coefficients.
     """
+    if "+" in name:
+        return BlendMethod(
+            tuple(method_by_name(part.strip(), estimator, seed) for part in name.split("+"))
+        )
     if name in _METHODS:
         return _METHODS[name](estimator, seed)
     if found := _SURROGATE.fullmatch(name):
         return SurrogateMethod(int(found.group(1)), seed=seed)
     raise InputError(
         f"There is no method {name!r}; expected one of {', '.join(METHOD_NAMES)}, "
-        "where N is the number of ablations, such as esm-32."
+        "where N is the number of ablations, such as esm-32; or several of them, such as at2+bm25."
     )

@@ -23,10 +23,12 @@ from at2_rag.ablation.task import AttributionTask
 from at2_rag.methods import (
     METHOD_NAMES,
     AttentionMethod,
+    BlendMethod,
     GradientMethod,
     LeaveOneOutMethod,
     RandomMethod,
     SurrogateMethod,
+    WordOverlapMethod,
     answer_by,
     attribution_by,
     method_by_name,
@@ -284,6 +286,53 @@ def test_purposes_never_share_a_seed(task):
     seeds = {task_seed(purpose, s, task) for purpose in ("surrogate", "evaluation") for s in (0, 1)}
     assert len(seeds) == 4
     assert task_seed("x", 0, linear_task(torch.zeros(1, 2))) == 2356334137558972543
+
+
+# Words
+
+
+def test_overlap_is_of_the_words_that_tell(world_task):
+    scores = WordOverlapMethod().scores(world_task)
+    assert scores.shape == (len(world_task.targets), len(world_task.sources))
+    assert bool((scores >= 0).all())
+    sources = world_task.answer.attribution.sources
+    for statement, row in zip(world_task.answer.statements, scores, strict=True):
+        said = set(statement.text.strip(".").split())
+        shared = [len(said & set(source.text.strip(".").split())) for source in sources]
+        assert shared[int(row.argmax())] >= 2
+    asked = WordOverlapMethod(with_question=True).scores(world_task)
+    assert bool((asked >= scores).all())
+    assert not torch.equal(asked, scores)
+
+
+# Blends
+
+
+def test_a_blend_is_the_mean_of_shares(world_task, demo_reader):
+    parts = AttentionMethod(demo_reader.estimator), WordOverlapMethod()
+    blend = method_by_name("at2+bm25", demo_reader.estimator)
+    assert (blend.name, blend.forward_passes(world_task)) == ("at2+bm25", 1)
+    shares = []
+    for part in parts:
+        found = part.scores(world_task).clamp(min=0)
+        shares.append(found / found.sum(dim=1, keepdim=True))
+    check_close(blend.scores(world_task), (shares[0] + shares[1]) / 2)
+
+
+def test_a_part_that_finds_nothing_adds_nothing(task):
+    class Nothing(RandomMethod):
+        def scores(self, task):
+            return -torch.ones(len(task.targets), len(task.sources))
+
+    scores = BlendMethod((AttentionMethod(), Nothing())).scores(task)
+    check_close(scores.sum(dim=1), torch.full((3,), 0.5))
+
+
+def test_a_blend_needs_parts():
+    with pytest.raises(InputError, match="was given 1 methods; expected at least two"):
+        BlendMethod((RandomMethod(),))
+    with pytest.raises(InputError, match="no method ''"):
+        method_by_name("bm25+")
 
 
 # All of them

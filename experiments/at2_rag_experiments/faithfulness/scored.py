@@ -19,7 +19,7 @@ from at2_rag.reader import Reader
 from torch import Tensor
 
 from at2_rag_experiments.base import Record
-from at2_rag_experiments.overlap import OVERLAP_METHODS, OverlapMethod
+from at2_rag_experiments.similarity_method import SIMILARITY_METHODS
 
 #: Attention to tokens that equal the one being said, of all heads alike: nothing is learned.
 EQUAL_TOKENS = "equal-tokens"
@@ -64,8 +64,8 @@ def method_scores(
     Args:
         reader: The reader whose estimator the method ``"at2"`` is.
         task: The answer to explain, with at least one statement and one source.
-        names: Names of methods: those of :data:`at2_rag.methods.METHOD_NAMES`, ``"equal-tokens"``,
-            and those that look at texts alone.
+        names: Names of methods, as :func:`at2_rag.methods.method_by_name` takes them;
+            ``"equal-tokens"``, ``"minilm"`` and ``"minilm-with-question"``.
         seed: What is drawn with in methods that draw.
 
     Raises:
@@ -119,8 +119,8 @@ def _by_attention(
 
 
 def _method(name: str, reader: Reader, seed: int) -> AttributionMethod:
-    if name in OVERLAP_METHODS:
-        return OverlapMethod(name)
+    if name in SIMILARITY_METHODS:
+        return SIMILARITY_METHODS[name]
     return method_by_name(name, reader.estimator, seed)
 
 
