@@ -39,6 +39,12 @@ def exact_match(answer: str, gold: str) -> float:
     return float(normalized(answer) == normalized(gold))
 
 
+def contains(answer: str, gold: str) -> float:
+    """Return 1.0 if the right answer's words stand in a row in the answer, once normalized."""
+    wanted = normalized(gold)
+    return float(bool(wanted) and f" {wanted} " in f" {normalized(answer)} ")
+
+
 def f1(answer: str, gold: str) -> float:
     """Return the F1 of the words that both share, once normalized.
 

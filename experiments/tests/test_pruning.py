@@ -31,7 +31,7 @@ from at2_rag_experiments.pruning.keeping import RULES, largest_gap, min_share
 from at2_rag_experiments.pruning.ranking import descending, rank_unread, with_titles_inside
 from at2_rag_experiments.pruning.results import summarize
 from at2_rag_experiments.questions import gold_questions
-from at2_rag_experiments.short_answers import exact_match, f1, normalized, short_answer
+from at2_rag_experiments.short_answers import contains, exact_match, f1, normalized, short_answer
 
 SMALL = {"examples": 3, "num_passages": 3, "seed": 1}
 ABOUT_AT2 = ("random", "at2")
@@ -86,10 +86,26 @@ def test_exact_match_and_f1(said, gold, exact, shared):
     assert f1(said, gold) == pytest.approx(shared)
 
 
+@pytest.mark.parametrize(
+    ("said", "gold", "expected"),
+    [
+        ("She was Chief of the Protocol.", "chief of protocol", 1.0),
+        ("Yes, both were.", "yes", 1.0),
+        ("It is known.", "no", 0.0),
+        ("Protocol of the chief", "chief of protocol", 0.0),
+        ("", "London", 0.0),
+        ("London", "the", 0.0),
+    ],
+)
+def test_an_answer_contains_the_right_one(said, gold, expected):
+    assert contains(said, gold) == expected
+
+
 @given(st.text(), st.text())
 def test_f1_is_symmetric_and_one_for_the_same(said, gold):
     assert f1(said, gold) == f1(gold, said)
     assert 0.0 <= f1(said, gold) <= 1.0
+    assert exact_match(said, gold) <= contains(said, gold) or not normalized(gold)
     if normalized(said):
         assert f1(said, said) == exact_match(said, said) == 1.0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from at2_rag.evaluation.results import Estimate
 from rich.table import Table
 
 from at2_rag_experiments.plots import COLOURS, finish, level, line
@@ -17,7 +19,9 @@ _SHOWN = (1, 2, 3, 4, 6, 8, 10)
 def tables(found: PruningResults) -> tuple[Table, ...]:
     """Return F1 by passages kept, each method at its best, and numbers chosen by scores."""
     by_rule = (_by_rule(found),) if found.chosen else ()
-    return _by_kept(found), _at_best(found), *by_rule
+    f1 = _by_kept(found, "F1 of the final answer", lambda point: point.f1)
+    contained = _by_kept(found, "The final answer contains the right one", lambda p: p.contained)
+    return f1, contained, _at_best(found), *by_rule
 
 
 def draw(found: PruningResults, figure: Any) -> None:
@@ -55,21 +59,21 @@ def _curve(axes: Any, curve: Curve, colour: str) -> None:
     line(axes, kept, [point.f1 for point in curve.points], curve.method, colour)
 
 
-def _by_kept(found: PruningResults) -> Table:
+def _by_kept(found: PruningResults, what: str, of: Callable[[Point], Estimate]) -> Table:
     many = len(found.ks) > len(_SHOWN)
     shown = [place for place, k in enumerate(found.ks) if not many or k in _SHOWN]
-    errors = [p.f1.standard_error or 0.0 for curve in found.curves for p in curve.points]
+    errors = [of(p).standard_error or 0.0 for curve in found.curves for p in curve.points]
     table = result_table(
-        "F1 of the final answer by passages kept",
+        f"{what}, by passages kept",
         f"Means over {found.questions} questions, {found.too_long} more too long for the model. "
         f"Standard errors are at most {max(errors):.3f}. {found.prompts:.0f} prompts a question, "
         f"{found.distinct:.1f} of them different, {found.reused:.0%} of their tokens read for "
-        "another.",
+        f"another. {found.unmarked} answers without pruning mark no final answer and count whole.",
         "kept",
         *(str(found.ks[place]) for place in shown),
     )
     for curve in found.curves:
-        table.add_row(curve.method, *(mean(curve.points[place].f1) for place in shown))
+        table.add_row(curve.method, *(mean(of(curve.points[place])) for place in shown))
     return table
 
 
@@ -79,7 +83,8 @@ def _at_best(found: PruningResults) -> Table:
         "The number is chosen on the same questions, which flatters all alike. The gain is beyond "
         "no pruning, question by question. Covered: all supporting passages kept. Passes: those "
         "for scores, beside what writes draft and answer.",
-        *("method", "kept", "F1", "exact", "gain in F1", "covered", "passes", "drafts"),
+        *("method", "kept", "F1", "exact", "contained", "gain in F1", "covered"),
+        *("passes", "drafts"),
     )
     table.add_row("no pruning", *_cells(found.unpruned), "0", "0")
     table.add_row("supporting alone", *_cells(found.supporting), "0", "0")
@@ -90,7 +95,7 @@ def _at_best(found: PruningResults) -> Table:
 
 
 def _cells(point: Point) -> tuple[str, ...]:
-    means = mean(point.f1), mean(point.exact)
+    means = mean(point.f1), mean(point.exact), mean(point.contained)
     return mean(point.kept, 1), *means, str(point.gain), mean(point.covered, 2)
 
 

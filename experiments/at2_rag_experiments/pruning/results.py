@@ -14,6 +14,7 @@ from at2_rag_experiments.estimates import mean_of
 from at2_rag_experiments.methods import AT2, PROBED
 from at2_rag_experiments.pruning.keeping import RULES
 from at2_rag_experiments.pruning.ranking import WITHOUT_READING
+from at2_rag_experiments.short_answers import contains, final_answer
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Point:
         kept: How many passages were kept.
         f1: F1 of the final answer.
         exact: Share of final answers that match exactly.
+        contained: Share of final answers that contain the right one, which tells more of a model
+            that answers in sentences.
         gain: F1 beyond that without pruning, question by question.
         covered: Share of questions of which all supporting passages were kept.
     """
@@ -31,6 +34,7 @@ class Point:
     kept: Estimate
     f1: Estimate
     exact: Estimate
+    contained: Estimate
     gain: Estimate
     covered: Estimate
 
@@ -244,6 +248,7 @@ def _point(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> Point:
         mean_of(map(len, sets)),
         mean_of(f1),
         mean_of(exact),
+        mean_of(_contained(records, sets)),
         _difference(f1, whole),
         mean_of(covered),
     )
@@ -255,6 +260,11 @@ def _answers(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> list[R
 
 def _f1(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> list[float]:
     return [answer["f1"] for answer in _answers(records, sets)]
+
+
+def _contained(records: Sequence[Record], sets: Sequence[Sequence[int]]) -> list[float]:
+    said = [final_answer(answer["text"]) for answer in _answers(records, sets)]
+    return [contains(text, r["gold"]) for text, r in zip(said, records, strict=True)]
 
 
 def _difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
