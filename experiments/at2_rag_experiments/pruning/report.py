@@ -65,7 +65,9 @@ def _by_kept(found: PruningResults, what: str, of: Callable[[Point], Estimate]) 
     errors = [of(p).standard_error or 0.0 for curve in found.curves for p in curve.points]
     table = result_table(
         f"{what}, by passages kept",
-        f"Means over {found.questions} questions, {found.too_long} more too long for the model. "
+        f"No pruning: {mean(of(found.unpruned))}, supporting passages alone: "
+        f"{mean(of(found.supporting))}. Means over {found.questions} questions, {found.too_long} "
+        "more too long for the model. "
         f"Standard errors are at most {max(errors):.3f}. {found.prompts:.0f} prompts a question, "
         f"{found.distinct:.1f} of them different, {found.reused:.0%} of their tokens read for "
         f"another. {found.unmarked} answers without pruning mark no final answer and count whole.",
@@ -83,8 +85,7 @@ def _at_best(found: PruningResults) -> Table:
         "The number is chosen on the same questions, which flatters all alike. The gain is beyond "
         "no pruning, question by question. Covered: all supporting passages kept. Passes: those "
         "for scores, beside what writes draft and answer.",
-        *("method", "kept", "F1", "exact", "contained", "gain in F1", "covered"),
-        *("passes", "drafts"),
+        *("method", "kept", "F1", "exact", "gain in F1", "covered", "passes", "drafts"),
     )
     table.add_row("no pruning", *_cells(found.unpruned), "0", "0")
     table.add_row("supporting alone", *_cells(found.supporting), "0", "0")
@@ -95,7 +96,7 @@ def _at_best(found: PruningResults) -> Table:
 
 
 def _cells(point: Point) -> tuple[str, ...]:
-    means = mean(point.f1), mean(point.exact), mean(point.contained)
+    means = mean(point.f1), mean(point.exact)
     return mean(point.kept, 1), *means, str(point.gain), mean(point.covered, 2)
 
 
