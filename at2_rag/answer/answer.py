@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.conversation import Message
@@ -185,7 +186,8 @@ def _reference(citation: Citation) -> str:
     title = f"{citation.title}: " if citation.title else ""
     if citation.kind != "passage":
         title = f"{citation.kind}: {title}"
-    where = f" ({citation.url})" if citation.url else ""
+    facts = [*effect_in_words(citation), *([citation.url] if citation.url else [])]
+    where = f" ({', '.join(facts)})" if facts else ""
     return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
 
 

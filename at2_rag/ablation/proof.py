@@ -1,0 +1,275 @@
+"""Citations that stand a test: the best-scored sources of a statement are really left out.
+
+Scores say what a statement may go back to, and leaving that out says whether it does. All that is
+to be left out of an answer is left out in one call, and each ablation tells of all statements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from at2_rag.ablation.masking import Ablator
+from at2_rag.ablation.task import AttributionTask
+from at2_rag.answer.answer import Answer
+from at2_rag.answer.citing import citation_of, numbered
+from at2_rag.answer.statement import Citation, Statement
+from at2_rag.estimators.calibration import Calibration
+from at2_rag.prompt.settings import Settings
+
+#: Fall of a statement's log-probability from which on a citation stands, in nats, where no
+#: calibration names another: half as likely.
+EFFECT = math.log(2)
+
+#: Sources are tried whose score is at least this share of the statement's highest.
+TRIED_SHARE = 0.1
+
+#: Units that say something, so that one can say the same as another.
+_TELLING_UNITS = ("sentence", "passage")
+
+#: Which of a task's regions are left out together, in ascending order.
+_LeftOut = tuple[int, ...]
+
+#: Index of a passage, and characters of a piece of it.
+_Place = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A citation to be proven.
+
+    Attributes:
+        citation: The citation, without a number.
+        out: What to leave out.
+    """
+
+    citation: Citation
+    out: _LeftOut
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """What is tried for one statement.
+
+    Attributes:
+        own: Sources that the statement itself may go back to, best score first.
+        inherited: Sources that it may go back to by way of what was said before.
+        thoughts: Citations of thoughts, which are not tried.
+    """
+
+    own: tuple[_Test, ...]
+    inherited: tuple[_Test, ...]
+    thoughts: tuple[Citation, ...]
+
+    @property
+    def together(self) -> _LeftOut:
+        """All that it may itself go back to."""
+        return tuple(sorted({region for test in self.own for region in test.out}))
+
+    @property
+    def left_out(self) -> set[_LeftOut]:
+        """All that has to be left out to know."""
+        return {test.out for test in (*self.own, *self.inherited)} | {self.together}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What has to be left out of an answer's context to prove its citations.
+
+    Attributes:
+        task: The answer, cited by scores, and what it was answered from.
+        settings: How many sources to try of each statement, and how many to cite.
+        same: Which regions say the same as a source, its own among them, by the source's place.
+        tests: What is tried for each statement.
+    """
+
+    task: AttributionTask
+    settings: Settings
+    same: Mapping[_Place, _LeftOut]
+    tests: tuple[_Tests, ...]
+
+    @classmethod
+    def of(cls, task: AttributionTask, settings: Settings) -> Proof:
+        """Choose what to leave out.
+
+        Of each statement, so many sources as ``settings.prove`` says, those that score best; not
+        those that score next to nothing beside the best. Sentences or passages that say the same,
+        white space and case aside, are left out together and count once. What a statement inherits
+        by its scores is left out together with what repeats it on the way.
+
+        Args:
+            task: The answer, cited by scores, and what it was answered from.
+            settings: The settings that the question was answered with.
+        """
+        same = _saying_the_same(task, settings)
+        chooser = _Chooser(task, settings, same)
+        return cls(task, settings, same, tuple(map(chooser.tests, range(len(task.targets)))))
+
+    @property
+    def masks(self) -> Tensor:
+        """(ablations, regions): true where one is kept, of the sources and all that was said.
+
+        The first ablation leaves out nothing.
+        """
+        masks = torch.ones(1 + len(self._left_out), len(self.task.regions), dtype=torch.bool)
+        for row, out in enumerate(self._left_out, start=1):
+            masks[row, list(out)] = False
+        return masks
+
+    @property
+    def cost(self) -> float:
+        """How many passes over prompt and answer it takes, by tokens; 0 if nothing is tried."""
+        return self._ablator.cost(self.masks) if self._left_out else 0.0
+
+    def answer(self, calibration: Calibration | None) -> Answer:
+        """Leave it all out, and return the answer with the citations that stand.
+
+        A citation stands if the statement is less likely without it, by the calibration's effect.
+        Where no source of a statement stands alone, and all together do, each hides that another is
+        missing: then the one that scores best is cited, with the little effect that it has alone.
+        An inherited citation has to stand where it comes from too.
+
+        Args:
+            calibration: What effect counts; ``None`` for half as likely.
+
+        Raises:
+            NumericalError: If the model produced NaN.
+        """
+        answer, done = self.task.answer, list[Statement]()
+        least = EFFECT if calibration is None else calibration.effect
+        drops = self._drops()
+        for statement, tests, drop in zip(answer.statements, self.tests, drops, strict=True):
+            done.append(self._proven(statement, tests, drop, least, done))
+        thoughts = answer.thoughts
+        statements, thought = numbered(done, () if thoughts is None else thoughts.statements)
+        if thoughts is not None:
+            thoughts = replace(thoughts, statements=thought)
+        return replace(answer, statements=statements, thoughts=thoughts)
+
+    @property
+    def _left_out(self) -> list[_LeftOut]:
+        return sorted({out for tests in self.tests for out in tests.left_out if out})
+
+    @property
+    def _ablator(self) -> Ablator:
+        regions = self.task.regions
+        return self.task.ablator_with([*chain(regions["thoughts"], regions["targets"])])
+
+    def _drops(self) -> list[dict[_LeftOut, float]]:
+        """Return for each statement how much its log-probability falls, by what is left out."""
+        if not self._left_out:
+            return [{(): 0.0} for _ in self.tests]
+        effects = self._ablator.ablate(self.masks)
+        found = []
+        for target in self.task.targets:
+            log_p = effects.log_probability(*target)
+            falls = (log_p[0] - log_p[1:]).tolist()
+            found.append({(): 0.0} | dict(zip(self._left_out, falls, strict=True)))
+        return found
+
+    def _proven(
+        self,
+        statement: Statement,
+        tests: _Tests,
+        drop: dict[_LeftOut, float],
+        least: float,
+        done: Sequence[Statement],
+    ) -> Statement:
+        own, inherited = (
+            [replace(test.citation, effect=drop[test.out]) for test in group]
+            for group in (tests.own, tests.inherited)
+        )
+        standing = _standing(own, least)
+        supported = bool(standing) or drop[tests.together] >= least
+        if supported and not standing:
+            standing = own[:1]
+        known = {self.same[citation.place] for citation in standing}
+        passed_on = [
+            citation
+            for citation in _standing(inherited, least)
+            if (said := self.same[citation.place]) not in known
+            and (citation.via is None or _cites(done[citation.via], said, self.same))
+        ]
+        most = self.settings.max_citations
+        citations = (*[*standing, *passed_on][:most], *tests.thoughts)
+        return replace(statement, citations=citations, supported=supported or bool(passed_on))
+
+
+@dataclass(frozen=True)
+class _Chooser:
+    """Chooses what to leave out to prove what an answer cites."""
+
+    task: AttributionTask
+    settings: Settings
+    same: Mapping[_Place, _LeftOut]
+
+    def tests(self, target: int) -> _Tests:
+        """Return what is to be tried for a statement."""
+        citations = self.task.answer.statements[target].citations
+        return _Tests(
+            tuple(self._own(target)),
+            tuple(
+                _Test(citation, self._on_the_way(citation, target))
+                for citation in citations
+                if citation.inherited and citation.kind != "thought"
+            ),
+            tuple(citation for citation in citations if citation.kind == "thought"),
+        )
+
+    def _own(self, target: int) -> list[_Test]:
+        answer = self.task.answer
+        span = answer.attribution.statements[target]
+        scores = answer.attribution.for_span(*span).tolist()
+        best = max(scores, default=0.0)
+        least = max(TRIED_SHARE * best, self.settings.min_score or 0.0)
+        found: dict[_LeftOut, _Test] = {}
+        for index in sorted(range(len(scores)), key=lambda index: -scores[index]):
+            source = answer.attribution.sources[index]
+            passage = answer.passages[source.passage_index]
+            if passage.kind != "thought" and scores[index] >= least and scores[index] > 0:
+                citation = citation_of(source, passage, scores[index], span)
+                said = self.same[citation.place]
+                found.setdefault(said, _Test(citation, said))
+        assert self.settings.prove is not None
+        return list(found.values())[: self.settings.prove]
+
+    def _on_the_way(self, citation: Citation, target: int) -> _LeftOut:
+        """Return the regions of a source, and of what was thought or said before that cites it."""
+        regions, answer, said = self.task.regions, self.task.answer, self.same[citation.place]
+        thoughts = () if answer.thoughts is None else answer.thoughts.statements
+        before = chain(
+            zip(thoughts, regions.indices("thoughts"), strict=True),
+            zip(answer.statements[:target], regions.indices("targets"), strict=False),
+        )
+        repeating = [region for earlier, region in before if _cites(earlier, said, self.same)]
+        return tuple(sorted({*said, *repeating}))
+
+
+def _saying_the_same(task: AttributionTask, settings: Settings) -> dict[_Place, _LeftOut]:
+    """Return which regions say the same as each source, its own among them, by its place."""
+    passages, sources = task.answer.passages, task.answer.attribution.sources
+    regions: dict[Hashable, list[int]] = {}
+    keys: dict[_Place, Hashable] = {}
+    for region, source in zip(task.regions.indices("sources"), sources, strict=True):
+        place = (source.passage_index, source.start, source.end)
+        thought = passages[source.passage_index].kind == "thought"
+        alone = thought or settings.source_unit not in _TELLING_UNITS
+        keys[place] = place if alone else " ".join(source.text.split()).casefold()
+        regions.setdefault(keys[place], []).append(region)
+    return {place: tuple(regions[key]) for place, key in keys.items()}
+
+
+def _standing(citations: Sequence[Citation], least: float) -> list[Citation]:
+    """Return the citations that have the effect, the greatest first."""
+    found = [c for c in citations if c.effect is not None and c.effect >= least]
+    return sorted(found, key=lambda citation: -(citation.effect or 0.0))
+
+
+def _cites(statement: Statement, said: _LeftOut, same: Mapping[_Place, _LeftOut]) -> bool:
+    """Return whether a statement cites a source that says what the given regions say."""
+    return any(same.get(citation.place) == said for citation in statement.citations)
