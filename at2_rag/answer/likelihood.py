@@ -35,4 +35,4 @@ def _in_words(nats: float) -> str:
     if nats > math.log(_MOST):
         return f"more than {_MOST:,}"
     factor = math.exp(nats)
-    return f"{factor:.0f}" if factor >= 100 else f"{float(f'{factor:.2g}'):g}"
+    return f"{factor:,.0f}" if factor >= 100 else f"{float(f'{factor:.2g}'):g}"
