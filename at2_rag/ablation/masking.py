@@ -106,7 +106,9 @@ class Ablator:
         if not plan.read:
             return self._run(plan, None)
         try:
-            first = first_pass(self.model, self._tokens[: plan.read], self._rows)
+            # What is read is a beginning without the answer, unless nothing is left out somewhere.
+            rows = self._rows if plan.read == len(self._tokens) else 1
+            first = first_pass(self.model, self._tokens[: plan.read], rows)
             return self._run(plan, first)
         except torch.OutOfMemoryError:  # the cache and its copies take room as well
             return self._run(self._plan(masks, reuse=False), None)

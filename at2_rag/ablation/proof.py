@@ -222,20 +222,22 @@ class _Chooser:
         )
 
     def _own(self, target: int) -> list[_Test]:
-        answer = self.task.answer
-        span = answer.attribution.statements[target]
-        scores = answer.attribution.for_span(*span).tolist()
-        best = max(scores, default=0.0)
-        least = max(TRIED_SHARE * best, self.settings.min_score or 0.0)
+        attribution, passages = self.task.answer.attribution, self.task.answer.passages
+        span = attribution.statements[target]
+        scored = [
+            citation_of(source, passages[source.passage_index], score, span)
+            for source, score in zip(
+                attribution.sources, attribution.for_span(*span).tolist(), strict=True
+            )
+            if passages[source.passage_index].kind != "thought" and score > 0
+        ]
+        ranked = sorted(scored, key=lambda citation: -citation.score)
         found: dict[_LeftOut, _Test] = {}
-        for index in sorted(range(len(scores)), key=lambda index: -scores[index]):
-            source = answer.attribution.sources[index]
-            passage = answer.passages[source.passage_index]
-            if passage.kind != "thought" and scores[index] >= least and scores[index] > 0:
-                citation = citation_of(source, passage, scores[index], span)
+        for citation in ranked:
+            least = max(TRIED_SHARE * ranked[0].score, self.settings.min_score or 0.0)
+            if citation.score >= least:
                 said = self.same[citation.place]
                 found.setdefault(said, _Test(citation, said))
-        assert self.settings.prove is not None
         return list(found.values())[: self.settings.prove]
 
     def _on_the_way(self, citation: Citation, target: int) -> _LeftOut:

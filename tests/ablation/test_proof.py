@@ -160,6 +160,7 @@ def test_inherited_citations_are_left_out_with_what_repeats_them(demo_reader, wo
 
 
 def test_thoughts_stay_as_they_are(thinker, worlds):
+    inherited = 0
     for example in worlds:
         answer = thinker.answer(example.question, example.passages, prove=3)
         plain = thinker.answer(example.question, example.passages)
@@ -176,7 +177,8 @@ def test_thoughts_stay_as_they_are(thinker, worlds):
             assert [c.place for c in proven.citations if c.kind == "thought"] == [
                 c.place for c in scored.citations if c.kind == "thought"
             ]
-    assert any(c.via_thought is not None for s in answer.statements for c in s.citations)
+        inherited += sum(c.via_thought is not None for c in answer.citations)
+    assert inherited
 
 
 @pytest.mark.parametrize("options", [{}, {"estimator": "average"}, {"method": LeaveOneOutMethod()}])

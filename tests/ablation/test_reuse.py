@@ -14,7 +14,7 @@ from at2_rag.batching import in_batches
 
 #: Of several families; with windows and other layers, nothing is reused.
 REUSING = (
-    "llama", "qwen2", "qwen3_moe", "phi", "gemma", "mistral", "granite", "gpt_neox", "gpt2", "opt",
+    "llama", "qwen2", "qwen3_moe", "phi", "gemma", "arcee", "granite", "gpt_neox", "gpt2", "opt",
     "deepseek_v3",
 )  # fmt: skip
 NEVER = ("gemma3_text", "gpt_oss", "qwen3_next")
