@@ -7,7 +7,7 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,11 +15,12 @@ from transformers import PreTrainedModel
 
 from at2_rag.ablation.passes import last_logits
 from at2_rag.ablation.reuse import (
-    FirstPass,
+    Beginning,
     can_reuse,
     first_pass,
     logits_behind_beginning,
     shared_beginnings,
+    unmasked_beginnings,
 )
 from at2_rag.ablation.skipping import can_skip, pack, staying
 from at2_rag.batching import in_batches
@@ -77,6 +78,8 @@ class Ablator:
         sources: Token range of each source in ``ids``.
         byte_limit: Bound on the logits of one batch of ablations, and on its copies of keys and
             values, in bytes.
+        known: What the model remembers of the text from an earlier pass, of all that comes before
+            the answer; ``None`` to make a pass where one spares something.
     """
 
     model: PreTrainedModel
@@ -84,6 +87,7 @@ class Ablator:
     prompt_length: int
     sources: Sequence[Span]
     byte_limit: int = DEFAULT_BYTE_LIMIT
+    known: Beginning | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_prompt_length(self.prompt_length, len(self.ids))
@@ -93,7 +97,7 @@ class Ablator:
         """Run the model once per mask, each from the first source that is left out.
 
         What comes before is the same as with nothing left out: one pass over the whole text has it,
-        where the model allows that and it spares something.
+        an earlier one or one of its own, where the model allows that and it spares something.
 
         Args:
             masks: (ablations, sources), true (or 1) where a source is kept.
@@ -103,20 +107,23 @@ class Ablator:
             NumericalError: If the model produced NaN.
         """
         plan = self._plan(masks)
-        if not plan.read:
-            return self._run(plan, None)
         try:
+            if not plan.read:
+                return self._run(plan, self.known if plan.begins.any() else None)
             # What is read is a beginning without the answer, unless nothing is left out somewhere.
             rows = self._rows if plan.read == len(self._tokens) else 1
             first = first_pass(self.model, self._tokens[: plan.read], rows)
-            return self._run(plan, first)
+            assert first is not None  # or it cannot be reused
+            return self._run(plan, first.beginning, first.logits)
         except torch.OutOfMemoryError:  # the cache and its copies take room as well
-            return self._run(self._plan(masks, reuse=False), None)
+            if not plan.begins.any():
+                raise
+        return self._run(self._plan(masks, reuse=False), None)
 
     def cost(self, masks: Tensor) -> float:
         """Return how many passes over the whole text ablating takes, by tokens that are run.
 
-        What is not run again counts nothing, and neither does padding.
+        What was known or is not run again counts nothing, and neither does padding.
 
         Args:
             masks: As for :meth:`ablate`.
@@ -140,39 +147,52 @@ class Ablator:
         check_masks(masks, len(self.sources))
         visible = self._token_mask(masks.bool())
         count, tokens = visible.shape
-        begins = torch.zeros(count, dtype=torch.long)
+        begins, read = torch.zeros(count, dtype=torch.long), 0
         if not can_skip(self.model, tokens):
-            return _Plan(visible, begins, [tokens] * count)
+            return _Plan(visible, begins, [tokens] * count, read)
         first_row = self.prompt_length - 1
         if reuse and can_reuse(self.model):
-            begins = shared_beginnings(visible, first_row)
+            if self.known is None:
+                begins = shared_beginnings(visible, first_row)
+                read = int(begins.max()) if count else 0
+            else:
+                begins = unmasked_beginnings(visible, first_row, first_row)
         stays = staying(visible, first_row, begins)
-        return _Plan(visible, begins, stays.sum(dim=1).tolist())
+        return _Plan(visible, begins, stays.sum(dim=1).tolist(), read)
 
-    def _run(self, plan: _Plan, first: FirstPass | None) -> AblationEffects:
+    def _run(
+        self, plan: _Plan, beginning: Beginning | None, whole: Tensor | None = None
+    ) -> AblationEffects:
+        """Run what is left to run.
+
+        Args:
+            plan: What to run.
+            beginning: What to go on from; ``None`` where that is nothing.
+            whole: (rows, vocabulary): logits with nothing left out; ``None`` where they are to be
+                computed or not wanted.
+        """
         answer, rows = self.ids[self.prompt_length :], self._rows
         left = [index for index, length in enumerate(plan.lengths) if length]
-        held = 0 if first is None else first.beginning.token_bytes * len(self._tokens)
+        held = 0 if beginning is None else beginning.token_bytes * len(self._tokens)
         most = batch_within(self.byte_limit, self.model, rows, held)
 
         def run(batch: list[int]) -> Tensor:
             places = [left[index] for index in batch]
-            return token_logits(self._logits(plan, first, places), answer)
+            return token_logits(self._logits(plan, beginning, places), answer)
 
         lengths = [plan.lengths[index] for index in left]
         # Tails differ in length by as much as the places of what is left out.
-        padding = None if first is None else _PASS_COST
+        padding = None if beginning is None else _PASS_COST
         tails = ablation_effects(
             run, lengths, rows, most, max_tokens=longest_batch(self.model), max_padding=padding
         )
-        if first is None or len(left) == len(plan.lengths):
+        if whole is None or len(left) == len(plan.lengths):
             return tails
-        whole = token_logits(first.logits[None], answer)
-        logits = whole.repeat(len(plan.lengths), 1)
+        logits = token_logits(whole[None], answer).repeat(len(plan.lengths), 1)
         logits[left] = tails.token_logits
         return checked_effects(logits)
 
-    def _logits(self, plan: _Plan, first: FirstPass | None, batch: list[int]) -> Tensor:
+    def _logits(self, plan: _Plan, beginning: Beginning | None, batch: list[int]) -> Tensor:
         """Return (batch, rows, vocabulary): logits of the rows that are wanted."""
         tokens, visible, begins = self._tokens, plan.visible[batch], plan.begins[batch]
         if not can_skip(self.model, len(tokens)):
@@ -180,9 +200,9 @@ class Ablator:
             positions = torch.arange(len(tokens)).expand(shape)
             return last_logits(self.model, tokens.expand(shape), visible, positions, self._rows)
         packed = pack(tokens, visible, self.prompt_length - 1, begins)
-        if first is None or not begins.any():
+        if beginning is None or not begins.any():
             return last_logits(self.model, *packed, self._rows)
-        return logits_behind_beginning(self.model, packed, self._rows, first.beginning, begins)
+        return logits_behind_beginning(self.model, packed, self._rows, beginning, begins)
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""
@@ -200,16 +220,13 @@ class _Plan:
         visible: (ablations, tokens): 0 at every token of a source that is not kept.
         begins: (ablations,): from which token on each is run.
         lengths: How many tokens of each are run; none where the pass over the whole text says all.
+        read: How many tokens of the whole text are run first, for the others to go on from.
     """
 
     visible: Tensor
     begins: Tensor
     lengths: list[int]
-
-    @property
-    def read(self) -> int:
-        """How many tokens of the whole text are run first, for the others to go on from."""
-        return int(self.begins.max()) if len(self.begins) else 0
+    read: int
 
 
 def check_prompt_length(prompt_length: int, tokens: int) -> None:

@@ -14,7 +14,6 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from at2_rag.ablation.masking import Ablator
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.citing import citation_of, numbered
@@ -72,9 +71,22 @@ class _Tests:
         return tuple(sorted({region for test in self.own for region in test.out}))
 
     @property
-    def left_out(self) -> set[_LeftOut]:
-        """All that has to be left out to know."""
-        return {test.out for test in (*self.own, *self.inherited)} | {self.together}
+    def alone(self) -> set[_LeftOut]:
+        """What is left out by itself."""
+        return {test.out for test in (*self.own, *self.inherited)}
+
+
+@dataclass(frozen=True)
+class Proven:
+    """An answer whose citations stand, and what it took to know that.
+
+    Attributes:
+        answer: The answer with the citations that stand.
+        passes: How many passes over prompt and answer it took, by tokens that were run.
+    """
+
+    answer: Answer
+    passes: float
 
 
 @dataclass(frozen=True)
@@ -110,29 +122,13 @@ class Proof:
         chooser = _Chooser(task, settings, same)
         return cls(task, settings, same, tuple(map(chooser.tests, range(len(task.targets)))))
 
-    @property
-    def masks(self) -> Tensor:
-        """(ablations, regions): true where one is kept, of the sources and all that was said.
-
-        The first ablation leaves out nothing.
-        """
-        masks = torch.ones(1 + len(self._left_out), len(self.task.regions), dtype=torch.bool)
-        for row, out in enumerate(self._left_out, start=1):
-            masks[row, list(out)] = False
-        return masks
-
-    @property
-    def cost(self) -> float:
-        """How many passes over prompt and answer it takes, by tokens; 0 if nothing is tried."""
-        return self._ablator.cost(self.masks) if self._left_out else 0.0
-
-    def answer(self, calibration: Calibration | None) -> Answer:
+    def run(self, calibration: Calibration | None) -> Proven:
         """Leave it all out, and return the answer with the citations that stand.
 
         A citation stands if the statement is less likely without it, by the calibration's effect.
-        Where no source of a statement stands alone, and all together do, each hides that another is
-        missing: then the one that scores best is cited, with the little effect that it has alone.
-        An inherited citation has to stand where it comes from too.
+        Where no source of a statement stands alone, all are left out together: if these stand, each
+        hides that another is missing, and the one that scores best is cited, with the little effect
+        that it has alone. An inherited citation has to stand where it comes from too.
 
         Args:
             calibration: What effect counts; ``None`` for half as likely.
@@ -140,52 +136,44 @@ class Proof:
         Raises:
             NumericalError: If the model produced NaN.
         """
-        answer, done = self.task.answer, list[Statement]()
+        if not self.tests:  # as of a model that was cut off in its thoughts
+            return Proven(self.task.answer, 0.0)
         least = EFFECT if calibration is None else calibration.effect
-        drops = self._drops()
-        for statement, tests, drop in zip(answer.statements, self.tests, drops, strict=True):
-            done.append(self._proven(statement, tests, drop, least, done))
+        trial = _Trial(self.task)
+        trial.leave_out({out for tests in self.tests for out in tests.alone})
+        hidden = [
+            tests.together
+            for target, tests in enumerate(self.tests)
+            if all(trial.drop(target, test.out) < least for test in tests.own)
+        ]
+        trial.leave_out(set(hidden))
+        return Proven(self._answer(trial, least), trial.passes)
+
+    def _answer(self, trial: _Trial, least: float) -> Answer:
+        answer, done = self.task.answer, list[Statement]()
+        for target, statement in enumerate(answer.statements):
+            done.append(self._proven(statement, target, trial, least, done))
         thoughts = answer.thoughts
         statements, thought = numbered(done, () if thoughts is None else thoughts.statements)
         if thoughts is not None:
             thoughts = replace(thoughts, statements=thought)
         return replace(answer, statements=statements, thoughts=thoughts)
 
-    @property
-    def _left_out(self) -> list[_LeftOut]:
-        return sorted({out for tests in self.tests for out in tests.left_out if out})
-
-    @property
-    def _ablator(self) -> Ablator:
-        regions = self.task.regions
-        return self.task.ablator_with([*chain(regions["thoughts"], regions["targets"])])
-
-    def _drops(self) -> list[dict[_LeftOut, float]]:
-        """Return for each statement how much its log-probability falls, by what is left out."""
-        if not self._left_out:
-            return [{(): 0.0} for _ in self.tests]
-        effects = self._ablator.ablate(self.masks)
-        found = []
-        for target in self.task.targets:
-            log_p = effects.log_probability(*target)
-            falls = (log_p[0] - log_p[1:]).tolist()
-            found.append({(): 0.0} | dict(zip(self._left_out, falls, strict=True)))
-        return found
-
     def _proven(
         self,
         statement: Statement,
-        tests: _Tests,
-        drop: dict[_LeftOut, float],
+        target: int,
+        trial: _Trial,
         least: float,
         done: Sequence[Statement],
     ) -> Statement:
+        tests = self.tests[target]
         own, inherited = (
-            [replace(test.citation, effect=drop[test.out]) for test in group]
+            [replace(test.citation, effect=trial.drop(target, test.out)) for test in group]
             for group in (tests.own, tests.inherited)
         )
         standing = _standing(own, least)
-        supported = bool(standing) or drop[tests.together] >= least
+        supported = bool(standing) or trial.drop(target, tests.together) >= least
         if supported and not standing:
             standing = own[:1]
         known = {self.same[citation.place] for citation in standing}
@@ -198,6 +186,52 @@ class Proof:
         most = self.settings.max_citations
         citations = (*[*standing, *passed_on][:most], *tests.thoughts)
         return replace(statement, citations=citations, supported=supported or bool(passed_on))
+
+
+class _Trial:
+    """What leaving out some regions of a task does to each of its statements.
+
+    Attributes:
+        passes: How many passes over prompt and answer were made so far, by tokens that were run.
+
+    Args:
+        task: The answer, and what it was answered from.
+    """
+
+    def __init__(self, task: AttributionTask) -> None:
+        self.passes = 0.0
+        self._targets, self._regions = task.targets, len(task.regions)
+        said = task.regions["thoughts"], task.regions["targets"]
+        self._ablator = task.ablator_with([*chain(*said)])
+        self._log_p: dict[_LeftOut, Tensor] = {}
+
+    def drop(self, target: int, out: _LeftOut) -> float:
+        """Return how much less likely a statement is without some regions, in nats.
+
+        Args:
+            target: Index of the statement among the answer's.
+            out: The regions that are left out, which were.
+        """
+        return float(self._log_p[()][target] - self._log_p[out][target]) if out else 0.0
+
+    def leave_out(self, wanted: set[_LeftOut]) -> None:
+        """Leave out what was not yet, and before all else nothing.
+
+        Args:
+            wanted: Regions to leave out together.
+        """
+        if not wanted - {()}:
+            return
+        new = sorted((wanted | {()}) - self._log_p.keys())
+        if not new:
+            return
+        masks = torch.ones(len(new), self._regions, dtype=torch.bool)
+        for row, out in enumerate(new):
+            masks[row, list(out)] = False
+        self.passes += self._ablator.cost(masks)
+        effects = self._ablator.ablate(masks)
+        log_p = torch.stack([effects.log_probability(*target) for target in self._targets], dim=1)
+        self._log_p |= dict(zip(new, log_p, strict=True))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ class Beginning:
         return cls(tuple((layer.keys, layer.values) for layer in held)) if held else None
 
     @property
+    def tokens(self) -> int:
+        """How many tokens it has."""
+        return min(keys.shape[2] for keys, _ in self.layers)
+
+    @property
     def token_bytes(self) -> int:
         """How many bytes one token takes."""
         held = (each[:, :, :1] for layer in self.layers for each in layer)
@@ -94,19 +99,30 @@ def first_pass(model: PreTrainedModel, tokens: Tensor, rows: int) -> FirstPass |
     return None if beginning is None else FirstPass(beginning, output.logits[0, -rows:])
 
 
-def shared_beginnings(visible: Tensor, first_row: int) -> Tensor:
-    """Return (texts,): how much of each text to go on from; zeros where that spares too little.
+def unmasked_beginnings(visible: Tensor, first_row: int, whole: int) -> Tensor:
+    """Return (texts,): how much of each text comes before its first masked token.
 
-    A text without masked tokens is known as a whole. Of any other, the rows whose logits are
-    wanted are always computed.
+    No more than up to the rows whose logits are wanted, since these are computed in any case.
 
     Args:
         visible: (texts, tokens): 0 at masked tokens, else 1.
         first_row: Position of the first row whose logits are wanted.
+        whole: What to return for a text without masked tokens.
     """
-    tokens = visible.shape[1]
     masked = visible == 0
-    first = torch.where(masked.any(dim=1), masked.int().argmax(dim=1).clamp(max=first_row), tokens)
+    return torch.where(masked.any(dim=1), masked.int().argmax(dim=1).clamp(max=first_row), whole)
+
+
+def shared_beginnings(visible: Tensor, first_row: int) -> Tensor:
+    """Return (texts,): how much of each text to go on from; zeros where that spares too little.
+
+    What they go on from is read first. A text without masked tokens is then known as a whole.
+
+    Args:
+        visible: As for :func:`unmasked_beginnings`.
+        first_row: As for :func:`unmasked_beginnings`.
+    """
+    first = unmasked_beginnings(visible, first_row, visible.shape[1])
     read = int(first.max()) if len(first) else 0
     spared = int(first.sum()) - read
     return first if spared > _WORTHWHILE * int(visible.sum()) else torch.zeros_like(first)

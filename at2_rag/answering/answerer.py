@@ -183,7 +183,7 @@ class Answerer:
         if self.method is None:
             calibration = self.estimator.calibration(settings.source_unit)
         task = attribution_task(self.engine.recorded.model, reading, answer)
-        return Proof.of(task, settings).answer(calibration)
+        return Proof.of(task, settings).run(calibration).answer
 
     def cited(self, reading: Reading) -> Answer:
         """Return the answer with its citations by scores."""

@@ -7,9 +7,10 @@ import torch
 from support.architectures import WINDOW, build
 from support.by_hand import masked_by_hand
 from support.comparing import check_close
+from transformers import DynamicCache
 
 from at2_rag.ablation.masking import Ablator, random_masks
-from at2_rag.ablation.reuse import can_reuse
+from at2_rag.ablation.reuse import Beginning, can_reuse
 from at2_rag.batching import in_batches
 
 #: Of several families; with windows and other layers, nothing is reused.
@@ -139,3 +140,18 @@ def test_padding_is_bounded():
 
     assert in_batches(lengths, run, max_padding=3) == [0, 1, 2, 3, 4]
     assert ran == [[10, 9, 8], [4, 1]]
+
+
+@pytest.mark.parametrize("name", REUSING)
+def test_what_an_earlier_pass_left_behind_is_gone_on_from(name):
+    model = build(name)
+    cache = DynamicCache(config=model.config)
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([text()[: FIRST_ROW + 3]]), past_key_values=cache)
+    known = Beginning.of(cache)
+    assert known.tokens == FIRST_ROW + 3
+    expected = masked_by_hand(model, text(), FIRST_ROW + 1, SOURCES, one_out())
+    check_close(ablator(model, known=known).ablate(one_out()).token_logits, expected)
+    spared = TOKENS - (TOKENS - FIRST_ROW)  # all but the rows of what is said with nothing left out
+    fresh = ablator(model).cost(one_out())
+    assert ablator(model, known=known).cost(one_out()) == pytest.approx(fresh - spared / TOKENS)
