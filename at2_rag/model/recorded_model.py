@@ -184,7 +184,8 @@ class RecordedModel:
         ends = end_ids(self.model, options)
         fold = LinearFold(weightings, longest - 1, _STEPS, longest - 1 + _STEPS)
         steps = None if watch is None else _Steps(watch, prompts[0], ends)
-        cache = DynamicCache(config=self.model.config) if keep and len(prompts) == 1 else None
+        keep = keep and len(prompts) == 1 and "past_key_values" not in options
+        cache = DynamicCache(config=self.model.config) if keep else None
         output, recorded = self._run(arguments, fold, steps, cache)
         if nans.found:
             raise NumericalError(_not_finite("logits"))
