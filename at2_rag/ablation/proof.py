@@ -25,9 +25,6 @@ from at2_rag.prompt.settings import Settings
 #: calibration names another: half as likely.
 EFFECT = math.log(2)
 
-#: Sources are tried whose score is at least this share of the statement's highest.
-TRIED_SHARE = 0.1
-
 #: Units that say something, so that one can say the same as another.
 _TELLING_UNITS = ("sentence", "passage")
 
@@ -109,10 +106,10 @@ class Proof:
     def of(cls, task: AttributionTask, settings: Settings) -> Proof:
         """Choose what to leave out.
 
-        Of each statement, so many sources as ``settings.prove`` says, those that score best; not
-        those that score next to nothing beside the best. Sentences or passages that say the same,
-        white space and case aside, are left out together and count once. What a statement inherits
-        by its scores is left out together with what repeats it on the way.
+        Of each statement, so many sources as ``settings.prove`` says, those that score best, above
+        0 and above ``min_score``. Sentences or passages that say the same, white space and case
+        aside, are left out together and count once. What a statement inherits by its scores is left
+        out together with what repeats it on the way.
 
         Args:
             task: The answer, cited by scores, and what it was answered from.
@@ -131,14 +128,15 @@ class Proof:
         that it has alone. An inherited citation has to stand where it comes from too.
 
         Args:
-            calibration: What effect counts; ``None`` for half as likely.
+            calibration: What effect counts; half as likely with ``None``, and with one that no
+                ablation had a say in.
 
         Raises:
             NumericalError: If the model produced NaN.
         """
         if not self.tests:  # as of a model that was cut off in its thoughts
             return Proven(self.task.answer, 0.0)
-        least = EFFECT if calibration is None else calibration.effect
+        least = (calibration and calibration.effect) or EFFECT
         trial = _Trial(self.task)
         trial.leave_out({out for tests in self.tests for out in tests.alone})
         hidden = [
@@ -258,20 +256,18 @@ class _Chooser:
     def _own(self, target: int) -> list[_Test]:
         attribution, passages = self.task.answer.attribution, self.task.answer.passages
         span = attribution.statements[target]
+        least = self.settings.min_score or 0.0
         scored = [
             citation_of(source, passages[source.passage_index], score, span)
             for source, score in zip(
                 attribution.sources, attribution.for_span(*span).tolist(), strict=True
             )
-            if passages[source.passage_index].kind != "thought" and score > 0
+            if passages[source.passage_index].kind != "thought" and 0 < score >= least
         ]
-        ranked = sorted(scored, key=lambda citation: -citation.score)
         found: dict[_LeftOut, _Test] = {}
-        for citation in ranked:
-            least = max(TRIED_SHARE * ranked[0].score, self.settings.min_score or 0.0)
-            if citation.score >= least:
-                said = self.same[citation.place]
-                found.setdefault(said, _Test(citation, said))
+        for citation in sorted(scored, key=lambda citation: -citation.score):
+            said = self.same[citation.place]
+            found.setdefault(said, _Test(citation, said))
         return list(found.values())[: self.settings.prove]
 
     def _on_the_way(self, citation: Citation, target: int) -> _LeftOut:
