@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import torch
@@ -16,6 +18,7 @@ def in_batches(
     *,
     most: int | None = None,
     max_tokens: int | None = None,
+    max_padding: int | None = None,
 ) -> list[T]:
     """Run texts together with others of like length, and return the results in the texts' order.
 
@@ -28,6 +31,8 @@ def in_batches(
         most: How many texts a batch has at most; ``None`` for any number.
         max_tokens: Bound on a batch: its texts times the longest one's tokens. One text is always
             run. ``None`` for no bound.
+        max_padding: Bound on what a batch computes in vain: the tokens by which its texts are
+            shorter than the longest, all together. ``None`` for no bound.
 
     Raises:
         torch.OutOfMemoryError: If one text alone does not fit.
@@ -38,6 +43,8 @@ def in_batches(
         longest = max(1, lengths[order[0]])
         fitting = len(order) if max_tokens is None else max_tokens // longest
         batch = order[: max(1, min(fitting, len(order) if most is None else most))]
+        if max_padding is not None:
+            batch = _alike(batch, lengths, max_padding)
         try:
             results = run(batch)
         except torch.OutOfMemoryError:
@@ -48,6 +55,18 @@ def in_batches(
         found.update(zip(batch, results, strict=True))
         order = order[len(batch) :]
     return [found[index] for index in range(len(lengths))]
+
+
+def _alike(batch: list[int], lengths: Sequence[int], max_padding: int) -> list[int]:
+    """Return the first texts of a batch, the longest first, that are padded by no more than that.
+
+    Args:
+        batch: Indices of the texts, the longest first.
+        lengths: How many tokens each text takes.
+        max_padding: How many tokens of padding they may have together.
+    """
+    padding = accumulate(lengths[batch[0]] - lengths[index] for index in batch)
+    return batch[: bisect_right(list(padding), max_padding)]
 
 
 def in_length_batches(

@@ -243,7 +243,8 @@ class Reader(Parts):
         answer's; each statement right behind its last piece, as soon as it is certain that it has
         ended, while the text behind it waits; and at last the answer, up to rounding that of
         :meth:`answer`. With a ``method``, and where steps cannot be followed as with beam search,
-        everything comes at the end.
+        everything comes at the end; with ``prove`` everything but thoughts, so that statements come
+        with the citations that stand.
 
         The model runs in a thread of its own; closing the generator stops it and waits for it.
 

@@ -7,24 +7,36 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.ablation.skipping import can_skip, pack
+from at2_rag.ablation.passes import last_logits
+from at2_rag.ablation.reuse import (
+    Beginning,
+    can_reuse,
+    first_pass,
+    logits_behind_beginning,
+    shared_beginnings,
+    unmasked_beginnings,
+)
+from at2_rag.ablation.skipping import can_skip, pack, staying
 from at2_rag.batching import in_batches
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.model_facts import few_logits, input_device, vocabulary_size
+from at2_rag.model_facts import input_device, vocabulary_size
 from at2_rag.spans import Span
 
-#: Working memory for the logits of one batch of ablations, in bytes.
+#: Working memory for one batch of ablations, in bytes: logits, and copies of keys and values.
 DEFAULT_BYTE_LIMIT = 256 * 2**20
 
 #: Tokens of one batch on a processor. Beyond, what one layer hands to the next leaves the caches:
 #: 64 ablations of the demo reader took 1.4 seconds in batches of 32, and 3.1 all at once.
 _CPU_TOKENS = 4096
+
+#: A batch of its own takes about as long as so many more tokens in another.
+_PASS_COST = 256
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,10 @@ class Ablator:
         ids: Token ids of prompt and answer.
         prompt_length: How many tokens come before the answer.
         sources: Token range of each source in ``ids``.
-        byte_limit: Bound on the logits of one batch of ablations, in bytes.
+        byte_limit: Bound on the logits of one batch of ablations, and on its copies of keys and
+            values, in bytes.
+        known: What the model remembers of the text from an earlier pass, of all that comes before
+            the answer; ``None`` to make a pass where one spares something.
     """
 
     model: PreTrainedModel
@@ -72,13 +87,17 @@ class Ablator:
     prompt_length: int
     sources: Sequence[Span]
     byte_limit: int = DEFAULT_BYTE_LIMIT
+    known: Beginning | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_prompt_length(self.prompt_length, len(self.ids))
 
     @torch.inference_mode()
     def ablate(self, masks: Tensor) -> AblationEffects:
-        """Run the model once per mask.
+        """Run the model once per mask, each from the first source that is left out.
+
+        What comes before is the same as with nothing left out: one pass over the whole text has it,
+        an earlier one or one of its own, where the model allows that and it spares something.
 
         Args:
             masks: (ablations, sources), true (or 1) where a source is kept.
@@ -87,24 +106,103 @@ class Ablator:
             InputError: If the masks are not of that shape.
             NumericalError: If the model produced NaN.
         """
+        plan = self._plan(masks)
+        try:
+            if not plan.read:
+                return self._run(plan, self.known if plan.begins.any() else None)
+            # What is read is a beginning without the answer, unless nothing is left out somewhere.
+            rows = self._rows if plan.read == len(self._tokens) else 1
+            first = first_pass(self.model, self._tokens[: plan.read], rows)
+            assert first is not None  # or it cannot be reused
+            return self._run(plan, first.beginning, first.logits)
+        except torch.OutOfMemoryError:  # the cache and its copies take room as well
+            if not plan.begins.any():
+                raise
+        return self._run(self._plan(masks, reuse=False), None)
+
+    def cost(self, masks: Tensor) -> float:
+        """Return how many passes over the whole text ablating takes, by tokens that are run.
+
+        What was known or is not run again counts nothing, and neither does padding.
+
+        Args:
+            masks: As for :meth:`ablate`.
+
+        Raises:
+            InputError: If the masks are not of that shape.
+        """
+        plan = self._plan(masks)
+        return (plan.read + sum(plan.lengths)) / len(self._tokens)
+
+    @property
+    def _tokens(self) -> Tensor:
+        # The last token predicts nothing that is wanted.
+        return torch.tensor(list(self.ids[:-1]))
+
+    @property
+    def _rows(self) -> int:
+        return len(self.ids) - self.prompt_length
+
+    def _plan(self, masks: Tensor, *, reuse: bool = True) -> _Plan:
         check_masks(masks, len(self.sources))
         visible = self._token_mask(masks.bool())
-        rows = len(self.ids) - self.prompt_length
-        lengths = visible.sum(dim=1).tolist()
-        most = batch_within(self.byte_limit, self.model, rows, max(lengths, default=1))
-        return ablation_effects(lambda batch: self._run(visible[batch]), lengths, rows, most)
+        count, tokens = visible.shape
+        begins, read = torch.zeros(count, dtype=torch.long), 0
+        if not can_skip(self.model, tokens):
+            return _Plan(visible, begins, [tokens] * count, read)
+        first_row = self.prompt_length - 1
+        if reuse and can_reuse(self.model):
+            if self.known is None:
+                begins = shared_beginnings(visible, first_row)
+                read = int(begins.max()) if count else 0
+            else:
+                begins = unmasked_beginnings(visible, first_row, first_row)
+        stays = staying(visible, first_row, begins)
+        return _Plan(visible, begins, stays.sum(dim=1).tolist(), read)
 
-    def _run(self, visible: Tensor) -> Tensor:
-        # The last token predicts nothing that is wanted.
-        tokens = torch.tensor(list(self.ids[:-1]))
-        answer = self.ids[self.prompt_length :]
-        if can_skip(self.model, len(tokens)):
-            return answer_token_logits(
-                self.model, *pack(tokens, visible, self.prompt_length - 1), answer
-            )
-        shape = len(visible), -1
-        positions = torch.arange(len(tokens)).expand(shape)
-        return answer_token_logits(self.model, tokens.expand(shape), visible, positions, answer)
+    def _run(
+        self, plan: _Plan, beginning: Beginning | None, whole: Tensor | None = None
+    ) -> AblationEffects:
+        """Run what is left to run.
+
+        Args:
+            plan: What to run.
+            beginning: What to go on from; ``None`` where that is nothing.
+            whole: (rows, vocabulary): logits with nothing left out; ``None`` where they are to be
+                computed or not wanted.
+        """
+        answer, rows = self.ids[self.prompt_length :], self._rows
+        left = [index for index, length in enumerate(plan.lengths) if length]
+        held = 0 if beginning is None else beginning.token_bytes * len(self._tokens)
+        most = batch_within(self.byte_limit, self.model, rows, held)
+
+        def run(batch: list[int]) -> Tensor:
+            places = [left[index] for index in batch]
+            return token_logits(self._logits(plan, beginning, places), answer)
+
+        lengths = [plan.lengths[index] for index in left]
+        # Tails differ in length by as much as the places of what is left out.
+        padding = None if beginning is None else _PASS_COST
+        tails = ablation_effects(
+            run, lengths, rows, most, max_tokens=longest_batch(self.model), max_padding=padding
+        )
+        if whole is None or len(left) == len(plan.lengths):
+            return tails
+        logits = token_logits(whole[None], answer).repeat(len(plan.lengths), 1)
+        logits[left] = tails.token_logits
+        return checked_effects(logits)
+
+    def _logits(self, plan: _Plan, beginning: Beginning | None, batch: list[int]) -> Tensor:
+        """Return (batch, rows, vocabulary): logits of the rows that are wanted."""
+        tokens, visible, begins = self._tokens, plan.visible[batch], plan.begins[batch]
+        if not can_skip(self.model, len(tokens)):
+            shape = visible.shape
+            positions = torch.arange(len(tokens)).expand(shape)
+            return last_logits(self.model, tokens.expand(shape), visible, positions, self._rows)
+        packed = pack(tokens, visible, self.prompt_length - 1, begins)
+        if beginning is None or not begins.any():
+            return last_logits(self.model, *packed, self._rows)
+        return logits_behind_beginning(self.model, packed, self._rows, beginning, begins)
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""
@@ -112,6 +210,23 @@ class Ablator:
         for (start, end), column in zip(self.sources, masks.T, strict=True):
             visible[:, start:end] *= column.long()[:, None]
         return visible
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be run.
+
+    Attributes:
+        visible: (ablations, tokens): 0 at every token of a source that is not kept.
+        begins: (ablations,): from which token on each is run.
+        lengths: How many tokens of each are run; none where the pass over the whole text says all.
+        read: How many tokens of the whole text are run first, for the others to go on from.
+    """
+
+    visible: Tensor
+    begins: Tensor
+    lengths: list[int]
+    read: int
 
 
 def check_prompt_length(prompt_length: int, tokens: int) -> None:
@@ -132,23 +247,31 @@ def check_masks(masks: Tensor, sources: int) -> None:
         )
 
 
-def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, tokens: int) -> int:
+def batch_within(byte_limit: int, model: PreTrainedModel, rows: int, held: int = 0) -> int:
     """Return how many texts, at least 1, to run at a time.
 
     Args:
-        byte_limit: Bound on the logits of one batch of texts, in bytes.
+        byte_limit: Bound on what a batch of texts takes, in bytes.
         model: The model that the texts are run on.
         rows: How many tokens of each text have logits that are wanted.
-        tokens: How many tokens the longest text has.
+        held: How much room each text takes beside its logits, in bytes.
     """
-    texts = byte_limit // (4 * vocabulary_size(model) * rows)
-    if input_device(model).type == "cpu":
-        texts = min(texts, _CPU_TOKENS // tokens)
-    return max(1, texts)
+    return max(1, byte_limit // (4 * vocabulary_size(model) * rows + held))
+
+
+def longest_batch(model: PreTrainedModel) -> int | None:
+    """Return how many tokens a batch has at most; ``None`` for any number."""
+    return _CPU_TOKENS if input_device(model).type == "cpu" else None
 
 
 def ablation_effects(
-    run: Callable[[list[int]], Tensor], lengths: Sequence[int], rows: int, most: int
+    run: Callable[[list[int]], Tensor],
+    lengths: Sequence[int],
+    rows: int,
+    most: int,
+    *,
+    max_tokens: int | None = None,
+    max_padding: int | None = None,
 ) -> AblationEffects:
     """Run ablations in batches of like length, in smaller ones once memory is short.
 
@@ -157,12 +280,26 @@ def ablation_effects(
         lengths: How many tokens each ablation's pass takes.
         rows: How many tokens the answer has.
         most: How many ablations to run at a time at first.
+        max_tokens: How many tokens a batch has at most, padding included; ``None`` for any number.
+        max_padding: How many of these are padding at most; ``None`` for any number.
 
     Raises:
         NumericalError: If the model produced NaN.
     """
     none = torch.zeros(0, rows, dtype=torch.float64)
-    logits = torch.cat([none, *(row[None] for row in in_batches(lengths, run, most=most))])
+    found = in_batches(lengths, run, most=most, max_tokens=max_tokens, max_padding=max_padding)
+    return checked_effects(torch.cat([none, *(row[None] for row in found)]))
+
+
+def checked_effects(logits: Tensor) -> AblationEffects:
+    """Return effects of ablations.
+
+    Args:
+        logits: (ablations, answer tokens): log p / (1 - p) of each token of the answer, in logits.
+
+    Raises:
+        NumericalError: If the model produced NaN.
+    """
     if bool(torch.isnan(logits).any()):
         raise NumericalError("The model's logits became NaN under ablation.")
     return AblationEffects(logits)
@@ -188,29 +325,24 @@ def answer_token_logits(
         (texts, answer tokens): log p / (1 - p) of each token of the answer, in logits, in double
         precision on the CPU.
     """
-    device = input_device(model)
-    rows = len(answer)
-    logits = model(
-        input_ids=tokens.to(device),
-        attention_mask=visible.to(device),
-        position_ids=positions.to(device),
-        use_cache=False,
-        **few_logits(model, rows),
-    ).logits[:, -rows:]
-    return _token_logits(logits, torch.tensor(list(answer), device=device)).cpu()
+    return token_logits(last_logits(model, tokens, visible, positions, len(answer)), answer)
 
 
-def _token_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return log p / (1 - p) of the targets: their logit less that of all others together.
+def token_logits(logits: Tensor, answer: Sequence[int]) -> Tensor:
+    """Return log p / (1 - p) of an answer's tokens: their logit less that of all others together.
 
     Args:
-        logits: (ablations, answer tokens, vocabulary): the model's logits.
-        targets: (answer tokens,): token ids of the answer.
+        logits: (texts, answer tokens, vocabulary): the model's logits.
+        answer: Token ids of the answer.
+
+    Returns:
+        (texts, answer tokens), in double precision on the CPU.
     """
+    targets = torch.tensor(list(answer), device=logits.device)
     index = targets.expand(len(logits), -1)[..., None]
     wanted = logits.gather(-1, index)[..., 0].double()
     others = logits.float().scatter(-1, index, float("-inf")).logsumexp(-1).double()
-    return wanted - others
+    return (wanted - others).cpu()
 
 
 def random_masks(count: int, sources: int, seed: int) -> Tensor:

@@ -25,6 +25,7 @@ from at2_rag.ablation.masking import (
     batch_within,
     check_masks,
     check_prompt_length,
+    longest_batch,
 )
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sources import Source
@@ -196,7 +197,8 @@ class RemovalAblator:
             lambda batch: logits_behind(self.model, [prompts[index] for index in batch], answer),
             lengths,
             rows,
-            batch_within(self.byte_limit, self.model, rows, max(lengths, default=rows)),
+            batch_within(self.byte_limit, self.model, rows),
+            max_tokens=longest_batch(self.model),
         )
         place = {ids: index for index, ids in enumerate(prompts)}
         return AblationEffects(effects.token_logits[[place[prompt_of[row]] for row in kept]])

@@ -6,16 +6,16 @@ with ablations that keep half of the tokens, it computes half. The others keep t
 
 from __future__ import annotations
 
-import threading
-import weakref
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from at2_rag.ablation.checked import once_per_model
+from at2_rag.ablation.passes import last_logits
 from at2_rag.attention.recording import inspect_attention
-from at2_rag.model_facts import few_logits, input_device, vocabulary_size
+from at2_rag.model_facts import vocabulary_size
 
 #: Kinds of layers through which masked tokens can have no influence. Others, such as convolutions
 #: and linear attention, know tokens by their neighbours.
@@ -29,6 +29,8 @@ _MASKED = (2, 3, 5)
 class Packed(NamedTuple):
     """Several texts without their masked tokens, padded on the left to the longest.
 
+    Of texts whose beginnings are known already, only what comes behind these.
+
     Attributes:
         tokens: (texts, tokens): token ids; at padding, those of masked tokens.
         visible: (texts, tokens): 0 at padding and at masked tokens that had to stay, else 1.
@@ -40,21 +42,34 @@ class Packed(NamedTuple):
     positions: Tensor
 
 
-def pack(tokens: Tensor, visible: Tensor, first_row: int) -> Packed:
-    """Leave masked tokens out.
+def pack(tokens: Tensor, visible: Tensor, first_row: int, begins: Tensor | None = None) -> Packed:
+    """Leave masked tokens out, and beginnings that are known already.
 
     Args:
         tokens: (tokens,): token ids of the whole text.
         visible: (texts, tokens): 0 at masked tokens, else 1.
         first_row: Position from which on all tokens stay, since their logits are wanted.
+        begins: (texts,): how many tokens of each text are known; ``None`` for none.
     """
-    stays = visible.bool()
-    stays[:, first_row:] = True
+    stays = staying(visible, first_row, begins)
     longest = int(stays.sum(dim=1).max())
     # Sorting puts the tokens that stay last, in their order, and what fills up the row before them.
     order = stays.int().argsort(dim=1, stable=True)[:, -longest:]
     real = stays.gather(1, order)
     return Packed(tokens[order], visible.gather(1, order) * real, order * real)
+
+
+def staying(visible: Tensor, first_row: int, begins: Tensor | None = None) -> Tensor:
+    """Return (texts, tokens): which tokens a pass has to compute.
+
+    Args:
+        visible: As for :func:`pack`.
+        first_row: As for :func:`pack`.
+        begins: As for :func:`pack`.
+    """
+    place = torch.arange(visible.shape[1])
+    stays = visible.bool() | (place >= first_row)
+    return stays if begins is None else stays & (place >= begins[:, None])
 
 
 def can_skip(model: PreTrainedModel, tokens: int) -> bool:
@@ -67,14 +82,12 @@ def can_skip(model: PreTrainedModel, tokens: int) -> bool:
     reaches = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
     if any(reach and tokens > reach for reach in reaches):
         return False
-    with _lock:
-        if model not in _checked:
-            _checked[model] = _is_attention_only(model) and _agrees(model)
-        return _checked[model]
+    return _knows_by_attention_only(model)
 
 
-_checked: weakref.WeakKeyDictionary[PreTrainedModel, bool] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+@once_per_model
+def _knows_by_attention_only(model: PreTrainedModel) -> bool:
+    return _is_attention_only(model) and _agrees(model)
 
 
 def _is_attention_only(model: PreTrainedModel) -> bool:
@@ -91,20 +104,8 @@ def _agrees(model: PreTrainedModel) -> bool:
     visible = torch.ones(1, _TOKENS, dtype=torch.long)
     visible[:, _MASKED] = 0
     whole = Packed(tokens[None], visible, torch.arange(_TOKENS)[None])
-    masked = _last_logits(model, whole)
-    skipped = _last_logits(model, pack(tokens, visible, _TOKENS - 1))
+    masked = last_logits(model, *whole, 1).float()
+    skipped = last_logits(model, *pack(tokens, visible, _TOKENS - 1), 1).float()
     # Narrow types differ by a few of their own steps.
     tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
     return bool((masked - skipped).abs().max() <= tolerance * masked.abs().max())
-
-
-def _last_logits(model: PreTrainedModel, packed: Packed) -> Tensor:
-    device = input_device(model)
-    logits: Tensor = model(
-        input_ids=packed.tokens.to(device),
-        attention_mask=packed.visible.to(device),
-        position_ids=packed.positions.to(device),
-        use_cache=False,
-        **few_logits(model, 1),
-    ).logits[:, -1]
-    return logits.float().cpu()

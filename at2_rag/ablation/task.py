@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT, Ablator
 from at2_rag.ablation.removal import RemovalAblator, Shorter
+from at2_rag.ablation.reuse import Beginning
 from at2_rag.answer.answer import Answer
 from at2_rag.errors import InputError
 from at2_rag.sections import Sections
@@ -34,6 +35,8 @@ class AttributionTask:
         answer: The answer with its citations; its statements are the targets.
         thoughts: Token range in ``ids`` of each sentence of the thoughts.
         prompts: Makes the prompt without some sources; ``None`` where its text is not known.
+        known: What the model remembers of all that comes before the answer; ``None`` where nobody
+            kept it.
     """
 
     model: PreTrainedModel
@@ -44,6 +47,7 @@ class AttributionTask:
     answer: Answer
     thoughts: tuple[Span, ...] = field(default=(), kw_only=True)
     prompts: Shorter | None = field(default=None, kw_only=True, compare=False, repr=False)
+    known: Beginning | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def first_row(self) -> int:
@@ -74,7 +78,7 @@ class AttributionTask:
             return RemovalAblator(
                 self.model, self.ids, self.prompt_length, self.prompts, byte_limit
             )
-        return Ablator(self.model, self.ids, self.prompt_length, self.sources, byte_limit)
+        return self._masking(self.sources, byte_limit)
 
     @property
     def said(self) -> tuple[Span, ...]:
@@ -101,5 +105,7 @@ class AttributionTask:
             regions: Token ranges in ``ids``, such as earlier targets.
             byte_limit: Bound on the logits of one batch of ablations, in bytes.
         """
-        every = (*self.sources, *regions)
-        return Ablator(self.model, self.ids, self.prompt_length, every, byte_limit)
+        return self._masking((*self.sources, *regions), byte_limit)
+
+    def _masking(self, regions: Sequence[Span], byte_limit: int) -> Ablator:
+        return Ablator(self.model, self.ids, self.prompt_length, regions, byte_limit, self.known)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation.task import AblationKind, AttributionTask
+from at2_rag.answer.likelihood import likelihood_in_words
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.errors import InputError
 from at2_rag.spans import Span
@@ -46,18 +47,7 @@ class Evidence:
 
     def __str__(self) -> str:
         marks = "".join(f"[{number}]" for number in self.numbers)
-        less, more = _in_words(self.factor), _in_words(1 / self.factor)
-        if "1" in (less, more):
-            return f"as likely without {marks}"
-        if self.drop >= 0:
-            return f"{less} times less likely without {marks}"
-        return f"{more} times more likely without {marks}"
-
-
-def _in_words(factor: float) -> str:
-    """Return three digits of a factor, written out unless it is astronomical."""
-    rounded = float(f"{factor:.3g}")
-    return f"{rounded:,.0f}" if 100 <= rounded < 1e12 else f"{rounded:.3g}"
+        return f"{likelihood_in_words(self.drop)} without {marks}"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.conversation import Message
@@ -122,7 +123,10 @@ class Answer:
     def __str__(self) -> str:
         if self.thoughts is not None and not self.thoughts.finished:
             return "(cut off in its thoughts)"
-        return f"{self.marked_text}\n\n{self.references}" if self.citations else self.text
+        if not self.citations:
+            return self.text
+        lines = (_reference(each, effect_in_words(each)) for each in self.citations)
+        return "\n".join((self.marked_text, "", *lines))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Answer) and self.to_dict() == other.to_dict()
@@ -181,11 +185,12 @@ class Answer:
         )
 
 
-def _reference(citation: Citation) -> str:
+def _reference(citation: Citation, facts: Sequence[str] = ()) -> str:
     title = f"{citation.title}: " if citation.title else ""
     if citation.kind != "passage":
         title = f"{citation.kind}: {title}"
-    where = f" ({citation.url})" if citation.url else ""
+    told = ", ".join([*facts, *([citation.url] if citation.url else [])])
+    where = f" ({told})" if told else ""
     return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
 
 

@@ -64,12 +64,23 @@ def cite(
     thought: tuple[Statement, ...] = ()
     if thoughts is not None:
         thought = citer.cite(thoughts.text, thoughts.attribution)
-    # The answer is what is read, so numbers begin there; the thoughts' own go on from them.
-    numbers = _Numbers()
-    statements = numbers.give(citer.cite(text, attribution, thought))
+    statements, thought = numbered(citer.cite(text, attribution, thought), thought)
     if thoughts is not None:
-        thoughts = replace(thoughts, statements=numbers.give(thought))
+        thoughts = replace(thoughts, statements=thought)
     return Cited(statements, attribution, thoughts)
+
+
+def numbered(
+    statements: Sequence[Statement], thoughts: Sequence[Statement]
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """Return statements and thoughts whose sources are numbered, from 1 in order of first use.
+
+    Args:
+        statements: The answer's statements, which come first since they are what is read.
+        thoughts: What was thought before the answer; its own sources go on from these numbers.
+    """
+    numbers = _Numbers()
+    return numbers.give(statements), numbers.give(thoughts)
 
 
 class _Numbers:
@@ -152,7 +163,8 @@ class _Citer:
         for thought in (False, True):
             group = [i for i, source in enumerate(sources) if self._thought(source) == thought]
             for i in self._chosen(group, scores, tokens, best):
-                found.append(self._citation(sources[i], float(scores[i]), span))
+                passage = self.passages[sources[i].passage_index]
+                found.append(citation_of(sources[i], passage, float(scores[i]), span))
         return found
 
     def _chosen(self, group: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
@@ -203,22 +215,30 @@ class _Citer:
         leaned = [lean for lean in found if lean.score > 0 and lean.score >= least]
         return sorted(leaned, key=lambda lean: -lean.score)
 
-    def _citation(self, source: Source, score: float, span: Span) -> Citation:
-        passage = self.passages[source.passage_index]
-        return Citation(
-            number=0,
-            start=span[0],
-            end=span[1],
-            passage_index=source.passage_index,
-            passage_id=passage.id,
-            title=passage.title,
-            url=passage.url,
-            source_start=source.start,
-            source_end=source.end,
-            text=source.text,
-            score=score,
-            kind=passage.kind,
-        )
+
+def citation_of(source: Source, passage: Passage, score: float, span: Span) -> Citation:
+    """Return a citation without a number.
+
+    Args:
+        source: What is cited.
+        passage: The passage or other document that the source is a piece of.
+        score: How much the statement leans on the source.
+        span: Characters of the statement in its text.
+    """
+    return Citation(
+        number=0,
+        start=span[0],
+        end=span[1],
+        passage_index=source.passage_index,
+        passage_id=passage.id,
+        title=passage.title,
+        url=passage.url,
+        source_start=source.start,
+        source_end=source.end,
+        text=source.text,
+        score=score,
+        kind=passage.kind,
+    )
 
 
 def _inherited(own: Sequence[Citation], leaned: Sequence[_Lean], span: Span) -> list[Citation]:

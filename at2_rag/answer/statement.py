@@ -32,6 +32,10 @@ class Citation:
             from; ``None`` for any other citation.
         kind: What the source is a piece of: ``"passage"``, ``"thought"``, ``"message"``,
             ``"tool"`` or ``"system"``.
+        effect: Log-probability of the statement less that without the source, in nats, where
+            citations were proven (``prove``); ``None`` where nobody left the source out, which
+            nobody does with thoughts. Texts that say the same word for word are left out with it,
+            and with the source of an inherited citation what repeats it on the way.
     """
 
     number: int
@@ -48,6 +52,7 @@ class Citation:
     via: int | None = None
     via_thought: int | None = None
     kind: SourceKind = "passage"
+    effect: float | None = None
 
     @property
     def inherited(self) -> bool:
@@ -72,11 +77,12 @@ class Statement:
         text: Exactly ``answer.text[start:end]``.
         start: First character of the statement in the answer's text.
         end: One past the statement's last character in the answer's text.
-        citations: What the statement goes back to, strongest first; inherited citations behind its
-            own, and those of thoughts behind all others.
+        citations: What the statement goes back to, strongest first, by effect where it was proven;
+            inherited citations behind its own, and those of thoughts behind all others.
         supported: Whether the passages made the model say it, by a calibrated threshold or
             because it leans on a supported statement; ``None`` while no threshold has been
-            calibrated, as with average attention.
+            calibrated, as with average attention. Where citations were proven, whether leaving out
+            all sources that were tried, together, has the effect, or a citation stands.
     """
 
     text: str

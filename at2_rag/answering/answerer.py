@@ -94,7 +94,7 @@ class Answerer:
         if prune_to is None:
             return self._written(Shown.whole(request), watch)
         check_count("prune_to", prune_to, len(request.passages), "passages")
-        draft = self._written(Shown.whole(request), _blind(watch))
+        draft = self.cited(self.new_reading(Shown.whole(request), _blind(watch)))
         again = self._written(Shown(request, _most_used(draft, prune_to)), watch)
         return replace(again, draft=draft, dropped=draft.dropped)
 
@@ -115,22 +115,22 @@ class Answerer:
             for request in requests:
                 check_count("prune_to", prune_to, len(request.passages), "passages")
 
-        def written(shown: list[Shown]) -> list[Answer]:
-            readings = self.engine.generate_readings(shown, self.estimator.weightings)
-            return [self.finish(reading) for reading in readings]
+        def written(shown: list[Shown]) -> list[Reading]:
+            return self.engine.generate_readings(shown, self.estimator.weightings)
 
-        answers = written([Shown.whole(request) for request in requests])
+        readings = written([Shown.whole(request) for request in requests])
         if prune_to is None:
-            return answers
+            return [self.finish(reading) for reading in readings]
+        drafts = [self.cited(reading) for reading in readings]
         again = written(
             [
                 Shown(request, _most_used(draft, prune_to))
-                for request, draft in zip(requests, answers, strict=True)
+                for request, draft in zip(requests, drafts, strict=True)
             ]
         )
         return [
-            replace(answer, draft=draft, dropped=draft.dropped)
-            for answer, draft in zip(again, answers, strict=True)
+            replace(self.finish(reading), draft=draft, dropped=draft.dropped)
+            for reading, draft in zip(again, drafts, strict=True)
         ]
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
@@ -144,7 +144,7 @@ class Answerer:
             InputError: If there are not so many passages to keep.
         """
         rule.check_passages(len(request.passages))
-        draft = self.complete(request)
+        draft = self.cited(self.new_reading(Shown.whole(request)))
         return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
 
     def given_reading(self, shown: Shown, answer: str, thoughts: str | None) -> Reading:
@@ -172,7 +172,21 @@ class Answerer:
         return self.engine.generate_reading(shown, self.estimator.weightings, watch)
 
     def finish(self, reading: Reading) -> Answer:
-        """Return the answer with its citations."""
+        """Return the answer with its citations, proven where that is wanted."""
+        answer, settings = self.cited(reading), reading.request.settings
+        if settings.prove is None:
+            return answer
+        from at2_rag.ablation.proof import Proof  # which only who proves needs
+        from at2_rag.answering.explaining import attribution_task
+
+        calibration = None
+        if self.method is None:
+            calibration = self.estimator.calibration(settings.source_unit)
+        task = attribution_task(self.engine.recorded.model, reading, answer)
+        return Proof.of(task, settings).run(calibration).answer
+
+    def cited(self, reading: Reading) -> Answer:
+        """Return the answer with its citations by scores."""
         if self.method is None:
             return self._scored(reading)
         from at2_rag.methods import answer_by  # which who answers by attention alone never needs

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
@@ -112,7 +112,9 @@ class Engine:
 
         followed = None if watch is None else follow
         options = self._generate_options(shown.request)
-        [generated] = self.recorded.generate([prompt.ids], weightings, options, followed)
+        [generated] = self.recorded.generate(
+            [prompt.ids], weightings, options, followed, keep=_proves(shown)
+        )
         return _generated_reading(maker, prompt, generated)
 
     def generate_readings(self, asked: Sequence[Shown], weightings: Tensor) -> list[Reading]:
@@ -175,10 +177,10 @@ class Engine:
         text = told.behind(prompt.thought_format)
         first = prompt.first_token_of_end(len(text))
         written = _read(maker, prompt, text, first)
-        attention = self.recorded.read(prompt.ids[:first], written.ids, weightings)
-        return Reading(
-            maker, prompt, first, written, attention, False, told.given(prompt.thought_format)
-        )
+        cache = DynamicCache(config=self.recorded.model.config) if _proves(shown) else None
+        attention = self.recorded.read(prompt.ids[:first], written.ids, weightings, cache)
+        given = told.given(prompt.thought_format)
+        return Reading(maker, prompt, first, written, attention, False, given, cache)
 
     def _generate_options(self, request: Request) -> dict[str, Any]:
         options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
@@ -192,6 +194,11 @@ class Engine:
         context = context_length(self.recorded.model)
         room = None if context is None else context - longest
         return maker.fit(shown, room)
+
+
+def _proves(shown: Shown) -> bool:
+    """Return whether what the model remembers of the prompt is of use when it is there."""
+    return shown.request.settings.prove is not None
 
 
 def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> Written:
@@ -228,5 +235,11 @@ def _reading(
     language = maker.request.settings.language
     written = decode_written(maker.tokenizer, generated.ids, language, places, statements)
     return Reading(
-        maker, prompt, len(prompt.ids), written, generated.attention, generated.truncated
+        maker,
+        prompt,
+        len(prompt.ids),
+        written,
+        generated.attention,
+        generated.truncated,
+        cache=generated.cache,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from transformers import PreTrainedModel
 
 from at2_rag.ablation.removal import Shorter, ShorterPrompts
+from at2_rag.ablation.reuse import Beginning
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.ablation.thought_removal import ShorterPromptsAndThoughts
 from at2_rag.answer.answer import Answer
@@ -32,6 +33,7 @@ def attribution_task(model: PreTrainedModel, reading: Reading, answer: Answer) -
         answer,
         thoughts=layout.said["thoughts"],
         prompts=_shorter(reading),
+        known=Beginning.of(reading.cache),
     )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.attribution import Attribution
@@ -38,6 +39,8 @@ class Reading:
         truncated: Whether the model stopped at the longest length.
         given: Where the texts that a caller gave begin in what was read; ``None`` for what the
             model wrote.
+        cache: What the model remembers of the prompt and of what was written; ``None`` where nobody
+            kept it.
     """
 
     maker: PromptMaker
@@ -47,6 +50,7 @@ class Reading:
     attention: TokenAttention
     truncated: bool
     given: Given | None = None
+    cache: DynamicCache | None = None
 
     @property
     def request(self) -> Request:

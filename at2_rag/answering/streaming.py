@@ -15,6 +15,7 @@ from at2_rag.answering.settled import SettledSentences, settled_text, settled_to
 from at2_rag.answering.thoughts_in_tokens import ThoughtFollower
 from at2_rag.estimators import TokenScores
 from at2_rag.prompt.request import Request
+from at2_rag.prompt.settings import Settings
 from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.prompt.tokens import special_ids
 
@@ -40,19 +41,21 @@ class AnswerWriter:
 
     Text that may lie behind the end of a statement is held back until the statement is handed
     over. Where the steps cannot be followed, or another method than attention scores the sources,
-    all events come at the end.
+    all events come at the end. Where citations are to be proven, which takes the whole answer,
+    thoughts come as they are thought, and text and statements at the end.
 
     Args:
         line: Takes the events to whoever listens.
         answerer: Has the model, and what the answer is cited with.
-        language: The language of the answer, as Punkt names it.
+        settings: What the question is answered with.
     """
 
-    def __init__(self, line: Line[Event], answerer: Answerer, language: str) -> None:
+    def __init__(self, line: Line[Event], answerer: Answerer, settings: Settings) -> None:
         self._line, self._answerer = line, answerer
+        self._proves = settings.prove is not None
         self._tokenizer = answerer.engine.tokenizer
         self._special = special_ids(self._tokenizer)
-        self._sentences = SettledSentences(language)
+        self._sentences = SettledSentences(settings.language)
         self._follower: ThoughtFollower | None = None  # made when the prompt is known
         self._thought = ""  # what of the thoughts is handed over
         self._thought_all = False  # whether that is all of them
@@ -83,6 +86,8 @@ class AnswerWriter:
             self._think_so_far(unfinished, places)
             if not places.finished:
                 return
+        if self._proves:
+            return
         tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
         if len(text) <= len(self._read) or not text.startswith(self._read):
             return
@@ -164,7 +169,7 @@ def write_events(
 
     def write(line: Line[Event]) -> None:
         asked = request()
-        writer = AnswerWriter(line, answerer, asked.settings.language)
+        writer = AnswerWriter(line, answerer, asked.settings)
         writer.finish(answerer.complete(asked, prune_to, writer.see))
 
     return write

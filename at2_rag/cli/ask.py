@@ -33,6 +33,7 @@ def ask(
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
+    prove: options.Prove = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Answer a question from files, and cite what the model used.
@@ -53,6 +54,7 @@ def ask(
             max_citations=max_citations,
             on_overflow=on_overflow.value,
             system=system,
+            prove=prove,
         )
     evidence = None
     if verify and answer.statements:

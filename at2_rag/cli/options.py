@@ -145,6 +145,17 @@ Verify = Annotated[
         rich_help_panel=_ANSWERING,
     ),
 ]
+Prove = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Really leave out each statement's N best-scored sources, and cite those that it is "
+        "half as likely without.",
+        rich_help_panel=_ANSWERING,
+        show_default=False,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ def _reference(answer: Answer, citation: Citation) -> Text:
 
 def _use(answer: Answer, citation: Citation) -> list[str]:
     """Say how much a source mattered; of an inherited one, through what."""
+    effect = effect_in_words(citation)
     if citation.via_thought is not None:
-        return ["through a thought"]
+        return ["through a thought", *effect]
     if citation.via is not None:
-        return ["through an earlier statement"]
-    return [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}"]
+        return ["through an earlier statement", *effect]
+    return [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}", *effect]
 
 
 def share(answer: Answer, citation: Citation) -> float:

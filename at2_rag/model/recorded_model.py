@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import (
+    DynamicCache,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -36,11 +37,14 @@ class Generation:
         ids: Token ids of the answer, without the end token.
         attention: Attention of the answer's tokens, folded with the estimator's weightings.
         truncated: Whether the answer stopped at the longest length.
+        cache: What the model remembers of the prompt and, but for its last token, of the answer;
+            ``None`` where nobody kept it.
     """
 
     ids: tuple[int, ...]
     attention: TokenAttention
     truncated: bool
+    cache: DynamicCache | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,8 @@ class RecordedModel:
         weightings: Tensor,
         options: Mapping[str, Any],
         watch: Watch | None = None,
+        *,
+        keep: bool = False,
     ) -> list[Generation]:
         """Generate an answer to each prompt and fold the attention of its tokens.
 
@@ -155,6 +161,7 @@ class RecordedModel:
             weightings: (weightings, layers, heads): what attention is weighted by.
             options: Options of ``model.generate``, by name.
             watch: Called after each step of the generation; for a single prompt only.
+            keep: Whether to keep the cache, of a single prompt whose steps can be followed.
 
         Raises:
             InputError: If the options ask for several answers to a prompt.
@@ -177,7 +184,9 @@ class RecordedModel:
         ends = end_ids(self.model, options)
         fold = LinearFold(weightings, longest - 1, _STEPS, longest - 1 + _STEPS)
         steps = None if watch is None else _Steps(watch, prompts[0], ends)
-        output, recorded = self._run(arguments, fold, steps)
+        keep = keep and len(prompts) == 1 and "past_key_values" not in options
+        cache = DynamicCache(config=self.model.config) if keep else None
+        output, recorded = self._run(arguments, fold, steps, cache)
         if nans.found:
             raise NumericalError(_not_finite("logits"))
         found = []
@@ -189,14 +198,19 @@ class RecordedModel:
             ids = _until_end(new, ends)
             truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
             if recorded:
-                found.append(_recorded(fold, prompt, ids, truncated, (index, longest)))
+                one = _recorded(fold, prompt, ids, truncated, (index, longest))
+                found.append(replace(one, cache=cache))
             else:
                 found.append(Generation(ids, self.read(prompt, ids, weightings), truncated))
         return found
 
     @torch.inference_mode()
     def read(
-        self, prompt: Sequence[int], answer: Sequence[int], weightings: Tensor
+        self,
+        prompt: Sequence[int],
+        answer: Sequence[int],
+        weightings: Tensor,
+        cache: DynamicCache | None = None,
     ) -> TokenAttention:
         """Read a given answer in one pass and return the attention of its tokens.
 
@@ -204,6 +218,7 @@ class RecordedModel:
             prompt: Token ids of the prompt.
             answer: Token ids of the answer.
             weightings: (weightings, layers, heads): what attention is weighted by.
+            cache: An empty one, to keep what the model remembers; ``None`` to forget it.
 
         Raises:
             NumericalError: If logits or attention are NaN.
@@ -218,14 +233,21 @@ class RecordedModel:
         with capture_of(self.model).recording(self.model, fold, first_row):
             tokens = torch.tensor([ids], device=input_device(self.model))
             logits = self.model(
-                input_ids=tokens, use_cache=False, **few_logits(self.model, 1)
+                input_ids=tokens,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                **few_logits(self.model, 1),
             ).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
         return _attention(fold, ids, answer)
 
     def _run(
-        self, arguments: dict[str, Any], fold: LinearFold, steps: _Steps | None
+        self,
+        arguments: dict[str, Any],
+        fold: LinearFold,
+        steps: _Steps | None,
+        cache: DynamicCache | None,
     ) -> tuple[Tensor, bool]:
         """Generate, and return the token ids and whether their attention was folded.
 
@@ -233,13 +255,16 @@ class RecordedModel:
             arguments: All arguments of ``model.generate``, by name.
             fold: What takes in the attention while the model runs.
             steps: What follows the steps; ``None`` if nobody wants to know.
+            cache: An empty one, to keep what the model remembers if the steps can be followed;
+                ``None`` to forget it.
         """
         given = arguments.pop("stopping_criteria", None) or []
 
         def generate(recording: Recording | None) -> Tensor:
+            kept = {} if recording is None or cache is None else {"past_key_values": cache}
             followed = [] if steps is None else [steps.following(fold, recording)]
             criteria = StoppingCriteriaList([*given, *followed])
-            output: Tensor = self.model.generate(**arguments, stopping_criteria=criteria)
+            output: Tensor = self.model.generate(**kept, **arguments, stopping_criteria=criteria)
             return output
 
         if is_recordable(self.model, arguments):

@@ -43,6 +43,9 @@ class Settings:
             longest, answer included. Caches grow with it.
         transitive: Whether a statement that leans on an earlier one of the answer inherits its
             citations; the paper's own behaviour is not to. Needs a calibrated estimator.
+        prove: How many sources of each statement, those that score best, are really left out when
+            the answer is there, to cite what the statement is half as likely without; ``None`` to
+            cite by scores alone. Costs forward passes.
     """
 
     source_unit: SourceUnit = "sentence"
@@ -58,6 +61,7 @@ class Settings:
     language: str = "english"
     max_batch_tokens: int = 8192
     transitive: bool = True
+    prove: int | None = None
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)
@@ -65,9 +69,9 @@ class Settings:
         object.__setattr__(self, "source_kinds", tuple(self.source_kinds))  # hashable from a list
         _check_template_options(self.template_options)
         for name in ("max_new_tokens", "max_citations", "max_batch_tokens"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")
+            _check_count(name, getattr(self, name))
+        if self.prove is not None:
+            _check_count("prove", self.prove, " Or None to prove nothing.")
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
         if self.on_overflow not in ("error", "drop"):
@@ -116,6 +120,11 @@ class Settings:
         thinking = data["thinking"]
         markers = ThinkingMarkers(**thinking) if isinstance(thinking, Mapping) else thinking
         return cls(**{**data, "prompt": PromptTemplate(**data["prompt"]), "thinking": markers})
+
+
+def _check_count(name: str, value: object, advice: str = "") -> None:
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.{advice}")
 
 
 #: What a prompt is made with, whatever the caller wants.

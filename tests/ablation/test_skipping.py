@@ -5,23 +5,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import WINDOW, WORKING, build
+from support.by_hand import masked_by_hand
 from support.comparing import check_close
 
-from at2_rag.ablation.masking import Ablator, answer_token_logits, random_masks
+from at2_rag.ablation.masking import Ablator, random_masks
 from at2_rag.ablation.skipping import can_skip, pack
 
 #: With layers that are no attention, and know tokens by their neighbours.
 NEVER = {"qwen3_next", "qwen3_5_text"}
-
-
-def masked_by_hand(model, ids, prompt_length, sources, masks):
-    visible = torch.ones(len(masks), len(ids) - 1, dtype=torch.long)
-    for (start, end), column in zip(sources, masks.T, strict=True):
-        visible[:, start:end] *= column.long()[:, None]
-    tokens = torch.tensor(ids[:-1]).expand(len(masks), -1)
-    positions = torch.arange(len(ids) - 1).expand(len(masks), -1)
-    with torch.inference_mode():
-        return answer_token_logits(model, tokens, visible, positions, ids[prompt_length:])
 
 
 @pytest.mark.parametrize("name", WORKING)

@@ -53,7 +53,7 @@ def test_a_statement_without_citations_has_no_evidence(demo_reader):
 
 def test_the_words_say_less_or_more_likely():
     assert str(Evidence((1, 2), math.log(148))) == "148 times less likely without [1][2]"
-    assert str(Evidence((1,), math.log(774_999))) == "775,000 times less likely without [1]"
+    assert str(Evidence((1,), math.log(774_999))) == "more than 1,000 times less likely without [1]"
     assert str(Evidence((3,), -math.log(2))) == "2 times more likely without [3]"
     assert Evidence((1,), 1e6).factor < math.inf
 

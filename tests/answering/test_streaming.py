@@ -262,6 +262,20 @@ def test_a_cache_that_cannot_be_followed_shows_before_anything_is_said(golden_re
         check_events(golden_reader.stream(QUESTION, PASSAGES, **options), answer)
 
 
+def test_proven_statements_come_at_the_end(demo_reader, golden_llama):
+    """With the citations that stand, so that no event has to be taken back."""
+    other = Reader(golden_llama.model, golden_llama.tokenizer, method=LeaveOneOutMethod())
+    for reader, options in (
+        (demo_reader, {}),
+        (demo_reader, {"prune_to": 2}),
+        (other, saying(other, THREE)),
+    ):
+        answer = reader.answer(QUESTION, PASSAGES, prove=2, **options)
+        events = list(reader.stream(QUESTION, PASSAGES, prove=2, **options))
+        check_events(events, answer)
+        assert any(c.effect is not None for c in answer.citations)
+
+
 def test_other_methods_come_at_the_end(golden_llama):
     reader = Reader(
         golden_llama.model, golden_llama.tokenizer, method=LeaveOneOutMethod(), max_new_tokens=40

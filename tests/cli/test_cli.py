@@ -161,6 +161,15 @@ def test_verify_proves_what_is_cited(files, estimator):
     assert shown.count("likely without [") >= len(proofs)
 
 
+def test_prove_cites_what_stands(files, estimator):
+    options = ("-p", str(files), "--estimator", str(estimator), "--prove", "2")
+    answer = json.loads(ask(*options, "--json").stdout)
+    assert answer["settings"]["prove"] == 2
+    assert answer["citations"]
+    assert all(citation["effect"] is not None for citation in answer["citations"])
+    assert ask(*options).stdout.count("likely without it") == len(answer["citations"])
+
+
 def test_options_reach_the_reader(files):
     options = ("--source-unit", "word", "--max-citations", "1", "--max-new-tokens", "3")
     answer = json.loads(ask("-p", str(files), *options, "--json", "--system", "Be brief.").stdout)

@@ -2,6 +2,8 @@
 
 import torch
 
+from at2_rag.ablation.masking import answer_token_logits
+
 
 def log_probabilities_by_hand(model, ids, prompt_length):
     """Return the log-probability of each token of an answer, from all logits of a plain pass."""
@@ -9,3 +11,14 @@ def log_probabilities_by_hand(model, ids, prompt_length):
         logits = model(torch.tensor([ids])).logits[0, prompt_length - 1 : -1]
     wanted = torch.tensor(ids[prompt_length:])[:, None]
     return logits.double().log_softmax(-1).gather(-1, wanted)[:, 0]
+
+
+def masked_by_hand(model, ids, prompt_length, sources, masks):
+    """Return logits of an answer's tokens, of whole texts with masked sources."""
+    visible = torch.ones(len(masks), len(ids) - 1, dtype=torch.long)
+    for (start, end), column in zip(sources, masks.T, strict=True):
+        visible[:, start:end] *= column.long()[:, None]
+    tokens = torch.tensor(ids[:-1]).expand(len(masks), -1)
+    positions = torch.arange(len(ids) - 1).expand(len(masks), -1)
+    with torch.inference_mode():
+        return answer_token_logits(model, tokens, visible, positions, ids[prompt_length:])

@@ -54,6 +54,7 @@ def annotate(
         source_start=citation.source_start,
         source_end=citation.source_end,
         score=citation.score,
+        effect=citation.effect,
         via=citation.via,
         via_thought=citation.via_thought,
     )

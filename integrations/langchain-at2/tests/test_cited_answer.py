@@ -26,6 +26,7 @@ OPTIONS = [
     {"inline_markers": True},
     {"prune_to": 2, "max_citations": 1},
     {"verify": True, "inline_markers": True, "prune_to": 3},
+    {"reader_options": {"prove": 2}, "inline_markers": True},
 ]
 
 
@@ -44,6 +45,15 @@ def test_it_is_the_readers_answer(asked, expected, answer, world):
     assert world.final_answer in expected.text
     assert references_text(expected).count("https://example.org/") == len(answer.citations)
     assert check_message(expected, asked["context"]) == answer.text
+
+
+def test_effects_of_proven_citations_are_told(cited, asked, reader, world):
+    message = cited.invoke(asked, reader_options={"prove": 3})
+    answer = reader.answer(world.question, world.passages, prove=3)
+    effects = [c.effect for statement in answer.statements for c in statement.citations]
+    assert effects
+    assert [c["extras"]["effect"] for c in citations_of(message)] == effects
+    assert all("effect" not in c["extras"] for c in citations_of(cited.invoke(asked)))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

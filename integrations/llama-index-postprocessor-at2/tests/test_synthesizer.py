@@ -50,6 +50,20 @@ def test_the_response(reader, asked, whole):
         assert item.score == pytest.approx(scores[index])
 
 
+def test_effects_of_proven_citations_are_told(reader, asked, whole):
+    example, nodes = asked
+    options = {"prove": 3}
+    proven = AT2Synthesizer(reader, options=options).synthesize(example.question, nodes)
+    check_response(proven, nodes)
+    answer = reader.answer(example.question, example.passages, prove=3)
+    effects = [c.effect for statement in answer.statements for c in statement.citations]
+    assert effects
+    assert [c["effect"] for c in proven.metadata["citations"]] == effects
+    assert all(c["effect"] is None for c in whole.metadata["citations"])
+    streaming = AT2Synthesizer(reader, options=options, streaming=True)
+    check_same(streaming.synthesize(example.question, nodes).get_response(), proven)
+
+
 def test_the_needed_nodes_are_cited(reader, worlds):
     found = 0
     for example in worlds[:4]:

@@ -41,6 +41,8 @@ class CitationRecord(TypedDict):
         document_end: One past the source's last character in the document that the node was cut
             from.
         score: How much the source mattered for the statement; unitless, comparable within it.
+        effect: How much less likely the statement was once the source was left out, in nats, with
+            the reader's option ``prove``; ``None`` where nobody left it out.
         via: Index of the earlier statement that the citation is inherited through; ``None`` for a
             direct one.
         via_thought: Index of the thought that the citation is inherited through; ``None`` for any
@@ -63,6 +65,7 @@ class CitationRecord(TypedDict):
     document_start: int | None
     document_end: int | None
     score: float
+    effect: float | None
     via: int | None
     via_thought: int | None
 
@@ -149,6 +152,7 @@ def other_record(citation: Citation, statement: Statement, shift: int) -> Citati
         document_start=None,
         document_end=None,
         score=citation.score,
+        effect=citation.effect,
         via=citation.via,
         via_thought=citation.via_thought,
     )

@@ -1,0 +1,43 @@
+"""One pass over several texts, of whose last tokens logits are wanted."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from at2_rag.model_facts import few_logits, input_device
+
+
+def last_logits(
+    model: PreTrainedModel,
+    tokens: Tensor,
+    visible: Tensor,
+    positions: Tensor,
+    rows: int,
+    cache: DynamicCache | None = None,
+) -> Tensor:
+    """Run several texts that end together.
+
+    Args:
+        model: The model that the texts are run on.
+        tokens: (texts, tokens): token ids.
+        visible: (texts, tokens): 0 at tokens that no other may attend to, else 1; in front of them,
+            the same of the tokens in the cache.
+        positions: (texts, tokens): position of each token; 0 at padding.
+        rows: How many tokens at the end have logits that are wanted.
+        cache: What the model remembers of the texts' beginnings, which it adds to; ``None`` where
+            they are run from their beginnings on.
+
+    Returns:
+        (texts, rows, vocabulary): logits, in the model's type and on its device.
+    """
+    device = input_device(model)
+    logits: Tensor = model(
+        input_ids=tokens.to(device),
+        attention_mask=visible.to(device),
+        position_ids=positions.to(device),
+        past_key_values=cache,
+        use_cache=cache is not None,
+        **few_logits(model, rows),
+    ).logits
+    return logits[:, -rows:]
