@@ -25,6 +25,7 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_plain_prompts
 from at2_rag.prompt.settings import Settings, refuse_unknown
@@ -122,6 +123,36 @@ class Reader(Parts):
             access = HubAccess.of(loading)
             estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
         return cls(model, tokenizer, estimator, own)
+
+    @classmethod
+    def from_pipeline(
+        cls,
+        pipeline: object,
+        estimator: ScoreEstimator | str | Path | None = AUTO,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> Reader:
+        """Take a model that is loaded already, with its tokenizer, out of what runs it.
+
+        Both are shared, not copied, and the pipeline goes on as before. What else it has, such as
+        how long its answers are or how they are sampled, is left behind.
+
+        Args:
+            pipeline: A pipeline of transformers, ``HuggingFacePipeline`` or ``ChatHuggingFace`` of
+                LangChain, or ``HuggingFaceLLM`` of LlamaIndex.
+            estimator: As for :meth:`from_pretrained`.
+            settings: Settings of all calls that name no others; ``None`` for the defaults of
+                :class:`Settings`.
+            options: Single settings, by name, that replace those of ``settings``.
+
+        Raises:
+            InputError: If no model is in it, such as in what asks an API.
+            UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
+        """
+        model, tokenizer = model_of(pipeline)
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
+        return cls(model, tokenizer, estimator, settings, **options)
 
     @classmethod
     def demo(cls, **options: Any) -> Reader:

@@ -47,7 +47,7 @@ def show(engine: AT2CitationQueryEngine, question: str) -> None:
         print()
     else:
         print(response)
-    citations = response.metadata["citations"]
+    citations = response.at2["citations"]
     for number, source in enumerate(response.source_nodes, start=1):
         print(f"\n[{number}] {source.metadata['title']} (score {source.score:.5f})")
         for text in dict.fromkeys(c["text"] for c in citations if c["number"] == number):

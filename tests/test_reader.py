@@ -13,6 +13,7 @@ import pytest
 import torch
 from support.comparing import check_close, check_same
 from support.invariants import Unchanged, check_answer
+from support.loaded import loaded_pipeline
 from support.zandor import PASSAGES, QUESTION
 from transformers import AutoModelForCausalLM
 
@@ -182,6 +183,7 @@ def test_auto_finds_a_learned_estimator_or_probes_the_model(golden_llama, tmp_pa
         lambda: Reader.from_pretrained(folder),
         lambda: Reader(golden_llama.model, golden_llama.tokenizer),
         lambda: Reader(golden_llama.model, golden_llama.tokenizer, "auto"),
+        lambda: Reader.from_pipeline(loaded_pipeline(golden_llama.model, golden_llama.tokenizer)),
     ):
         with pytest.warns(NoHeadsWarning, match="no head finds what an answer goes") as caught:
             assert "probed" in load().estimator.metadata

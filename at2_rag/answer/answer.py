@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -117,15 +117,20 @@ class Answer:
 
     @property
     def references(self) -> str:
-        """Return the numbered sources, a line each."""
-        return "\n".join(_reference(citation) for citation in self.citations)
+        """Return the numbered sources, a line each, with the page where the passage tells it."""
+        return "\n".join(_reference(self._with_page(citation)) for citation in self.citations)
+
+    def _with_page(self, citation: Citation) -> Citation:
+        """Return a citation with the page behind the title."""
+        told = (citation.title, self.passages[citation.passage_index].page)
+        return replace(citation, title=", ".join(each for each in told if each) or None)
 
     def __str__(self) -> str:
         if self.thoughts is not None and not self.thoughts.finished:
             return "(cut off in its thoughts)"
         if not self.citations:
             return self.text
-        lines = (_reference(each, effect_in_words(each)) for each in self.citations)
+        lines = (_reference(self._with_page(c), effect_in_words(c)) for c in self.citations)
         return "\n".join((self.marked_text, "", *lines))
 
     def __eq__(self, other: object) -> bool:

@@ -120,6 +120,11 @@ class Conversation:
         return next((name for name in told if name and isinstance(name, str)), None)
 
 
+def is_instruction(message: Message) -> bool:
+    """Tell whether a message tells the model what to do, as a system prompt does."""
+    return _KINDS.get(message["role"]) == "system"
+
+
 def _id(index: int) -> str:
     return f"history[{index}]"
 

@@ -13,6 +13,10 @@ from at2_rag.errors import InputError
 SourceKind = Literal["passage", "message", "tool", "system", "thought"]
 
 
+#: Where loaders put the page, what is printed on it first: ``page`` often counts from 0.
+_PAGE_KEYS = ("page_label", "page_number", "page")
+
+
 @dataclass(frozen=True)
 class Passage:
     """One retrieved passage, or another document that is cited like one.
@@ -38,6 +42,14 @@ class Passage:
     def is_empty(self) -> bool:
         """Whether there is nothing to read in the text."""
         return not self.text.strip()
+
+    @property
+    def page(self) -> str | None:
+        """Return the page that the metadata tell, as references show it: ``"p. 3"``."""
+        pages = (self.metadata.get(key) for key in _PAGE_KEYS)
+        told = (p for p in pages if type(p) is int or (isinstance(p, str) and p.strip()))
+        page = next(told, None)
+        return None if page is None else f"p. {page}"
 
 
 def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tuple[Passage, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from types import MappingProxyType
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from at2_rag.documents.conversation import SYSTEM_ID, Conversation, Message
+from at2_rag.documents.conversation import SYSTEM_ID, Conversation, Message, is_instruction
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
 from at2_rag.spans import Span
@@ -175,20 +176,20 @@ def _apply(
         )
         return text
 
-    def shows_system() -> bool:
+    def shows(arranged: list[dict[str, Any]], instructions: int) -> bool:
         try:
-            return unused in apply([{"role": "system", "content": unused}, *messages])
-        except TemplateError:
+            return apply(arranged).count(unused) >= instructions
+        except (TemplateError, TypeError):
             return False
 
+    chat = messages if system is None else [{"role": "system", "content": system}, *messages]
+    probe = [{**m, "content": unused} if is_instruction(m) else m for m in chat]
+    instructions = sum(map(is_instruction, chat))
     try:
-        if system is None:
-            return apply(messages)
-        if shows_system():
-            return apply([{"role": "system", "content": system}, *messages])
-        # Templates without a system role raise (Gemma) or leave it out; the convention then is
-        # to put the instructions in front of the first user message.
-        return apply(_in_first_user_message(system, messages))
+        for arrange in _ARRANGEMENTS if instructions else ():
+            if shows(arrange(probe), instructions):
+                return apply(arrange(chat))
+        return apply(_in_user_messages(chat))
     except (TemplateError, TypeError) as error:  # the latter where it adds to None
         roles = [message["role"] for message in messages]
         raise InputError(
@@ -196,7 +197,37 @@ def _apply(
         ) from error
 
 
-def _in_first_user_message(system: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    first = next(i for i, message in enumerate(messages) if message["role"] == "user")
-    merged = {**messages[first], "content": f"{system}\n\n{messages[first]['content']}"}
-    return [*messages[:first], merged, *messages[first + 1 :]]
+def _as_given(chat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return chat
+
+
+def _in_one_system_message(chat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages with all instructions that come first in one, and others as below."""
+    first = list(takewhile(is_instruction, chat))
+    texts = [message["content"] for message in first if message.get("content")]
+    one = [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
+    return [*one, *_in_user_messages(chat[len(first) :])]
+
+
+def _in_user_messages(chat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages with each instruction in front of the user's next message, or of the last."""
+    users = [index for index, message in enumerate(chat) if message["role"] == "user"]
+    told: defaultdict[int, list[str]] = defaultdict(list)
+    for index, message in enumerate(chat):
+        if is_instruction(message) and message.get("content"):
+            told[next((user for user in users if user > index), users[-1])].append(
+                message["content"]
+            )
+    return [
+        {**message, "content": "\n\n".join([*told[index], message["content"]])}
+        if index in told
+        else message
+        for index, message in enumerate(chat)
+        if not is_instruction(message)
+    ]
+
+
+#: Where instructions go, from the template's own way to one that every template has. Some raise at
+#: a system role (Gemma 2), some leave it out, and some take it in front of all messages only (Gemma
+#: 3); the convention then is to put the instructions in front of what the user says.
+_ARRANGEMENTS = (_as_given, _in_one_system_message, _in_user_messages)

@@ -118,6 +118,68 @@ def test_a_system_prompt_that_the_template_does_not_show_goes_before_the_first_q
     assert "Be brief." not in rendered(tokenizer, "Why?", earlier)[0]
 
 
+#: As Gemma 3's: what the system says goes before the first question, and later there is none.
+FIRST_ALONE = (
+    "{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\n\n' %}"
+    "{% set rest = messages[1:] %}{% else %}{% set first = '' %}{% set rest = messages %}"
+    "{% endif %}"
+    "{% for m in rest %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+    "<{{ m['role'] }}>{{ first if loop.first }}{{ m['content'] }}{% endfor %}"
+)
+SAYS = {"refuses": REFUSES_SYSTEM, "drops": DROPS_SYSTEM, "first alone": FIRST_ALONE, "any": CHAT}
+TALK = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}]
+
+
+def told(text, role="system"):
+    return {"role": role, "content": text}
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+@pytest.mark.parametrize("name", SAYS)
+def test_a_system_message_of_the_history_is_shown_as_the_system_prompt_is(name, role):
+    tokenizer = with_template(SAYS[name])
+    expected = rendered(tokenizer, "Why?", TALK, "Be brief.")
+    found = rendered(tokenizer, "Why?", [told("Be brief.", role), *TALK])
+    if role == "system":  # what is shown under another name may stay where it is
+        assert found == expected
+    assert found[0].count("Be brief.") == 1
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_system_messages_anywhere_come_before_what_the_user_says_next(name):
+    tokenizer = with_template(SAYS[name])
+    history = [told("Be kind."), *TALK, told("Be brief."), told(" "), told("")]
+    text, offset = rendered(tokenizer, "Why?", history, "Be true.")
+    places = [text.index(each) for each in ("Be true.", "Be kind.", "Who?", "I.", "Be brief.")]
+    assert places == sorted(places)
+    assert places[-1] < offset
+    assert all(text.count(each) == 1 for each in ("Be true.", "Be kind.", "Be brief."))
+    if name == "refuses":
+        assert "Be true.\n\nBe kind.\n\nWho?" in text
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_no_system_message_is_lost_wherever_it_stands(name):
+    tokenizer = with_template(SAYS[name])
+    turn = st.tuples(texts, texts).map(
+        lambda pair: [told(pair[0], "user"), told(pair[1], "assistant")]
+    )
+    instructions = st.lists(st.sampled_from(["Be 1.", "Be 2."]).map(told), max_size=2)
+    talks = st.lists(st.tuples(instructions, turn), max_size=3)
+
+    @quick
+    @given(content=texts, talk=talks, last=instructions)
+    def check(content, talk, last):
+        history = [m for before, pair in talk for m in (*before, *pair)] + last
+        text, offset = rendered(tokenizer, content, history)
+        assert text[offset : offset + len(content)] == content
+        for said in (m["content"] for m in history if m["role"] == "system"):
+            assert said in text[:offset]
+
+    check()
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

@@ -147,6 +147,16 @@ def test_sources_lie_where_the_prompt_says(style, unit):
     )
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_a_system_message_of_the_history_is_a_source_wherever_the_template_puts_it(style):
+    history = [{"role": "system", "content": SYSTEM}, *talk_of(style)]
+    maker = maker_of(styled(style), history, ["It is far."])
+    prompt = made(maker)
+    check_places(maker, prompt)
+    as_setting = made(maker_of(styled(style), talk_of(style), ["It is far."], system=SYSTEM))
+    assert prompt.text == as_setting.text
+
+
 @pytest.mark.parametrize("system", [None, SYSTEM])
 @pytest.mark.parametrize("style", STYLES)
 def test_the_prompt_is_the_templates_own_where_it_has_nothing_to_mend(style, system):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -57,6 +58,7 @@ def annotate(
         effect=citation.effect,
         via=citation.via,
         via_thought=citation.via_thought,
+        metadata=plain_metadata(source) or None,
     )
 
 
@@ -81,6 +83,17 @@ def source_of(citation: At2Citation, documents: Sequence[Passage]) -> Passage:
     if index is not None:
         return documents[index]
     return Passage("", title=citation.title or citation.kind, id=citation.passage_id)
+
+
+def plain_metadata(source: Passage) -> dict[str, Any]:
+    """Return copies of those metadata of a source that JSON can hold."""
+    found: dict[str, Any] = {}
+    for key, value in source.metadata.items():
+        try:
+            found[str(key)] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError, RecursionError):  # handles, sets, dates, not a number
+            continue
+    return found
 
 
 def is_own(annotation: Any) -> bool:
@@ -119,8 +132,11 @@ def references_text(cited: AIMessage | Answer) -> str:
 
 def _lines(numbered: Iterable[tuple[int, Citation]]) -> Iterable[str]:
     for number, citation in sorted(numbered, key=lambda item: item[0]):
-        title = f"{citation['title']}: " if citation.get("title") else ""
-        kind = citation["extras"]["kind"]
+        extras = citation["extras"]
+        told = [citation.get("title"), Passage("", metadata=extras.get("metadata", {})).page]
+        title = ", ".join(each for each in told if each)
+        title = f"{title}: " if title else ""
+        kind = extras["kind"]
         if kind not in ("passage", citation.get("title")):
             title = f"{kind}: {title}"
         where = f" ({citation['url']})" if citation.get("url") else ""

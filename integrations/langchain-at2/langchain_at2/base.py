@@ -5,21 +5,25 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Self
 
-from at2_rag import Answer, InputError, Reader, Verification
+from at2_rag import Answer, InputError, Verification
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, model_validator
 
+from langchain_at2.held import HoldsReader
 
-class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
+
+class ReaderRunnable(HoldsReader, RunnableSerializable[dict[str, Any], AIMessage]):
     """A runnable from a question and documents to a message with citations.
 
     Every option can be given to a single call as well (``invoke(…, max_citations=1)``) or bound
     (``.bind(max_citations=1)``).
 
     Attributes:
-        reader: The local model that answers or scores; used by any number of threads.
+        reader: The local model that answers or scores; used by any number of threads. Given a
+            pipeline that is loaded already, such as a ``HuggingFacePipeline``, it is one of the
+            same model. Deep copies share it, and in JSON it is the model's name.
         max_citations: How many citations a statement has at most; ``None`` for the reader's own
             setting.
         verify: Whether to leave the cited sources out and measure the difference; costs forward
@@ -28,7 +32,6 @@ class ReaderRunnable(RunnableSerializable[dict[str, Any], AIMessage]):
         reader_options: Any other options of the reader's method, by name, such as ``on_overflow``.
     """
 
-    reader: Reader
     max_citations: int | None = Field(default=None, ge=1)
     verify: bool = False
     inline_markers: bool = False

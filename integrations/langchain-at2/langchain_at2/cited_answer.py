@@ -14,7 +14,7 @@ from pydantic import Field
 
 from langchain_at2.base import ReaderRunnable
 from langchain_at2.batching import answer_all
-from langchain_at2.inputs import AnswerInput, Request, read_request
+from langchain_at2.inputs import AnswerInput, ChainInput, Request, read_request
 from langchain_at2.messages import MessageWriter, answer_to_message
 
 _Configs = RunnableConfig | list[RunnableConfig] | None
@@ -23,7 +23,8 @@ _Configs = RunnableConfig | list[RunnableConfig] | None
 class AT2CitedAnswer(ReaderRunnable):
     """Answers a question from documents, and cites what made the model say each statement.
 
-    From ``{"question", "context" | "documents", "history"?}`` to an ``AIMessage``. Its text block
+    From ``{"question", "context" | "documents", "history"?}`` to an ``AIMessage``; ``input`` and
+    ``chat_history``, as ``create_retrieval_chain`` has them, do as well. The message's text block
     has an annotation for each citation; ``response_metadata["at2"]`` has the scoring model, the
     estimator, tokens, the documents shown (``kept``) or left out (``dropped``), and what is known
     of each statement. What a reasoning model thinks is a reasoning block in front of the text.
@@ -38,7 +39,7 @@ class AT2CitedAnswer(ReaderRunnable):
     @property
     def InputType(self) -> Any:
         """What :meth:`invoke` takes."""
-        return AnswerInput
+        return AnswerInput | ChainInput
 
     def batch(
         self,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from at2_rag import Reader
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableLambda
 from pydantic import ConfigDict, Field
 
+from langchain_at2.held import HoldsReader
 from langchain_at2.ranking import most_used, scored_copies
 
 
-class AT2DocumentCompressor(BaseDocumentCompressor):
+class AT2DocumentCompressor(HoldsReader, BaseDocumentCompressor):
     """Drafts an answer and keeps the documents that it used most, most used first.
 
     Each document kept is a copy with the draft's score in ``metadata["relevance_score"]``.
@@ -22,14 +22,14 @@ class AT2DocumentCompressor(BaseDocumentCompressor):
     last.
 
     Attributes:
-        reader: The local model that drafts the answer.
+        reader: The local model that drafts the answer; or what has loaded it, as for
+            :class:`AT2CitedAnswer`.
         top_n: How many documents to keep at most; ``None`` for any number.
         score_threshold: Score below which documents are not kept; unitless, on the scale that the
             reader's estimator has. ``None`` for no such bound.
         reader_options: Options of ``reader.answer`` for the draft, such as ``max_new_tokens``.
     """
 
-    reader: Reader
     top_n: int | None = Field(default=3, ge=1)
     score_threshold: float | None = None
     reader_options: dict[str, Any] = Field(default_factory=dict)

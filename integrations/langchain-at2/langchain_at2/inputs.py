@@ -15,6 +15,9 @@ from langchain_at2.documents import documents_to_passages, without_repeated_ids
 from langchain_at2.history import TemplateMessage, read_history
 
 _DOCUMENT_KEYS = ("context", "documents")
+#: The second of each is what ``create_retrieval_chain`` calls it.
+_QUESTION_KEYS = ("question", "input")
+_HISTORY_KEYS = ("history", "chat_history")
 
 
 class AnswerInput(TypedDict, total=False):
@@ -31,6 +34,20 @@ class AnswerInput(TypedDict, total=False):
     context: list[Document]
     documents: list[Document]
     history: list[BaseMessage]
+
+
+class ChainInput(TypedDict, total=False):
+    """The same by the names that ``create_retrieval_chain`` has for it.
+
+    Attributes:
+        input: What the model is to answer; not looked at where there is a ``question``.
+        context: The documents, best first.
+        chat_history: Earlier messages of the chat; not looked at where there is a ``history``.
+    """
+
+    input: Required[str]
+    context: Required[list[Document]]
+    chat_history: list[BaseMessage]
 
 
 class CiteInput(AnswerInput, total=False):
@@ -82,10 +99,14 @@ def read_request(value: Any) -> Request:
             f"The input is a {type(value).__name__}; expected a dict with 'question' and "
             "'context' (or 'documents')."
         )
-    if "question" not in value:
-        raise InputError(f"The input has the keys {list(value)}; expected 'question' among them.")
+    asked = next((key for key in _QUESTION_KEYS if key in value), None)
+    if asked is None:
+        raise InputError(
+            f"The input has the keys {list(value)}; expected 'question' or 'input' among them."
+        )
     passages = documents_to_passages(_documents(value))
-    return Request(value["question"], tuple(passages), read_history(value.get("history") or ()))
+    history = next((value[key] for key in _HISTORY_KEYS if value.get(key)), ())
+    return Request(value[asked], tuple(passages), read_history(history))
 
 
 def _documents(value: Mapping[str, Any]) -> Sequence[Document]:

@@ -8,7 +8,7 @@ from typing import Any
 from at2_rag import Answer, Citation, Passage, Statement, Thoughts, Verification
 from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 
-from langchain_at2.annotations import document_index, source_of
+from langchain_at2.annotations import document_index, plain_metadata, source_of
 
 
 def describe_statement(statement: Statement, start: int, end: int) -> dict[str, Any]:
@@ -86,6 +86,7 @@ def _describe_source(citation: Citation, documents: Sequence[Passage]) -> dict[s
         "source_start": citation.source_start,
         "source_end": citation.source_end,
         "cited_text": citation.text,
+        "metadata": plain_metadata(source),
     }
 
 

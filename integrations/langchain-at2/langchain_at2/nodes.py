@@ -32,7 +32,8 @@ def prune_node(
     The documents keep their order; each is a copy with ``metadata["relevance_score"]``.
 
     Args:
-        reader: The local model that drafts the answer.
+        reader: The local model that drafts the answer; or what has loaded it, as for
+            :class:`AT2CitedAnswer`.
         top_n: How many documents to keep at most; ``None`` for any number.
         score_threshold: Score below which documents are not kept; ``None`` for no such bound.
         question_key: Where the state has the question: text, a message, or a list of messages
@@ -49,7 +50,7 @@ def prune_node(
     def prune(state: Any) -> dict[str, Any]:
         documents = _value(state, documents_key)
         ranked = most_used(
-            reader,
+            options.reader,
             documents,
             _question(state, question_key),
             top_n=options.top_n,
@@ -85,7 +86,8 @@ def cite_node(
     - ``unsupported``: the statements that are not supported, or that nothing was cited for.
 
     Args:
-        reader: The local model that scores the sources.
+        reader: The local model that scores the sources; or what has loaded it, as for
+            :class:`AT2CitedAnswer`.
         question_key: As for :func:`prune_node`.
         documents_key: As for :func:`prune_node`.
         answer_key: Where the state has the answer: text, a message, or a list of messages that

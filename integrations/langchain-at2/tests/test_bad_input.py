@@ -16,7 +16,8 @@ class TestInput:
         ("value", "says"),
         [
             ("Who?", "a str; expected a dict"),
-            ({"context": []}, "expected 'question'"),
+            ({"context": []}, "expected 'question' or 'input'"),
+            ({"input": "Who?"}, "exactly one of"),
             ({"question": "Who?"}, "exactly one of"),
             ({"question": "Who?", "context": "one text"}, "expected a list of Documents"),
             ({"question": "Who?", "context": ["text"]}, r"context\[0\] is a str"),
@@ -34,6 +35,8 @@ class TestInput:
     def test_without_a_question(self, cited, documents, question):
         with pytest.raises(InputError, match="expected text to answer"):
             cited.invoke({"question": question, "context": documents})
+        with pytest.raises(InputError, match="expected text to answer"):
+            cited.invoke({"input": question, "context": documents})
 
     @pytest.mark.parametrize(
         "history", [[FunctionMessage("42", name="f")], [AIMessage("")], 7, [("robot", "Hi")]]

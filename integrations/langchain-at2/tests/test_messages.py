@@ -1,7 +1,9 @@
 """An answer as a message: spans are right, chunks add up, whatever their sizes."""
 
+import json
 import pickle
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -96,6 +98,40 @@ def test_references_are_those_of_the_answer(answer, inline):
     message = answer_to_message(answer, inline_markers=inline)
     assert references_text(message) == references_text(answer) == answer.references
     assert references_text(message).startswith("[1] ")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "page"),
+    [
+        ({"page": 3}, ", p. 3: "),
+        ({"page": 0, "page_label": "iv", "total_pages": 9}, ", p. iv: "),
+        ({"page_number": "12", "page": 11}, ", p. 12: "),
+        ({"page": True, "page_label": " ", "page_number": [1]}, ": "),
+    ],
+)
+def test_metadata_are_told_and_the_page_is_in_the_references(answer, metadata, page):
+    passages = tuple(replace(passage, metadata=metadata) for passage in answer.passages)
+    answer = replace(answer, passages=passages)
+    message = answer_to_message(answer)
+    for citation in citations_of(message):
+        assert citation["extras"]["metadata"] == metadata
+        assert citation["extras"]["metadata"] is not metadata
+    assert references_text(message) == answer.references
+    for line, cited in zip(answer.references.splitlines(), answer.citations, strict=True):
+        assert line.startswith(f"[{cited.number}] {cited.title}{page}{cited.text}")
+
+
+def test_metadata_that_json_cannot_hold_stay_behind(answer):
+    odd = {"when": date(2020, 1, 2), "tags": {"a"}, "score": float("nan"), "nested": {"page": [1]}}
+    passages = [replace(passage, metadata=odd) for passage in answer.passages]
+    message = answer_to_message(answer, passages=passages)
+    told = [citation["extras"]["metadata"] for citation in citations_of(message)]
+    assert told
+    assert all(each == {"nested": {"page": [1]}} for each in told)
+    json.dumps(message.content, allow_nan=False)
+    bare = [replace(passage, metadata={}) for passage in answer.passages]
+    message = answer_to_message(answer, passages=bare)
+    assert not any("metadata" in citation["extras"] for citation in citations_of(message))
 
 
 def test_an_answer_without_citations(reader, documents, question):

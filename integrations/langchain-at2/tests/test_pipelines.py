@@ -2,11 +2,13 @@
 
 from copy import deepcopy
 
+from langchain_classic.chains import create_retrieval_chain
 from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_community.retrievers import BM25Retriever
+from langchain_core.messages import AIMessage, HumanMessage, message_chunk_to_message
 from langchain_core.runnables import RunnableParallel, RunnablePassthrough
 from support.documents import as_documents
-from support.laws import check_message
+from support.laws import check_message, check_same
 
 from langchain_at2 import AT2CitedAnswer, AT2DocumentCompressor, citations_of, references_text
 
@@ -48,3 +50,30 @@ def test_bm25_compressor_and_answer(reader, world):
 async def test_the_same_asynchronously(reader, store, world):
     chain = pipeline(store.as_retriever(search_kwargs={"k": 8}), reader)
     assert await chain.ainvoke(world.question) == chain.invoke(world.question)
+
+
+async def test_in_a_retrieval_chain(reader, store, world):
+    cited = AT2CitedAnswer(reader=reader, reader_options={"max_new_tokens": 24})
+    chain = create_retrieval_chain(store.as_retriever(search_kwargs={"k": 3}), cited)
+    result = chain.invoke({"input": world.question})
+    message = result["answer"]
+    check_message(message, result["context"])
+    assert message == cited.invoke({"question": world.question, "context": result["context"]})
+    assert await chain.ainvoke({"input": world.question}) == result
+    chunks = list(chain.stream({"input": world.question}))
+    streamed = [chunk["answer"] for chunk in chunks if "answer" in chunk]
+    assert len(streamed) > 1
+    check_same(message_chunk_to_message(streamed[0] + streamed[1:]), message)
+
+
+def test_a_retrieval_chains_history_is_read(cited, asked):
+    earlier = [HumanMessage("Who asks?"), AIMessage("You do.")]
+    options = {"reader_options": {"max_new_tokens": 8}}
+    named = {"input": asked["question"], "context": asked["context"], "chat_history": earlier}
+    message = cited.invoke(named, **options)
+    assert message == cited.invoke({**asked, "history": earlier}, **options)
+    assert message.usage_metadata != cited.invoke(asked, **options).usage_metadata
+    # The names of this package come first; a chain may carry others along.
+    both = {**asked, "history": earlier, "input": "?", "chat_history": earlier[:1]}
+    assert cited.invoke(both, **options) == message
+    assert cited.invoke({**named, "chat_history": []}, **options) == cited.invoke(asked, **options)

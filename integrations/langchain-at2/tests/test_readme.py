@@ -12,6 +12,7 @@ FROM_THE_HUB = "# from the hub"
 
 
 @pytest.mark.usefixtures("one_reader")
+@pytest.mark.filterwarnings("ignore::at2_rag.NoHeadsWarning")  # the demo model is not to be probed
 def test_the_code_runs_from_top_to_bottom(capsys):
     assert len(BLOCKS) >= 6
     names: dict[str, object] = {}

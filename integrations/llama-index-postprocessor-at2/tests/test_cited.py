@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llama_index.core.base.response.schema import Response
 from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.postprocessor.at2 import AT2Response
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
 from support.laws import check_markers, check_response
 from support.nodes import nodes_of, scored
@@ -74,7 +74,9 @@ def test_a_real_answer_in_any_pieces_is_the_whole(answered, data):
     assert pieces.text == whole.text
     assert pieces.metadata == whole.metadata
     assert pieces.source_nodes == whole.source_nodes
-    check_response(Response(whole.text, whole.source_nodes, whole.metadata), nodes)
+    check_response(
+        AT2Response(whole.text, whole.source_nodes, whole.by_node, whole.metadata), nodes
+    )
 
 
 def test_citations_carry_through_what_they_are_inherited(answered):

@@ -99,16 +99,16 @@ def test_what_a_tool_said_is_cited(reader, example, looked_up):
     synthesizer = AT2Synthesizer(reader, options=options)
     response = synthesizer.synthesize(example.question, nodes)
     check_response(response, nodes)
-    of_tools = [c for c in response.metadata["citations"] if c["kind"] == "tool"]
+    of_tools = [c for c in response.at2["citations"] if c["kind"] == "tool"]
     assert of_tools
     for c in of_tools:
         assert (c["title"], c["source_id"]) == ("look_up", "history[2]")
         assert text[c["source_start"] : c["source_end"]] == c["text"]
     again = AT2Synthesizer.from_dict(json.loads(json.dumps(synthesizer.to_dict())), reader)
-    assert again.synthesize(example.question, nodes).metadata == response.metadata
+    assert again.synthesize(example.question, nodes).at2 == response.at2
     other = AT2Synthesizer(reader, options={"source_kinds": ("passage", "tool")})
     told = other.synthesize(example.question, nodes, history=history)
-    assert told.metadata == response.metadata
+    assert told.at2 == response.at2
 
 
 def test_messages_that_cannot_be_read(reader, example, looked_up):

@@ -85,7 +85,7 @@ class Asked:
             assert any(item.node is given.node for given in retrieved)
             assert item.node.text == self.originals[item.node_id].text
             assert item.node.metadata == self.originals[item.node_id].metadata
-        at2 = response.metadata["at2"]
+        at2 = response.at2
         assert sorted(at2["kept"] + at2["dropped"]) == sorted(item.node_id for item in kept)
         assert at2["answer_tokens"] <= 8
         check_response(response, kept)
@@ -141,7 +141,7 @@ def test_whole_passages(reader, hotpot, number):
     with Unchanged(nodes):
         response = synthesizer.synthesize(hotpot[number]["question"], nodes)
     check_response(response, nodes)
-    at2 = response.metadata["at2"]
+    at2 = response.at2
     assert at2["kept"] + at2["dropped"] == [item.node_id for item in nodes]
     assert at2["kept"]
     assert at2["dropped"]

@@ -62,7 +62,7 @@ def check_same_response(response, nodes):
     """Check a response against another retrieval of the same nodes, by id."""
     by_id = {item.node_id: item for item in nodes}
     assert len(by_id) == len(nodes)
-    stand_ins = [by_id[node_id] for node_id in response.metadata["at2"]["kept"]]
+    stand_ins = [by_id[node_id] for node_id in response.at2["kept"]]
     assert stand_ins == nodes
     for item in response.source_nodes:
         assert item.node == by_id[item.node_id].node
@@ -107,7 +107,7 @@ def test_the_engine_prunes_streams_and_swaps_retrievers(index, reader, one_hop):
         index.as_retriever(similarity_top_k=6), reader, prune_to=3, callback_manager=manager
     )
     whole = engine.query(example.question)
-    assert len(whole.metadata["at2"]["kept"]) == 3
+    assert len(whole.at2["kept"]) == 3
     assert [when for when, _ in log.of(CBEventType.QUERY)] == ["start", "end"]
     streaming = AT2CitationQueryEngine.from_args(
         index, reader, prune_to=3, streaming=True, similarity_top_k=6
@@ -116,7 +116,7 @@ def test_the_engine_prunes_streams_and_swaps_retrievers(index, reader, one_hop):
     other = engine.with_retriever(BM25Retriever.from_defaults(nodes=nodes_of(example)))
     assert isinstance(other, AT2CitationQueryEngine)
     assert other.class_name() == "AT2CitationQueryEngine"
-    assert other.query(example.question).metadata["at2"]["kept"]
+    assert other.query(example.question).at2["kept"]
 
 
 def test_sixteen_at_a_time_are_as_one_at_a_time(index, reader, one_hop):
@@ -132,7 +132,7 @@ def test_sixteen_at_a_time_are_as_one_at_a_time(index, reader, one_hop):
 
     for question, response in zip(questions, asyncio.run(together()), strict=True):
         assert response.response == alone[question].response
-        assert response.metadata["citations"] == alone[question].metadata["citations"]
+        assert response.at2["citations"] == alone[question].at2["citations"]
         assert [i.node_id for i in response.source_nodes] == [
             i.node_id for i in alone[question].source_nodes
         ]
@@ -151,8 +151,8 @@ def test_citations_point_into_the_document_that_was_split(embedding, reader, wor
     )
     engine = AT2CitationQueryEngine.from_args(index, reader, similarity_top_k=4)
     response = engine.query(example.question)
-    assert response.metadata["citations"]
-    for c in response.metadata["citations"]:
+    assert response.at2["citations"]
+    for c in response.at2["citations"]:
         assert document.text[c["document_start"] : c["document_end"]] == c["text"]
         assert c["title"] == "w"
     for item in response.source_nodes:

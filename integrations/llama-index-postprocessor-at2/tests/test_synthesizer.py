@@ -15,7 +15,7 @@ from llama_index.core.instrumentation.events.synthesis import (
     SynthesizeStartEvent,
 )
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from llama_index.postprocessor.at2 import AT2Synthesizer
+from llama_index.postprocessor.at2 import AT2Response, AT2Synthesizer
 from support.laws import Unchanged, check_response, check_same
 from support.listening import listening, logged
 from support.nodes import nodes_of, scored
@@ -37,13 +37,14 @@ def whole(reader, asked):
 
 def test_the_response(reader, asked, whole):
     example, nodes = asked
-    assert type(whole) is Response
+    assert type(whole) is AT2Response
+    assert isinstance(whole, Response)
     check_response(whole, nodes)
     answer = reader.answer(example.question, example.passages)
-    assert [s["text"] for s in whole.metadata["statements"]] == [s.text for s in answer.statements]
-    assert whole.metadata["at2"]["model"] == reader.name
-    assert whole.metadata["at2"]["prompt_tokens"] == answer.prompt_tokens
-    assert whole.metadata["at2"]["kept"] == [item.node_id for item in nodes]
+    assert [s["text"] for s in whole.at2["statements"]] == [s.text for s in answer.statements]
+    assert whole.at2["model"] == reader.name
+    assert whole.at2["prompt_tokens"] == answer.prompt_tokens
+    assert whole.at2["kept"] == [item.node_id for item in nodes]
     scores = dict(answer.ranked_passages)
     for item in whole.source_nodes:
         index = next(i for i, given in enumerate(nodes) if given.node is item.node)
@@ -58,8 +59,8 @@ def test_effects_of_proven_citations_are_told(reader, asked, whole):
     answer = reader.answer(example.question, example.passages, prove=3)
     effects = [c.effect for statement in answer.statements for c in statement.citations]
     assert effects
-    assert [c["effect"] for c in proven.metadata["citations"]] == effects
-    assert all(c["effect"] is None for c in whole.metadata["citations"])
+    assert [c["effect"] for c in proven.at2["citations"]] == effects
+    assert all(c["effect"] is None for c in whole.at2["citations"])
     streaming = AT2Synthesizer(reader, options=options, streaming=True)
     check_same(streaming.synthesize(example.question, nodes).get_response(), proven)
 
@@ -70,7 +71,7 @@ def test_the_needed_nodes_are_cited(reader, worlds):
         nodes = scored(nodes_of(example))
         response = AT2Synthesizer(reader).synthesize(QueryBundle(example.question), nodes)
         check_response(response, nodes)
-        cited = {c["node_index"] for c in response.metadata["citations"]}
+        cited = {c["node_index"] for c in response.at2["citations"]}
         found += set(example.supporting_passages) <= cited
     assert found >= 3
 
@@ -82,10 +83,13 @@ def test_streaming_is_the_whole_in_pieces(reader, asked, whole):
     seen = ""
     for piece in response.response_gen:
         seen += piece
-        numbers = {c["number"] for c in response.metadata["citations"]}
+        numbers = {c["number"] for c in response.at2["citations"]}
         assert all((f"[{n}]" in seen) == (n in numbers) for n in range(1, 7))
-        assert len(response.source_nodes) == len(numbers)
-    check_same(Response(seen, response.source_nodes, response.metadata), whole)
+        cited = [response.source_nodes[n - 1].node_id for n in sorted(numbers)]
+        assert cited == list(dict.fromkeys(c["node_id"] for c in response.at2["citations"]))
+        others = [item.node_id for item in response.source_nodes[len(numbers) :]]
+        assert others == [item.node_id for item in nodes if item.node_id not in cited]
+    check_same(AT2Response(seen, response.source_nodes, response.metadata, response.at2), whole)
 
 
 def test_streaming_responses_become_responses(reader, asked, whole):
@@ -97,7 +101,7 @@ def test_streaming_responses_become_responses(reader, asked, whole):
         response = await synthesizer.asynthesize(example.question, nodes)
         assert isinstance(response, AsyncStreamingResponse)
         pieces = [piece async for piece in response.async_response_gen()]
-        assert len(pieces) > len(response.metadata["statements"])
+        assert len(pieces) > len(response.at2["statements"])
         assert "".join(pieces) == whole.response
         return await response.get_response()
 
@@ -119,7 +123,7 @@ def test_text_chunks_are_answered_from_too(reader, asked, whole):
         "".join(AT2Synthesizer(reader, streaming=True).get_response(example.question, chunks))
     )
     assert texts[0] == texts[1] == texts[2]
-    assert texts[0].startswith(whole.metadata["statements"][0]["text"])
+    assert texts[0].startswith(whole.at2["statements"][0]["text"])
     assert "[1]" in texts[0]
 
 
@@ -127,10 +131,10 @@ def test_pruning_answers_from_fewer_nodes(reader, asked):
     example, nodes = asked
     response = AT2Synthesizer(reader, prune_to=2).synthesize(example.question, nodes)
     check_response(response, nodes)
-    assert len(response.metadata["at2"]["kept"]) == 2
+    assert len(response.at2["kept"]) == 2
     pair = [nodes[i] for i in sorted(example.supporting_passages)]
     few = AT2Synthesizer(reader, prune_to=4).synthesize(example.question, pair)
-    assert len(few.metadata["at2"]["kept"]) == 2
+    assert len(few.at2["kept"]) == 2
 
 
 def test_options_are_the_readers(reader, asked):
@@ -138,10 +142,10 @@ def test_options_are_the_readers(reader, asked):
     synthesizer = AT2Synthesizer(reader, options={"max_citations": 1, "source_unit": "passage"})
     response = synthesizer.synthesize(example.question, nodes, max_new_tokens=8)
     check_response(response, nodes)
-    assert all(len(s["numbers"]) <= 1 for s in response.metadata["statements"])
-    assert response.metadata["at2"]["truncated"]
+    assert all(len(s["numbers"]) <= 1 for s in response.at2["statements"])
+    assert response.at2["truncated"]
     texts = {item.node.text for item in nodes}
-    assert all(c["text"] in texts for c in response.metadata["citations"])
+    assert all(c["text"] in texts for c in response.at2["citations"])
 
 
 def test_additional_nodes_come_behind(reader, asked, whole):
@@ -166,9 +170,9 @@ def test_odd_nodes_do_no_harm(reader, asked):
     with Unchanged(mixed):
         response = AT2Synthesizer(reader).synthesize(example.question, mixed)
     check_response(response, mixed)
-    assert empty.node_id not in response.metadata["at2"]["kept"]
-    assert len(response.metadata["at2"]["kept"]) == len(nodes) + 1
-    assert {c["title"] for c in response.metadata["citations"]} == {None}
+    assert empty.node_id not in response.at2["kept"]
+    assert len(response.at2["kept"]) == len(nodes) + 1
+    assert {c["title"] for c in response.at2["citations"]} == {None}
 
 
 @pytest.mark.parametrize("texts", [[], [""], [" ", "\n"]])
@@ -208,7 +212,7 @@ def test_failures_are_told_and_clear(reader, asked):
     assert [when for when, _ in log.of(CBEventType.SYNTHESIZE)] == ["start", "end"]
     dropping = AT2Synthesizer(reader, options={"on_overflow": "drop", "max_new_tokens": 8})
     response = dropping.synthesize("Who?", [*nodes, long])
-    assert response.metadata["at2"]["dropped"] == [long.node_id]
+    assert response.at2["dropped"] == [long.node_id]
     with pytest.raises(InputError, match="question"):
         AT2Synthesizer(reader).synthesize("", nodes)
 

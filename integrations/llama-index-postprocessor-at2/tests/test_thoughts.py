@@ -6,11 +6,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llama_index.core.base.response.schema import Response
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from llama_index.postprocessor.at2 import AT2Postprocessor, AT2Synthesizer
+from llama_index.postprocessor.at2 import AT2Postprocessor, AT2Response, AT2Synthesizer
 from llama_index.postprocessor.at2.cited import CitedResponse, events_of
 from support.laws import check_response, check_same
 from support.nodes import nodes_of, scored
@@ -37,7 +36,7 @@ def whole(thinking, asked):
 
 
 def kinds_of(response):
-    return {c["kind"] for c in response.metadata["citations"]}
+    return {c["kind"] for c in response.at2["citations"]}
 
 
 def without_markers(response):
@@ -51,7 +50,7 @@ def test_the_text_is_the_response_alone(asked, whole, answer):
     example, nodes = asked
     check_response(whole, nodes)
     assert without_markers(whole) == answer.text == example.final_answer
-    assert whole.metadata["thoughts"] == {"text": answer.thoughts.text, "finished": True}
+    assert whole.at2["thoughts"] == {"text": answer.thoughts.text, "finished": True}
 
 
 def test_thoughts_are_cited_without_a_number(asked, whole, answer):
@@ -59,15 +58,15 @@ def test_thoughts_are_cited_without_a_number(asked, whole, answer):
     assert kinds_of(whole) == {"passage", "thought"}
     expected = [c for s in answer.statements for c in s.citations]
     largest = max(citation.score for citation in expected)
-    for record, citation in zip(whole.metadata["citations"], expected, strict=True):
+    for record, citation in zip(whole.at2["citations"], expected, strict=True):
         assert record["kind"] == citation.kind
         assert (record["via"], record["via_thought"]) == (citation.via, citation.via_thought)
         assert record["source_id"] == citation.passage_id
         assert record["score"] == close(citation.score, largest)
-    assert any(record["via_thought"] is not None for record in whole.metadata["citations"])
+    assert any(record["via_thought"] is not None for record in whole.at2["citations"])
     assert {id(item.node) for item in whole.source_nodes} <= {id(item.node) for item in nodes}
     scores = dict(answer.ranked_passages)
-    for record in whole.metadata["citations"]:
+    for record in whole.at2["citations"]:
         if record["kind"] == "passage":
             source = whole.source_nodes[record["number"] - 1]
             assert source.score == close(scores[record["node_index"]], max(scores.values()))
@@ -84,8 +83,8 @@ def test_streaming_is_the_whole_in_pieces(thinking, asked, options):
     for piece in response.response_gen:
         assert piece
         seen += piece
-        assert response.metadata["thoughts"]["text"] == expected.metadata["thoughts"]["text"]
-    check_same(Response(seen, response.source_nodes, response.metadata), expected)
+        assert response.at2["thoughts"]["text"] == expected.at2["thoughts"]["text"]
+    check_same(AT2Response(seen, response.source_nodes, response.metadata, response.at2), expected)
 
     async def stream():
         return await (await streaming.asynthesize(example.question, nodes)).get_response()
@@ -99,19 +98,20 @@ def test_a_model_that_is_cut_off_in_its_thoughts(thinking, asked, answer):
     response = cut_off.synthesize(example.question, nodes)
     check_response(response, nodes)
     assert response.response == ""
-    assert response.metadata["thoughts"]["finished"] is False
-    assert answer.thoughts.text.startswith(response.metadata["thoughts"]["text"])
-    assert response.metadata["at2"]["truncated"]
+    assert response.at2["thoughts"]["finished"] is False
+    assert answer.thoughts.text.startswith(response.at2["thoughts"]["text"])
+    assert response.at2["truncated"]
     streaming = AT2Synthesizer(thinking, streaming=True, options={"max_new_tokens": 6})
     streamed = streaming.synthesize(example.question, nodes)
     assert list(streamed.response_gen) == []
-    assert streamed.metadata == response.metadata
+    assert streamed.at2 == response.at2
+    assert streamed.metadata == response.metadata == {}
 
 
 def test_a_model_that_does_not_think(reader, asked):
     example, nodes = asked
     response = AT2Synthesizer(reader).synthesize(example.question, nodes)
-    assert response.metadata["thoughts"] is None
+    assert response.at2["thoughts"] is None
     assert kinds_of(response) == {"passage"}
 
 

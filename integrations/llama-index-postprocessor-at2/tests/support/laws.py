@@ -26,15 +26,16 @@ class Unchanged:
 
 def check_response(response, nodes):
     """Check numbers, offsets on both sides, and source nodes."""
-    text, metadata = response.response, response.metadata
-    citations, statements = metadata["citations"], metadata["statements"]
+    text, at2 = response.response, response.at2
+    citations, statements = at2["citations"], at2["statements"]
     check_markers(text, citations, statements)
-    json.dumps([citations, statements, metadata["thoughts"], metadata["at2"]])
+    assert json.loads(json.dumps(at2)) == at2
+    assert response.metadata == {i.node.node_id: i.node.metadata for i in response.source_nodes}
     of_nodes = [c for c in citations if c["kind"] == "passage"]
     first_use = list(dict.fromkeys(c["number"] for c in of_nodes))
     assert first_use == list(range(1, len(first_use) + 1))
     assert len(response.source_nodes) == len(first_use)
-    check_others([c for c in citations if c["kind"] != "passage"], text, metadata)
+    check_others([c for c in citations if c["kind"] != "passage"], text, at2)
     for c in of_nodes:
         assert c["source_id"] is None
         node = nodes[c["node_index"]].node
@@ -45,18 +46,17 @@ def check_response(response, nodes):
         assert c["node_id"] == node.node_id
         assert node.get_content()[c["source_start"] : c["source_end"]] == c["text"]
         assert text[c["start"] : c["end"]] == c["statement"]
-        assert metadata[node.node_id] == node.metadata
-    check_blocks(metadata)
+    check_blocks(response)
 
 
-def check_others(citations, text, metadata):
+def check_others(citations, text, at2):
     """What is cited beside nodes has no number and no node; thoughts are where it says."""
     for c in citations:
         assert c["number"] is c["node_id"] is c["node_index"] is c["url"] is None
         assert c["source_id"]
         assert text[c["start"] : c["end"]] == c["statement"]
         if c["kind"] == "thought":
-            thoughts = metadata["thoughts"]["text"]
+            thoughts = at2["thoughts"]["text"]
             assert thoughts[c["source_start"] : c["source_end"]] == c["text"]
 
 
@@ -70,14 +70,14 @@ def check_same(response, other):
 
 
 def _scores(response):
-    scores = [c["score"] for c in response.metadata["citations"]]
+    scores = [c["score"] for c in response.at2["citations"]]
     return scores + [item.score for item in response.source_nodes]
 
 
 def _without_scores(response):
-    citations = [{**c, "score": None} for c in response.metadata["citations"]]
+    citations = [{**c, "score": None} for c in response.at2["citations"]]
     nodes = [item.node for item in response.source_nodes]
-    return response.response, nodes, {**response.metadata, "citations": citations}
+    return response.response, nodes, response.metadata, {**response.at2, "citations": citations}
 
 
 def check_markers(text, citations, statements):
@@ -101,8 +101,8 @@ def check_markers(text, citations, statements):
     return plain
 
 
-def check_blocks(metadata):
-    for c, block in zip(metadata["citations"], metadata["citation_blocks"], strict=True):
+def check_blocks(response):
+    for c, block in zip(response.at2["citations"], response.citation_blocks, strict=True):
         assert block.cited_content.text == c["text"]
         assert block.source == (c["node_id"] or c["source_id"])
         assert block.title == (c["title"] or ("" if c["kind"] == "passage" else c["kind"]))

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llama_index.core.schema import NodeWithScore
+from llama_index.postprocessor.at2.nodes import text_of
 from llama_index.postprocessor.at2.records import (
     CitationRecord,
     ThoughtsRecord,
-    citation_block,
     citation_record,
     other_record,
     statement_record,
@@ -35,14 +35,17 @@ class CitedResponse:
     Other sources, such as thoughts, are among the citations, without a number.
 
     A node has one number, however many of its sentences are cited, and ``source_nodes[i]`` has
-    number ``i + 1``. ``source_nodes`` and ``metadata`` are filled in place, so that a streaming
-    response that was given them has them as they come.
+    number ``i + 1``. All is filled in place, so that a streaming response that was given it has it
+    as it comes. So are the entries of ``source_nodes``: a chat engine takes these out of a stream
+    that has just begun, and for it, too, they are in order in the end.
 
     Attributes:
         text: The answer so far, with markers.
-        source_nodes: The cited nodes so far; scored when the answer is there.
-        metadata: The cited nodes' metadata by node id, as everywhere in LlamaIndex, and
-            ``citations``, ``citation_blocks``, ``statements``, ``thoughts`` and ``at2``.
+        source_nodes: The cited nodes so far, and behind them those that may yet be cited; in the
+            end the cited ones alone, and scored.
+        by_node: The metadata of these nodes by node id, as everywhere in LlamaIndex.
+        metadata: What is known of the answer: ``citations``, ``statements`` and ``thoughts``, and
+            in the end the model, tokens and so on.
 
     Args:
         nodes: The nodes that the reader reads; never changed.
@@ -53,14 +56,10 @@ class CitedResponse:
         self, nodes: Sequence[NodeWithScore], additional: Sequence[NodeWithScore] = ()
     ) -> None:
         self.text = ""
-        self.source_nodes: list[NodeWithScore] = []
-        self.metadata: dict[str, Any] = {
-            "citations": [],
-            "citation_blocks": [],
-            "statements": [],
-            "thoughts": None,
-            "at2": {},
-        }
+        self._order = [index for index, item in enumerate(nodes) if text_of(item.node).strip()]
+        self.source_nodes = [nodes[i].model_copy(update={"score": None}) for i in self._order]
+        self.by_node = {item.node.node_id: item.node.metadata for item in self.source_nodes}
+        self.metadata: dict[str, Any] = {"citations": [], "statements": [], "thoughts": None}
         self._nodes = nodes
         self._additional = additional
         self._numbers: dict[int, int] = {}
@@ -91,7 +90,6 @@ class CitedResponse:
         for citation in statement.citations:
             record = self._record(citation, statement)
             self.metadata["citations"].append(record)
-            self.metadata["citation_blocks"].append(citation_block(record))
         cited = {c.passage_index for c in statement.citations if c.kind == "passage"}
         numbers = sorted(self._numbers[index] for index in cited)
         self.metadata["statements"].append(statement_record(statement, numbers, self._marked))
@@ -108,11 +106,16 @@ class CitedResponse:
 
     def _number(self, index: int) -> int:
         if index not in self._numbers:
+            self._put(index, len(self._numbers))
             self._numbers[index] = len(self._numbers) + 1
-            item = self._nodes[index]
-            self.source_nodes.append(item.model_copy(update={"score": None}))
-            self.metadata[item.node.node_id] = item.node.metadata
         return self._numbers[index]
+
+    def _put(self, index: int, place: int) -> None:
+        """Put a node in its place among the source nodes; those behind it make room."""
+        self._order.remove(index)
+        self._order.insert(place, index)
+        for item, of in zip(self.source_nodes, self._order, strict=True):
+            item.node = self._nodes[of].node
 
     def _finish(self, answer: Answer) -> None:
         if answer.thoughts is not None:
@@ -122,10 +125,11 @@ class CitedResponse:
         scores = dict(answer.ranked_passages)
         for index, number in self._numbers.items():
             self.source_nodes[number - 1].score = scores.get(index)
+        self._leave_out_others()
         for item in self._additional:
             self.source_nodes.append(item)
-            self.metadata[item.node.node_id] = item.node.metadata
-        self.metadata["at2"] |= {
+            self.by_node[item.node.node_id] = item.node.metadata
+        self.metadata |= {
             "model": answer.model,
             "estimator": answer.estimator,
             "prompt_tokens": answer.prompt_tokens,
@@ -134,3 +138,12 @@ class CitedResponse:
             "kept": [self._nodes[index].node.node_id for index in answer.kept],
             "dropped": [self._nodes[index].node.node_id for index in answer.dropped],
         }
+
+    def _leave_out_others(self) -> None:
+        """Leave out the nodes that nothing was cited of."""
+        others = self.source_nodes[len(self._numbers) :]
+        del self.source_nodes[len(self._numbers) :]
+        cited = {item.node.node_id for item in self.source_nodes}
+        for item in others:
+            if item.node.node_id not in cited:
+                self.by_node.pop(item.node.node_id, None)

@@ -30,7 +30,8 @@ class AT2Postprocessor(BaseNodePostprocessor):
     out of a pickle, as its ``reader``.
 
     Args:
-        reader: The reader that drafts the answer, by its own settings.
+        reader: The reader that drafts the answer, by its own settings; or a ``HuggingFaceLLM`` or
+            pipeline of transformers, whose model it is to use.
         top_n: How many nodes to return at most.
         score_threshold: Score below which nodes are left out, and those without a score as well;
             ``None`` for no such bound.
@@ -61,7 +62,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Reader | Any,
         top_n: int = 3,
         score_threshold: float | None = None,
         keep_retrieval_score: bool = False,

@@ -43,7 +43,7 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
     ``response.source_nodes[0]`` is reference 1. The numbers are not written by the model but made
     of its attention: they begin at 1, are in order, and always have their node. The nodes are those
     that were retrieved, not pieces of them; which sentences of a node were used is in
-    ``response.metadata["citations"]``. See :class:`AT2Synthesizer` for all that a response has.
+    ``response.at2["citations"]``. See :class:`AT2Synthesizer` for all that a response has.
     """
 
     @classmethod
@@ -55,7 +55,7 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
     def from_args(  # type: ignore[override]  # CitationQueryEngine's arguments, not the base's
         cls,
         index_or_retriever: BaseIndex[Any] | BaseRetriever,
-        reader: Reader,
+        reader: Reader | Any,
         *,
         prune_to: int | None = None,
         options: Mapping[str, Any] | None = None,
@@ -70,7 +70,8 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
 
         Args:
             index_or_retriever: The index or the retriever that nodes come from.
-            reader: The reader that answers; no other LLM is asked.
+            reader: The reader that answers; no other LLM is asked. Or a ``HuggingFaceLLM`` or
+                pipeline of transformers, whose model it is to use.
             prune_to: How many nodes to answer from again, if there are more: those that a first
                 draft used most; ``None`` to answer once.
             options: Settings of the reader or options of ``model.generate``, by name.

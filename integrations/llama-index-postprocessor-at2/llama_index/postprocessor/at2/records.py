@@ -35,7 +35,7 @@ class CitationRecord(TypedDict):
         source_start: First character of the source in the node's text, or in the other text.
         source_end: One past the source's last character.
         text: Exactly ``node.get_content()[source_start:source_end]``; of thoughts,
-            ``response.metadata["thoughts"]["text"]`` between these.
+            ``response.at2["thoughts"]["text"]`` between these.
         document_start: First character of the source in the document that the node was cut from;
             ``None`` if the node does not say.
         document_end: One past the source's last character in the document that the node was cut

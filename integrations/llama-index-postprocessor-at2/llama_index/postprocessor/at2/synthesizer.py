@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import llama_index.core.instrumentation as instrument
-from llama_index.core.base.response.schema import (
-    RESPONSE_TYPE,
-    Response,
-    StreamingResponse,
-)
+from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.instrumentation.events.synthesis import (
     SynthesizeEndEvent,
@@ -29,8 +26,12 @@ from llama_index.postprocessor.at2.cited import CitedResponse, events_of
 from llama_index.postprocessor.at2.history import history_of
 from llama_index.postprocessor.at2.nodes import passages_of
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
+from llama_index.postprocessor.at2.responses import (
+    AT2AsyncStreamingResponse,
+    AT2Response,
+    AT2StreamingResponse,
+)
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
-from llama_index.postprocessor.at2.streams import ClosingAsyncResponse
 
 import at2_rag
 from at2_rag import Reader
@@ -60,19 +61,22 @@ class AT2Synthesizer(BaseSynthesizer):
     The response's text has ``[1][2]`` behind each sentence. Numbers count nodes in the order in
     which they are first cited, and ``response.source_nodes[i]`` is number ``i + 1``: the very node
     that was retrieved, with its score for the whole answer. Nodes that are not cited are not there.
-    ``response.metadata["citations"]`` says which sentences of the nodes were used, a
-    :class:`CitationRecord` each; ``["citation_blocks"]`` holds the same as ``CitationBlock``,
-    ``["statements"]`` each sentence of the answer (:class:`StatementRecord`), ``["thoughts"]`` what
-    a reasoning model thought before (:class:`ThoughtsRecord`, or ``None``), and ``["at2"]`` the
-    model, the estimator, tokens, and the ids of the nodes that were kept and dropped.
+    ``response.metadata`` has the nodes' metadata by node id, and ``response.at2`` the rest, in
+    plain JSON: ``["citations"]`` says which sentences of the nodes were used, a
+    :class:`CitationRecord` each, ``["statements"]`` holds each sentence of the answer
+    (:class:`StatementRecord`), ``["thoughts"]`` what a reasoning model thought before
+    (:class:`ThoughtsRecord`, or ``None``), and then there are the model, the estimator, tokens, and
+    the ids of the nodes that were kept and dropped.
 
-    A streaming response's ``source_nodes`` and ``metadata`` fill as its text is read: a sentence's
-    entries are there as soon as its markers are. Scores of nodes and ``["at2"]`` come last. Closing
+    A streaming response's ``source_nodes``, ``metadata`` and ``at2`` fill as its text is read: a
+    sentence's entries are there as soon as its markers are. Until the end, the nodes that may yet
+    be cited stand behind the cited ones. Scores of nodes, the model and so on come last. Closing
     its generator (``response_gen.close()``, or ``aclose()`` of ``async_response_gen()``) stops the
     model.
 
     Args:
-        reader: The reader that answers; no other LLM is asked.
+        reader: The reader that answers; no other LLM is asked. Or a ``HuggingFaceLLM`` or pipeline
+            of transformers, whose model it is to use.
         prune_to: How many nodes to answer from again, if there are more: those that a first draft
             used most; ``None`` to answer once.
         options: Settings of the reader or options of ``model.generate`` for all responses, by
@@ -89,7 +93,7 @@ class AT2Synthesizer(BaseSynthesizer):
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Reader | Any,
         *,
         prune_to: int | None = None,
         options: Mapping[str, Any] | None = None,
@@ -98,7 +102,7 @@ class AT2Synthesizer(BaseSynthesizer):
         callback_manager: CallbackManager | None = None,
         empty_response: str | None = None,
     ) -> None:
-        self._reader = check_reader(reader)
+        reader = self._reader = check_reader(reader)
         settings, _ = reader.settings.override(dict(options or {}))
         super().__init__(
             llm=ReaderLLM.of(reader),
@@ -116,6 +120,13 @@ class AT2Synthesizer(BaseSynthesizer):
     def class_name(cls) -> str:
         """Return the name used in serialisation."""
         return "AT2Synthesizer"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AT2Synthesizer:
+        """Return a copy that shares the reader, whose weights it needs no copy of."""
+        copied = copy(self)
+        memo |= {id(self): copied, id(self._reader): self._reader}
+        vars(copied).update(deepcopy(vars(self), memo))
+        return copied
 
     @property
     def reader(self) -> Reader:
@@ -147,14 +158,14 @@ class AT2Synthesizer(BaseSynthesizer):
     def from_dict(
         cls,
         data: Mapping[str, Any],
-        reader: Reader,
+        reader: Reader | Any,
         callback_manager: CallbackManager | None = None,
     ) -> AT2Synthesizer:
         """Return a synthesizer like the one that :meth:`to_dict` was called on.
 
         Args:
             data: What :meth:`to_dict` returned; its ``model`` is not compared with the reader's.
-            reader: The reader that answers.
+            reader: The reader that answers, or what has its model loaded.
             callback_manager: LlamaIndex's callbacks, which are told of each question and answer.
         """
         fields = {key: value for key, value in data.items() if key not in ("class_name", "model")}
@@ -288,15 +299,19 @@ class AT2Synthesizer(BaseSynthesizer):
     def _respond(self, job: _Job) -> RESPONSE_TYPE:
         cited = job.cited
         if self._streaming:
-            return StreamingResponse(self._stream(job), cited.source_nodes, cited.metadata)
-        return Response(self._write(job), cited.source_nodes, cited.metadata)
+            return AT2StreamingResponse(
+                self._stream(job), cited.source_nodes, cited.by_node, at2=cited.metadata
+            )
+        return AT2Response(self._write(job), cited.source_nodes, cited.by_node, cited.metadata)
 
     async def _arespond(self, job: _Job) -> RESPONSE_TYPE:
         cited = job.cited
         if self._streaming:
-            return ClosingAsyncResponse(self._astream(job), cited.source_nodes, cited.metadata)
+            return AT2AsyncStreamingResponse(
+                self._astream(job), cited.source_nodes, cited.by_node, cited.metadata
+            )
         text = await asyncio.to_thread(self._write, job)
-        return Response(text, cited.source_nodes, cited.metadata)
+        return AT2Response(text, cited.source_nodes, cited.by_node, cited.metadata)
 
     def _write(self, job: _Job) -> str:
         if job.arguments is None:
