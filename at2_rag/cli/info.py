@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from os.path import expanduser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,9 +12,10 @@ from rich.table import Table
 
 from at2_rag.cli import options
 from at2_rag.cli.console import report_error, show, show_json, spinner
-from at2_rag.cli.loading import DEMO, check_name, load_reader, reworded, silence_transformers
+from at2_rag.cli.loading import DEMO, load_reader, reworded, silence_transformers
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.known_estimators import hub_id, published_estimator
+from at2_rag.model.names import gguf_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -23,8 +26,9 @@ class ModelInfo:
     """What is known of a model.
 
     Attributes:
-        model: Hub id or folder of the model, as it was given.
-        architecture: The class that the model's configuration names.
+        model: Hub id, folder or GGUF file of the model, as it was given.
+        architecture: The class that the model's configuration names, or its kind where it names
+            none, as in a GGUF file.
         supported: Whether the model's attention can be recorded exactly.
         reason: Why the model's attention cannot be recorded exactly; ``None`` if it can.
         layers: How many layers have attention; ``None`` if it cannot be recorded.
@@ -70,21 +74,27 @@ def _demo_info() -> ModelInfo:
 
 
 def _info(name: str) -> ModelInfo:
-    check_name(name)
+    file = gguf_of(name)
     with spinner(f"looking at {name}"):
-        from transformers import AutoConfig
-
         from at2_rag.cli.config_probe import inspect_config
 
-        silence_transformers()
-        with reworded(f"The configuration of {name!r} cannot be loaded"):
-            config = AutoConfig.from_pretrained(name)
-        estimator = _known_estimator(name)
+        config = _config(name, file)
+        estimator = _known_estimator(expanduser(name) if file is None else str(file))
         try:
             shape = inspect_config(config)
         except UnsupportedModelError as error:
             return _describe(name, config, None, None, str(error), estimator)
         return _describe(name, config, shape.layers, shape.heads, None, estimator)
+
+
+def _config(name: str, file: Path | None) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    from at2_rag.model.gguf import gguf_config
+
+    silence_transformers()
+    with reworded(f"The configuration of {name!r} cannot be loaded"):
+        return AutoConfig.from_pretrained(expanduser(name)) if file is None else gguf_config(file)
 
 
 def _known_estimator(name: str) -> str | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
 from at2_rag.known_estimators import AUTO, AVERAGE
+from at2_rag.model.names import gguf_of, is_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,7 +35,7 @@ def load_reader(
     """Load a reader, with its estimator, onto a device.
 
     Args:
-        name: Hub id or folder of the model, or ``demo``.
+        name: Hub id or folder of the model, or a GGUF file, or ``demo``.
         dtype: Number format of the model's weights.
         device: Where to put the model; ``auto`` for a GPU if there is one.
         estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found, told
@@ -48,15 +50,24 @@ def load_reader(
     check_name(name)
     with _waiting_for(name):
         from at2_rag import Reader
-        from at2_rag.model.loading import load_demo_model, load_model
 
         place = _device(device)
         with reworded(f"The model {name!r} cannot be loaded"):
-            loaded = load_demo_model() if name == DEMO else load_model(name, {"dtype": dtype})
-            model, tokenizer = loaded
+            model, tokenizer = _model(name, dtype)
             model.to(place)
         found = _estimator(estimator, name, model, tokenizer)
         return Reader(model, tokenizer, found, **settings)
+
+
+def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from at2_rag.model.loading import load_demo_model, load_model
+
+    if name == DEMO:
+        return load_demo_model()
+    # Unpacking a GGUF file has a bar of its own that nothing turns off.
+    unpacked = gguf_of(name) is not None
+    with redirect_stderr(StringIO()) if unpacked else nullcontext():
+        return load_model(name, {"dtype": dtype})
 
 
 def _estimator(
@@ -73,7 +84,7 @@ def _estimator(
     if wanted != AUTO:
         with reworded(f"The score estimator {wanted!r} cannot be loaded"):
             # A path to nothing should not be asked for at the hub.
-            return load_estimator(Path(wanted) if _is_path(wanted) else wanted, model, tokenizer)
+            return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
     found = resolve_estimator(model, tokenizer)
     note(f"scored by: {found.summary}")
     if found.problem is not None:
@@ -82,21 +93,14 @@ def _estimator(
 
 
 def check_name(name: str) -> None:
-    """Refuse a path to nothing, which the hub would be asked for otherwise.
+    """Refuse a path that stands for no model, before anything is loaded.
 
     Raises:
-        InputError: If the name can only be a path, and nothing is there.
+        InputError: If the name can only be a path, and nothing is there; or if it is a folder with
+            several GGUF files, or a file of another kind.
     """
-    if _is_path(name) and not Path(name).is_dir():
-        raise InputError(
-            f"{name!r} is no folder with a model; expected one, {DEMO}, or a hub id such as "
-            f"{EXAMPLE_MODEL}."
-        )
-
-
-def _is_path(name: str) -> bool:
-    """Whether a name cannot be a hub id."""
-    return not name or name.startswith((".", "/", "~")) or name.count("/") > 1
+    if name != DEMO:
+        gguf_of(name)
 
 
 @contextmanager
