@@ -152,8 +152,30 @@ Verify = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
 ]
-Seed = Annotated[int, typer.Option(help="Another seed asks about other worlds.")]
-Questions = Annotated[int, typer.Option(min=1, help="How many questions to answer.")]
+Tiny = Annotated[
+    bool,
+    typer.Option(
+        "--tiny", help="Use the tiny reader inside this package, which knows a made-up world only."
+    ),
+]
+DemoModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        envvar="AT2_DEMO_MODEL",
+        help="Hub id, folder or GGUF file of another model than SmolLM2-135M-Instruct.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Another seed asks about other worlds, with --tiny.")]
+Questions = Annotated[
+    int,
+    typer.Option(
+        min=1, help="How many questions to answer: up to 3, or as many as wanted with --tiny."
+    ),
+]
 InfoModel = Annotated[
     str,
     typer.Argument(

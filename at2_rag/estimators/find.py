@@ -73,7 +73,8 @@ class Resolution:
     def summary(self) -> str:
         """What is used, in a short line."""
         if self.origin is not None:
-            return f"learned estimator {self.origin}"
+            only = ", which was learned on thoughts" if self.origin in THOUGHT_ESTIMATORS else ""
+            return f"learned estimator {self.origin}{only}"
         probed = self.estimator.metadata["probed"]
         if _problem_of(self.estimator) is not None:
             return "attention to equal tokens, since probing found no heads"
