@@ -12,19 +12,20 @@ from rich.text import Text
 from at2_rag.cli import options
 from at2_rag.cli.console import show, spinner
 from at2_rag.cli.demo_model import pretrained_reader
-from at2_rag.cli.render import marked_answer, proof_of, references, savings
+from at2_rag.cli.render import marked_answer, proof_of, references
 from at2_rag.cli.tiny_demo import tiny_demo
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage, Reader
 
+#: Those that the model needs are few; without the others it finds an answer to the last one.
 _QUESTIONS = (
-    "How are the houses of Reykjavik heated?",
-    "Why is the blood of an octopus blue?",
-    "Where does the Danube end?",
+    "What was the Eiffel Tower built for?",
+    "What is the axolotl?",
+    "How deep is Lake Baikal?",
 )
-#: True, and in none of the articles.
-_FOREIGN = "Edmund Hillary and Tenzing Norgay climbed Mount Everest in 1953."
+#: An answer to the second question, which no model gave; an article says its first half.
+_GIVEN = "The axolotl comes from lakes near Mexico City. It is the national animal of Peru."
 _KEEP = 3
 #: A model that is named may have a shorter context than the demo's own.
 _OPTIONS: dict[str, Any] = {"max_new_tokens": 64, "on_overflow": "drop"}
@@ -43,11 +44,11 @@ def demo(
         return
     articles = read_articles()
     show(_introduction(reader, len(articles)))
-    asked = _QUESTIONS[:questions]
-    answers = [_answer(reader, question, articles) for question in asked]
-    _prune(reader, asked[-1], articles)
-    _show_unsupported(reader, asked[0], articles)
-    _prove(reader, answers[-1])
+    *others, last = _QUESTIONS[:questions]
+    answers = [_answer(reader, question, articles) for question in others]
+    answers.append(_answer_twice(reader, last, articles))
+    _show_unsupported(reader, articles)
+    _prove(reader, answers[0])
     show("", Rule(align="left"), _farewell())
 
 
@@ -80,37 +81,38 @@ def _title(text: str) -> None:
 def _answer(reader: Reader, question: str, articles: list[Passage]) -> Answer:
     with spinner(f"reading {len(articles)} articles"):
         answer = reader.answer(question, articles, **_OPTIONS)
-    _title(question)
-    _show_answer(answer)
+    _show(question, answer)
     return answer
 
 
-def _show_answer(answer: Answer) -> None:
+def _answer_twice(reader: Reader, question: str, articles: list[Passage]) -> Answer:
+    """Show an answer, and another one from the articles that it used most; return the latter."""
+    with spinner(f"reading {len(articles)} articles, and {_KEEP} of them again"):
+        answer = reader.answer(question, articles, prune_to=_KEEP, **_OPTIONS)
+    draft = answer.draft or answer
+    _show(question, draft)
+    less = 1 - answer.prompt_tokens / draft.prompt_tokens
+    _show(f"Pruned to the {_KEEP} articles that it used most: {less:.0%} less to read", answer)
+    return answer
+
+
+def _show(title: str, answer: Answer) -> None:
+    _title(title)
     show(Text.assemble("→ ", marked_answer(answer)), "", references(answer))
 
 
-def _prune(reader: Reader, question: str, articles: list[Passage]) -> None:
-    with spinner("pruning"):
-        pruned = reader.prune(question, articles, top_k=_KEEP, **_OPTIONS)
-        answer = reader.answer(question, pruned.passages, **_OPTIONS)
-    _title(f"The same, from the {_KEEP} articles that it used most")
-    show(savings(pruned), "")
-    _show_answer(answer)
-
-
-def _show_unsupported(reader: Reader, question: str, articles: list[Passage]) -> None:
-    """Show what becomes of an answer that comes from elsewhere."""
+def _show_unsupported(reader: Reader, articles: list[Passage]) -> None:
+    """Show what becomes of an answer that the articles support in part."""
     with spinner("reading an answer"):
-        answer = reader.attribute(question, articles, _FOREIGN, on_overflow="drop")
-    _title("An answer from elsewhere: true, but in none of the articles")
-    _show_answer(answer)
+        answer = reader.attribute(_QUESTIONS[1], articles, _GIVEN, on_overflow="drop")
+    _show("An answer from elsewhere, of which the articles say the first half", answer)
 
 
 def _prove(reader: Reader, answer: Answer) -> None:
     """Show what leaving out what an answer cites does to it."""
     with spinner("leaving out what is cited"):
         evidence = reader.verify(answer)
-    _title("Proof: the last answer without what it cites")
+    _title("Proof: the first answer without what it cites")
     show(proof_of(evidence))
 
 

