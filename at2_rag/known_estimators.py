@@ -46,18 +46,18 @@ def hub_id(name: str) -> str | None:
     """Return the hub id of a model, or ``None`` if it cannot be told.
 
     Args:
-        name: What the model was loaded by: a hub id, a folder, or a folder inside the hub's cache
-            (``models--org--name/snapshots/…``), whose path says which model it is. Any other
-            folder may hold any model, whatever its name.
+        name: What the model was loaded by: a hub id, a folder or file, or one inside the hub's
+            cache (``models--org--name/snapshots/…``), whose path says which model it is. Any other
+            folder or file may hold any model, whatever its name.
     """
-    is_folder = Path(name).is_dir()
+    is_there = Path(name).exists()
     # A link may lead into the cache too.
-    for path in (name, os.path.realpath(name) if is_folder else ""):
+    for path in (name, os.path.realpath(name) if is_there else ""):
         match = _SNAPSHOT.search(path)
         if match is not None:
             # An id cannot hold "--" itself.
             return match[1].replace("--", "/")
-    return None if is_folder or not _is_id(name) else name
+    return None if is_there or not _is_id(name) else name
 
 
 def base_model_of(metadata: Mapping[str, Any]) -> str | None:

@@ -97,10 +97,13 @@ class Reader(Parts):
         settings: Settings | None = None,
         **options: Any,
     ) -> Reader:
-        """Load a model and its tokenizer by hub id or folder.
+        """Load a model and its tokenizer by hub id or folder, or from a GGUF file.
 
         Args:
-            name: Hub id or folder of the model.
+            name: Hub id or folder of the model; or a GGUF file, whatever its name, as llama.cpp and
+                ollama keep them. Its tokenizer and chat template come with it, and its weights are
+                unpacked, to bfloat16 unless ``dtype`` says otherwise. A folder with one such file
+                and no ``config.json`` stands for it.
             estimator: An estimator, or the folder, file or hub id to load one from. ``"auto"``
                 looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and at
                 the hub where one is published for this model; where none can be had, the model is
@@ -113,8 +116,11 @@ class Reader(Parts):
                 …).
 
         Raises:
+            InputError: If the name can only be a path, and nothing is there; or if it is a folder
+                with several GGUF files.
             OSError: If there is no such model, from transformers.
             UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
+            MissingExtraError: If it is a GGUF file, and what reads them is not installed.
         """
         _check_kind("settings", settings, (Settings, type(None)))
         own, loading = (settings or Settings()).override(options)

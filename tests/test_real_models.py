@@ -1,54 +1,52 @@
 """A pretrained model that nobody trained an estimator for: what a user gets, as it comes."""
 
+import json
+
 import pytest
 import torch
-from support.real_models import real_model
+from support.places import DATA
+from support.real_models import real_gguf, real_model
 
-from at2_rag import Passage, Reader
+from at2_rag import Reader, ScoreEstimator
+from at2_rag.cli.demo import read_articles
 from at2_rag.estimators.probing.passes import encode_probe, see
 from at2_rag.estimators.probing.questions import probes
+from at2_rag.model.loading import load_model
 from at2_rag.prompt.settings import Settings
 
-#: Facts about real things, in words of this project's own.
-ARTICLES = [
-    Passage(
-        "The Danube rises in the Black Forest in Germany. It flows through ten countries, more "
-        "than any other river. It ends in the Black Sea.",
-        title="Danube",
-    ),
-    Passage(
-        "The octopus has three hearts. Two of them pump blood through the gills. Its blood is "
-        "blue, since copper carries the oxygen in it.",
-        title="Octopus",
-    ),
-    Passage(
-        "The zip fastener was made practical by Gideon Sundback in 1913. He was an engineer who "
-        "was born in Sweden. Boots were among the first things that were closed with it.",
-        title="Zip fastener",
-    ),
-    Passage(
-        "Reykjavik is the capital of Iceland. Most of its houses are heated with hot water from "
-        "the ground. The name means bay of smoke.",
-        title="Reykjavik",
-    ),
+pytestmark = pytest.mark.real_model
+
+ARTICLES = read_articles()
+QUESTIONS = [
+    json.loads(line) for line in (DATA / "questions.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-#: Questions with an answer, and the sentence that it goes back to: passage, and a piece of it.
-ASKED = [
-    ("Where does the Danube rise?", "In the Black Forest.", (0, "Black Forest in Germany")),
-    ("Where does the Danube end?", "It ends in the Black Sea.", (0, "ends in the Black Sea")),
-    ("How many hearts does an octopus have?", "Three hearts.", (1, "three hearts")),
-    ("Why is an octopus's blood blue?", "Copper carries the oxygen.", (1, "copper carries")),
-    ("Who made the zip fastener practical?", "Gideon Sundback.", (2, "Gideon Sundback")),
-    ("Where was its engineer born?", "He was born in Sweden.", (2, "born in Sweden")),
-    ("What is the capital of Iceland?", "Reykjavik.", (3, "capital of Iceland")),
-    ("How are houses heated?", "With hot water from the ground.", (3, "hot water")),
-]
-FOREIGN = "The bridge was painted green by Alma Vestergaard."
+#: True, and in none of the articles.
+FOREIGN = "Edmund Hillary and Tenzing Norgay climbed Mount Everest in 1953."
+
+
+def read_for(question):
+    """Return the half of the articles that a question's own is in, and its own, as a number."""
+    number = next(i for i, passage in enumerate(ARTICLES) if passage.id == question["article"])
+    half = len(ARTICLES) // 2
+    return ARTICLES[number // half * half :][:half], number % half
 
 
 @pytest.fixture(scope="module")
 def reader():
     return Reader(*real_model("smollm2-135m"))
+
+
+def test_a_gguf_file_is_the_model_that_it_was_made_of(reader):
+    model, tokenizer = load_model(real_gguf(), {"dtype": "bfloat16"})
+    messages = [{"role": "user", "content": "Where does the Danube rise? 日本語 <|im_end|>"}]
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    assert ids == reader.tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=False
+    )
+    tokens = torch.tensor([ids])
+    with torch.inference_mode():
+        assert torch.equal(model(tokens).logits, reader.model(tokens).logits)
+    assert ScoreEstimator.probe(model, tokenizer).metadata == reader.estimator.metadata
 
 
 def test_heads_that_probing_finds_put_the_right_sentence_first_in_fresh_probes(reader):
@@ -62,34 +60,41 @@ def test_heads_that_probing_finds_put_the_right_sentence_first_in_fresh_probes(r
     assert sum(hits) / len(hits) > 0.7
 
 
-def found(reader):
-    """Return in how many answers the first source is the sentence that the answer goes back to."""
-    right = 0
-    for question, said, (passage, piece) in ASKED:
-        attribution = reader.attribute(question, ARTICLES, said).attribution
-        [(source, _)] = attribution.top(1)
-        right += source.passage_index == passage and piece in source.text
-    return right
+def cited(reader, question):
+    """Tell whether the first that is cited is the sentence that the answer goes back to."""
+    articles, own = read_for(question)
+    answer = reader.attribute(question["question"], articles, question["answer"])
+    first = next(iter(answer.statements[0].citations), None)
+    return first is not None and (first.passage_index, [first.source_start, first.source_end]) == (
+        own,
+        question["gold"],
+    )
 
 
 def test_it_cites_what_was_said_where_average_attention_does_not(reader):
     average = reader.with_options(estimator="average")
-    assert found(reader) >= 7 > found(average)
+    found = sum(cited(reader, question) for question in QUESTIONS[:10])
+    assert found >= 7
+    assert found - sum(cited(average, question) for question in QUESTIONS[:10]) >= 3
 
 
-def test_what_the_passages_do_not_say_is_not_supported(reader):
-    for question, said, _ in ASKED[:4]:
-        [statement] = reader.attribute(question, ARTICLES, said).statements
+def test_what_the_articles_do_not_say_is_not_supported(reader):
+    for question in QUESTIONS[:2]:
+        articles, _ = read_for(question)
+        [statement] = reader.attribute(
+            question["question"], articles, question["answer"]
+        ).statements
         assert statement.supported
-        [foreign] = reader.attribute(question, ARTICLES, FOREIGN).statements
+        [foreign] = reader.attribute(question["question"], articles, FOREIGN).statements
         assert not foreign.supported
         assert foreign.citations == ()
 
 
 def test_streamed_equals_whole(reader):
     options = {"max_new_tokens": 24}
-    *_, last = reader.stream(ASKED[0][0], ARTICLES, **options)
-    whole = reader.answer(ASKED[0][0], ARTICLES, **options)
+    question = QUESTIONS[0]["question"]
+    *_, last = reader.stream(question, ARTICLES[:4], **options)
+    whole = reader.answer(question, ARTICLES[:4], **options)
     assert last.text == whole.text
     assert [s.supported for s in last.statements] == [s.supported for s in whole.statements]
     # Attention is computed in float32 from bfloat16 queries and keys, whose steps are 2 ** -8.

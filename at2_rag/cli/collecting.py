@@ -36,7 +36,8 @@ class Engine(StrEnum):
 
 
 _Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="NAME", help="Hub id or folder of the model.")
+    str,
+    typer.Option("--model", "-m", metavar="NAME", help="Hub id, folder or GGUF file of the model."),
 ]
 _Data = Annotated[
     str,

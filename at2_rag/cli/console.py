@@ -63,7 +63,7 @@ def harmless(text: str) -> str:
 
 def spinner(message: str) -> AbstractContextManager[Any]:
     """Show that something takes a while, on a terminal."""
-    console = stderr()
+    console = Console(file=sys.stderr, highlight=False)  # this one, whatever stderr is meanwhile
     return console.status(f"{message} …") if console.is_terminal else nullcontext()
 
 

@@ -1,115 +1,123 @@
-"""``at2-rag demo``: the whole way from passages to citations and pruning, offline."""
+"""``at2-rag demo``: a pretrained model reads short articles, and what it says is cited."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from at2_rag.cli import options
 from at2_rag.cli.console import show, spinner
-from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
-from at2_rag.cli.render import marked_answer, passage_list, references
+from at2_rag.cli.demo_model import pretrained_reader
+from at2_rag.cli.render import marked_answer, proof_of, references
+from at2_rag.cli.tiny_demo import tiny_demo
 
 if TYPE_CHECKING:
-    from at2_rag import Answer, Pruned, Reader
-    from at2_rag.worlds import WorldExample
+    from at2_rag import Answer, Passage, Reader
 
-_PASSAGES = 8
+#: Those that the model needs are few; without the others it finds an answer to the last one.
+_QUESTIONS = (
+    "What was the Eiffel Tower built for?",
+    "What is the axolotl?",
+    "How deep is Lake Baikal?",
+)
+#: An answer to the second question, which no model gave; an article says its first half.
+_GIVEN = "The axolotl comes from lakes near Mexico City. It is the national animal of Peru."
 _KEEP = 3
-_LONGEST = 96
+#: A model that is named may have a shorter context than the demo's own.
+_OPTIONS: dict[str, Any] = {"max_new_tokens": 64, "on_overflow": "drop"}
 
 
-def demo(seed: options.Seed = 0, questions: options.Questions = 3) -> None:
-    """Answer questions about a made-up world, cite, prune, and answer again."""
-    reader = load_reader(DEMO)
-    from at2_rag.worlds import generate_examples
-
-    show(_introduction())
-    examples = list(islice(generate_examples(seed, _PASSAGES, hops=2), questions))
-    for number, example in enumerate(examples, start=1):
-        show("", Rule(f"Question {number} of {questions}", align="left"), "")
-        _answer_one(reader, example)
-    show("", Rule(f"Pruning question {questions}", align="left"), "")
-    _prune_one(reader, examples[-1])
+def demo(
+    tiny: options.Tiny = False,
+    model: options.DemoModel = None,
+    questions: options.Questions = 3,
+    seed: options.Seed = 0,
+) -> None:
+    """Answer questions about real things from short articles, cite, prune, and prove a citation."""
+    reader = None if tiny else pretrained_reader(model)
+    if reader is None:
+        tiny_demo(seed, questions)
+        return
+    articles = read_articles()
+    show(_introduction(reader, len(articles)))
+    *others, last = _QUESTIONS[:questions]
+    answers = [_answer(reader, question, articles) for question in others]
+    answers.append(_answer_twice(reader, last, articles))
+    _show_unsupported(reader, articles)
+    _prove(reader, answers[0])
     show("", Rule(align="left"), _farewell())
 
 
-def _introduction() -> Text:
+def read_articles() -> list[Passage]:
+    """Read the short articles inside this package, written for it about real things."""
+    from at2_rag.documents.files import read_passages
+
+    with resources.as_file(resources.files("at2_rag") / "data" / "articles.jsonl") as path:
+        return read_passages([path])
+
+
+def _introduction(reader: Reader, articles: int) -> Text:
     return Text.assemble(
-        ("The demo reader", "bold"),
-        " is a tiny model that reads passages about one made-up world and knows nothing else. "
-        "What its attention says it used is cited: ",
+        (_name_of(reader), "bold"),
+        f" reads {articles} short articles. What its attention says it used is cited: ",
         ("sentence[1]", "bold cyan"),
-        ". Its share is its part of all that the scores find used for the statement.",
+        ", with the share of all that was used.",
     )
+
+
+def _name_of(reader: Reader) -> str:
+    name = str(reader.model.config.name_or_path)
+    return Path(name).name if Path(name).exists() else name
+
+
+def _title(text: str) -> None:
+    show("", Rule(text, align="left"), "")
+
+
+def _answer(reader: Reader, question: str, articles: list[Passage]) -> Answer:
+    with spinner(f"reading {len(articles)} articles"):
+        answer = reader.answer(question, articles, **_OPTIONS)
+    _show(question, answer)
+    return answer
+
+
+def _answer_twice(reader: Reader, question: str, articles: list[Passage]) -> Answer:
+    """Show an answer, and another one from the articles that it used most; return the latter."""
+    with spinner(f"reading {len(articles)} articles, and {_KEEP} of them again"):
+        answer = reader.answer(question, articles, prune_to=_KEEP, **_OPTIONS)
+    draft = answer.draft or answer
+    _show(question, draft)
+    less = 1 - answer.prompt_tokens / draft.prompt_tokens
+    _show(f"Pruned to the {_KEEP} articles that it used most: {less:.0%} less to read", answer)
+    return answer
+
+
+def _show(title: str, answer: Answer) -> None:
+    _title(title)
+    show(Text.assemble("→ ", marked_answer(answer)), "", references(answer))
+
+
+def _show_unsupported(reader: Reader, articles: list[Passage]) -> None:
+    """Show what becomes of an answer that the articles support in part."""
+    with spinner("reading an answer"):
+        answer = reader.attribute(_QUESTIONS[1], articles, _GIVEN, on_overflow="drop")
+    _show("An answer from elsewhere, of which the articles say the first half", answer)
+
+
+def _prove(reader: Reader, answer: Answer) -> None:
+    """Show what leaving out what an answer cites does to it."""
+    with spinner("leaving out what is cited"):
+        evidence = reader.verify(answer)
+    _title("Proof: the first answer without what it cites")
+    show(proof_of(evidence))
 
 
 def _farewell() -> Text:
-    command = f'at2-rag ask "YOUR QUESTION" --passages YOUR_FILES --model {EXAMPLE_MODEL}'
     return Text.assemble(
-        "Your own questions need a real model, which is downloaded once:\n  ", (command, "bold")
+        "Your own questions, with a larger model from the hub or a GGUF file:\n  ",
+        ('at2-rag ask "YOUR QUESTION" -p YOUR_FILES -m MODEL', "bold"),
     )
-
-
-def _answer_one(reader: Reader, example: WorldExample) -> None:
-    with spinner(f"reading {len(example.passages)} passages"):
-        answer = reader.answer(example.question, example.passages, max_new_tokens=_LONGEST)
-    numbers = range(1, len(example.passages) + 1)
-    show(Text(example.question, "bold"), "", passage_list(answer, numbers), "")
-    _show_answer(answer, example)
-
-
-def _show_answer(answer: Answer, example: WorldExample) -> None:
-    show(
-        Text.assemble("→ ", marked_answer(answer)),
-        "",
-        references(answer),
-        _verdict(answer, example),
-    )
-
-
-def _verdict(answer: Answer, example: WorldExample) -> Text:
-    """Say whether the answer is right, which only a made-up world lets us know."""
-    said = answer.text.rpartition("Final answer:")[2].strip().rstrip(".")
-    if said == example.final_answer:
-        return Text("✓ right", "green")
-    return Text(f"✗ wrong: it is {example.final_answer}", "red")
-
-
-def _prune_one(reader: Reader, example: WorldExample) -> None:
-    with spinner("pruning"):
-        pruned = reader.prune(
-            example.question, example.passages, top_k=_KEEP, max_new_tokens=_LONGEST
-        )
-        answer = reader.answer(example.question, pruned.passages, max_new_tokens=_LONGEST)
-    show(
-        Text(f"The {_KEEP} passages that the answer used most are kept, and it answers again."),
-        "",
-        _savings(pruned),
-        "",
-        Text(example.question, "bold"),
-        "",
-        passage_list(answer, [index + 1 for index in pruned.kept]),
-        "",
-    )
-    _show_answer(answer, example)
-
-
-def _savings(pruned: Pruned) -> Table:
-    saved = pruned.saved
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right"):
-        table.add_column(justify=justify)
-    rows = (
-        ("passages", saved.passages),
-        ("sentences", saved.sentences),
-        ("tokens", saved.tokens),
-    )
-    for name, (before, after) in rows:
-        less = f"{1 - after / before:.0%} less" if before else ""
-        table.add_row(name, f"{before} → {after}", Text(less, "green"))
-    return table

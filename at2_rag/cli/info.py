@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from os.path import expanduser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,9 +12,10 @@ from rich.table import Table
 
 from at2_rag.cli import options
 from at2_rag.cli.console import report_error, show, show_json, spinner
-from at2_rag.cli.loading import DEMO, check_name, load_reader, reworded, silence_transformers
+from at2_rag.cli.loading import DEMO, load_reader, reworded, silence_transformers
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.known_estimators import hub_id, published_estimator
+from at2_rag.model.names import gguf_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -23,16 +26,19 @@ class ModelInfo:
     """What is known of a model.
 
     Attributes:
-        model: Hub id or folder of the model, as it was given.
-        architecture: The class that the model's configuration names.
+        model: Hub id, folder or GGUF file of the model, as it was given.
+        architecture: The class that the model's configuration names, or its kind where it names
+            none, as in a GGUF file.
         supported: Whether the model's attention can be recorded exactly.
         reason: Why the model's attention cannot be recorded exactly; ``None`` if it can.
         layers: How many layers have attention; ``None`` if it cannot be recorded.
         heads: How many heads each layer has; ``None`` if their attention cannot be recorded.
         context_length: How many tokens the longest input has; ``None`` if the configuration does
             not say.
-        estimator: Where learned coefficients for the model are, or what probing it found; ``None``
-            if neither is known.
+        estimator: Where learned coefficients for the model are, or how well the heads do that
+            probing found; ``None`` if neither is known.
+        heads_found: The layer and the number in it of each head that probing found, best first;
+            ``None`` where the model was not probed, or is not scored by such heads.
     """
 
     model: str
@@ -43,6 +49,11 @@ class ModelInfo:
     heads: int | None
     context_length: int | None
     estimator: str | None
+    heads_found: tuple[tuple[int, int], ...] | None
+
+
+#: What scores a model's sources, in a short line, and the heads that probing found.
+_Known = tuple[str | None, tuple[tuple[int, int], ...] | None]
 
 
 def info(model: options.InfoModel, as_json: options.AsJson = False) -> None:
@@ -66,52 +77,58 @@ def _demo_info() -> ModelInfo:
     reader = load_reader(DEMO)
     shape = inspect_attention(reader.model)
     learned = "inside this package" if reader.estimator.kind != "uniform" else None
-    return _describe(DEMO, reader.model.config, shape.layers, shape.heads, None, learned)
+    return _describe(DEMO, reader.model.config, shape.layers, shape.heads, None, (learned, None))
 
 
 def _info(name: str) -> ModelInfo:
-    check_name(name)
+    file = gguf_of(name)
     with spinner(f"looking at {name}"):
-        from transformers import AutoConfig
-
         from at2_rag.cli.config_probe import inspect_config
 
-        silence_transformers()
-        with reworded(f"The configuration of {name!r} cannot be loaded"):
-            config = AutoConfig.from_pretrained(name)
-        estimator = _known_estimator(name)
+        config = _config(name, file)
+        known = _known_estimator(expanduser(name) if file is None else str(file))
         try:
             shape = inspect_config(config)
         except UnsupportedModelError as error:
-            return _describe(name, config, None, None, str(error), estimator)
-        return _describe(name, config, shape.layers, shape.heads, None, estimator)
+            return _describe(name, config, None, None, str(error), known)
+        return _describe(name, config, shape.layers, shape.heads, None, known)
 
 
-def _known_estimator(name: str) -> str | None:
+def _config(name: str, file: Path | None) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    from at2_rag.model.gguf import gguf_config
+
+    silence_transformers()
+    with reworded(f"The configuration of {name!r} cannot be loaded"):
+        return AutoConfig.from_pretrained(expanduser(name)) if file is None else gguf_config(file)
+
+
+def _known_estimator(name: str) -> _Known:
     """Return what ``--estimator auto`` would find at once or ask the hub for."""
     from at2_rag.estimators.find import estimator_beside
 
     beside = estimator_beside(name)
     if beside is not None:
-        return str(beside)
+        return str(beside), None
     model_id = hub_id(name)
     published = None if model_id is None else published_estimator(model_id)
-    return published or _probed(name)
+    return (published, None) if published else _probed(name)
 
 
-def _probed(name: str) -> str | None:
-    """Return what probing the model has found, in a line; ``None`` if it was not probed yet."""
+def _probed(name: str) -> _Known:
+    """Return what probing the model has found; nothing if it was not probed yet."""
     from at2_rag.estimators.probing.kept import probed_before
 
     found = probed_before(name)
     if found is None:
-        return None
+        return None, None
     if "problem" in found:
-        return f"probed: {found['problem']}"
-    heads = ", ".join(f"{head['layer']}.{head['head']}" for head in found["heads"])
+        return f"probed: {found['problem']}", None
+    heads = tuple((head["layer"], head["head"]) for head in found["heads"])
     return (
-        f"{len(found['heads'])} heads found by probing (layer.head: {heads}); the right sentence "
-        f"first in {found['first']:.0%} of the probes"
+        f"{len(heads)} heads found by probing, right in {found['first']:.0%} of the probes",
+        heads,
     )
 
 
@@ -121,7 +138,7 @@ def _describe(
     layers: int | None,
     heads: int | None,
     reason: str | None,
-    estimator: str | None,
+    known: _Known,
 ) -> ModelInfo:
     return ModelInfo(
         model=name,
@@ -131,7 +148,8 @@ def _describe(
         layers=layers,
         heads=heads,
         context_length=getattr(config.get_text_config(), "max_position_embeddings", None),
-        estimator=estimator,
+        estimator=known[0],
+        heads_found=known[1],
     )
 
 
@@ -145,8 +163,14 @@ def _table(found: ModelInfo) -> Table:
         "heads": found.heads,
         "context": f"{found.context_length} tokens" if found.context_length else None,
         "estimator": found.estimator or "none learned; the model is probed at first use",
+        "heads found": _in_a_line(found.heads_found),
     }
     for name, value in rows.items():
         if value is not None:
             table.add_row(name, str(value))
     return table
+
+
+def _in_a_line(heads: tuple[tuple[int, int], ...] | None) -> str | None:
+    named = ", ".join(f"{layer}.{head}" for layer, head in heads or ())
+    return f"{named} (layer.head)" if named else None

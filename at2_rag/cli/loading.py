@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, one_line, spinner
 from at2_rag.errors import At2Error, InputError
 from at2_rag.known_estimators import AUTO, AVERAGE
+from at2_rag.model.names import gguf_of, is_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,12 +35,13 @@ def load_reader(
     """Load a reader, with its estimator, onto a device.
 
     Args:
-        name: Hub id or folder of the model, or ``demo``.
+        name: Hub id or folder of the model, or a GGUF file, or ``demo``.
         dtype: Number format of the model's weights.
         device: Where to put the model; ``auto`` for a GPU if there is one.
-        estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found, told
-            in a note; ``average``, or ``None``, for average attention. The demo reader has its own,
-            which is meant by ``auto`` and by ``None``.
+        estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found;
+            ``average`` for average attention. The demo reader has its own, which is meant by
+            ``auto``. Which one is used is told in a note, but for ``None``, which stands for what
+            needs no search: the demo reader's own, and average attention.
         settings: Settings of the reader, by name.
 
     Raises:
@@ -48,55 +51,74 @@ def load_reader(
     check_name(name)
     with _waiting_for(name):
         from at2_rag import Reader
-        from at2_rag.model.loading import load_demo_model, load_model
 
         place = _device(device)
         with reworded(f"The model {name!r} cannot be loaded"):
-            loaded = load_demo_model() if name == DEMO else load_model(name, {"dtype": dtype})
-            model, tokenizer = loaded
+            model, tokenizer = _model(name, dtype)
             model.to(place)
         found = _estimator(estimator, name, model, tokenizer)
         return Reader(model, tokenizer, found, **settings)
+
+
+def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from at2_rag.model.loading import load_demo_model, load_model
+
+    if name == DEMO:
+        return load_demo_model()
+    # Unpacking a GGUF file has a bar of its own that nothing turns off.
+    unpacked = gguf_of(name) is not None
+    with redirect_stderr(StringIO()) if unpacked else nullcontext():
+        return load_model(name, {"dtype": dtype})
 
 
 def _estimator(
     wanted: str | None, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> ScoreEstimator:
     from at2_rag import ScoreEstimator
-    from at2_rag.estimators.find import resolve_estimator
-    from at2_rag.model.loading import load_demo_estimator, load_estimator
+    from at2_rag.model.loading import load_demo_estimator
 
-    if name == DEMO and wanted in (None, AUTO):
-        return load_demo_estimator()
-    if wanted in (None, AVERAGE):
-        return ScoreEstimator.uniform(model)
-    if wanted != AUTO:
-        with reworded(f"The score estimator {wanted!r} cannot be loaded"):
-            # A path to nothing should not be asked for at the hub.
-            return load_estimator(Path(wanted) if _is_path(wanted) else wanted, model, tokenizer)
+    if wanted is None:
+        return load_demo_estimator() if name == DEMO else ScoreEstimator.uniform(model)
+    if name == DEMO and wanted == AUTO:
+        used, said = load_demo_estimator(), "the demo reader's own learned estimator"
+    elif wanted == AVERAGE:
+        used, said = ScoreEstimator.uniform(model), "average attention"
+    elif wanted == AUTO:
+        used, said = _whichever(model, tokenizer)
+    else:
+        used, said = _named(wanted, model, tokenizer), f"learned estimator {wanted}"
+    note(f"scored by: {said}")
+    return used
+
+
+def _whichever(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[ScoreEstimator, str]:
+    from at2_rag.estimators.find import resolve_estimator
+
     found = resolve_estimator(model, tokenizer)
-    note(f"scored by: {found.summary}")
-    if found.problem is not None:
-        note(found.problem)
-    return found.estimator
+    return found.estimator, found.summary
+
+
+def _named(
+    wanted: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> ScoreEstimator:
+    from at2_rag.model.loading import load_estimator
+
+    with reworded(f"The score estimator {wanted!r} cannot be loaded"):
+        # A path to nothing should not be asked for at the hub.
+        return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
 
 
 def check_name(name: str) -> None:
-    """Refuse a path to nothing, which the hub would be asked for otherwise.
+    """Refuse a path that stands for no model, before anything is loaded.
 
     Raises:
-        InputError: If the name can only be a path, and nothing is there.
+        InputError: If the name can only be a path, and nothing is there; or if it is a folder with
+            several GGUF files, or a file of another kind.
     """
-    if _is_path(name) and not Path(name).is_dir():
-        raise InputError(
-            f"{name!r} is no folder with a model; expected one, {DEMO}, or a hub id such as "
-            f"{EXAMPLE_MODEL}."
-        )
-
-
-def _is_path(name: str) -> bool:
-    """Whether a name cannot be a hub id."""
-    return not name or name.startswith((".", "/", "~")) or name.count("/") > 1
+    if name != DEMO:
+        gguf_of(name)
 
 
 @contextmanager
@@ -127,7 +149,7 @@ def missing_as_input_error() -> Iterator[None]:
 @contextmanager
 def _waiting_for(name: str) -> Iterator[None]:
     """Show a spinner; or the hub's own progress, where a model may have to be downloaded."""
-    if not _is_at_hand(name):
+    if not is_at_hand(name):
         note(f"loading {name} from the hub, where it has not been downloaded before")
         yield
         return
@@ -144,7 +166,8 @@ def silence_transformers() -> None:
     logging.disable_progress_bar()
 
 
-def _is_at_hand(name: str) -> bool:
+def is_at_hand(name: str) -> bool:
+    """Tell whether a model is on this machine, so that nothing is downloaded to load it."""
     if name == DEMO or Path(name).exists():
         return True
     from huggingface_hub import try_to_load_from_cache

@@ -77,8 +77,8 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help=f"Hub id or folder of the model, such as {EXAMPLE_MODEL}; {DEMO}, the default, is "
-        "a tiny one inside this package that knows a made-up world only.",
+        help=f"Hub id or folder of the model, such as {EXAMPLE_MODEL}, or a GGUF file; {DEMO}, the "
+        "default, is a tiny one inside this package that knows a made-up world only.",
         rich_help_panel=_MODEL,
         show_default=False,
     ),
@@ -94,7 +94,11 @@ Estimator = Annotated[
     ),
 ]
 DtypeOption = Annotated[
-    Dtype, typer.Option(help="Number format of the weights.", rich_help_panel=_MODEL)
+    Dtype,
+    typer.Option(
+        help="Number format of the weights; auto is the model's own, and bfloat16 for a GGUF file.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Device = Annotated[
     str,
@@ -159,11 +163,35 @@ Prove = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
 ]
-Seed = Annotated[int, typer.Option(help="Another seed asks about other worlds.")]
-Questions = Annotated[int, typer.Option(min=1, help="How many questions to answer.")]
+Tiny = Annotated[
+    bool,
+    typer.Option(
+        "--tiny", help="Use the tiny reader inside this package, which knows a made-up world only."
+    ),
+]
+DemoModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        envvar="AT2_DEMO_MODEL",
+        help="Hub id, folder or GGUF file of another model than SmolLM2-135M-Instruct.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Another seed asks about other worlds, with --tiny.")]
+Questions = Annotated[
+    int,
+    typer.Option(
+        min=1, help="How many questions to answer: up to 3, or as many as wanted with --tiny."
+    ),
+]
 InfoModel = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help=f"Hub id or folder of a model, or {DEMO}.", show_default=False
+        metavar="MODEL",
+        help=f"Hub id, folder or GGUF file of a model, or {DEMO}.",
+        show_default=False,
     ),
 ]

@@ -130,7 +130,9 @@ def calibrate(
 def probe(
     model: Annotated[
         str,
-        typer.Option("--model", "-m", metavar="ID|DIR", help="Hub id or folder of the model."),
+        typer.Option(
+            "--model", "-m", metavar="ID|DIR", help="Hub id, folder or GGUF file of the model."
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -28,7 +28,8 @@ from at2_rag.known_estimators import (
 )
 from at2_rag.notices import NoHeadsWarning
 
-#: Where an estimator lies beside a model: in a folder of this name, in the model's own.
+#: Where an estimator lies beside a model: in a folder of this name, in the model's own or in its
+#: file's.
 ESTIMATOR_FOLDER = "at2_estimator"
 
 
@@ -72,7 +73,8 @@ class Resolution:
     def summary(self) -> str:
         """What is used, in a short line."""
         if self.origin is not None:
-            return f"learned estimator {self.origin}"
+            only = ", which was learned on thoughts" if self.origin in THOUGHT_ESTIMATORS else ""
+            return f"learned estimator {self.origin}{only}"
         probed = self.estimator.metadata["probed"]
         if _problem_of(self.estimator) is not None:
             return "attention to equal tokens, since probing found no heads"
@@ -167,9 +169,13 @@ def estimator_beside(model: str) -> Path | None:
     """Return the folder of the estimator that lies in a model's folder, or ``None``.
 
     Args:
-        model: What the model is loaded by; where it is a hub id, there is nothing beside it.
+        model: What the model is loaded by; where it is a hub id, there is nothing beside it. A
+            file's is the one in the folder that it lies in.
     """
     folder = Path(model)
+    if folder.is_file():
+        beside = folder.parent / ESTIMATOR_FOLDER
+        return beside if beside.is_dir() else None
     if (folder / ESTIMATOR_FOLDER).is_dir():
         return folder / ESTIMATOR_FOLDER
     return folder if any((folder / names[0]).is_file() for names in LAYOUTS) else None

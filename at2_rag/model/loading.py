@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,8 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
+from at2_rag.model.gguf import load_gguf
+from at2_rag.model.names import gguf_of
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (
@@ -29,7 +32,6 @@ _TOKENIZER_OPTIONS = (
     "local_files_only",
     "trust_remote_code",
     "subfolder",
-    "gguf_file",
 )
 
 
@@ -39,13 +41,22 @@ def load_model(
     """Load a causal language model and its tokenizer.
 
     Args:
-        name: Hub id or folder of the model.
+        name: Hub id or folder of the model, or a GGUF file.
         options: What ``AutoModelForCausalLM.from_pretrained`` takes besides.
 
     Raises:
+        InputError: If it can only be a path, and nothing is there; or if it is a folder with
+            several GGUF files.
         OSError: If there is no such model, from transformers.
         UnsupportedModelError: If it is no causal language model.
+        MissingExtraError: If it is a GGUF file, and what reads them is not installed.
     """
+    if "gguf_file" in options:
+        return load_gguf(options["gguf_file"], options, home=name)
+    file = None if "subfolder" in options else gguf_of(name)
+    if file is not None:
+        return load_gguf(file, options)
+    name = os.path.expanduser(name)
     shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:

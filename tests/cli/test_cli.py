@@ -11,7 +11,7 @@ import torch
 from support.architectures import build
 from support.golden import save_short_model
 from support.nasty import questions
-from support.places import DEMO_MODEL, LLAMA, REPOSITORY
+from support.places import DATA, DEMO_MODEL, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import (
@@ -26,7 +26,9 @@ from at2_rag import (
 from at2_rag.cli.app import app
 from at2_rag.cli.config_probe import inspect_config
 from at2_rag.cli.console import harmless
+from at2_rag.cli.demo import read_articles
 from at2_rag.cli.render import highlighted, marked_answer, references, share
+from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import FileFormatError
 from at2_rag.worlds import generate_examples
 
@@ -86,9 +88,9 @@ def estimator(golden_llama, tmp_path_factory):
 def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, files, estimator):
     result = ask("--passages", str(files), "--estimator", str(estimator), "--json")
     assert result.exit_code == 0
-    assert all(
-        line.startswith("note: the answer was cut off") for line in result.stderr.splitlines()
-    )
+    told = [f"note: scored by: learned estimator {estimator}", "note: the answer was cut off"]
+    for line, begins in zip(result.stderr.splitlines(), told, strict=False):
+        assert line.startswith(begins)
     answer = Answer.from_dict(json.loads(result.stdout))
     assert answer.citations
     for c in answer.citations:
@@ -220,7 +222,7 @@ def test_warnings_for_users_become_notes(files, short_model):
         ((), 2, "error: No passages; expected --passages with a file or folder"),
         (("-p", "{files}", "--prune-to", "7"), 2, "error: prune_to is 7; expected"),
         (("-p", "{files}", "--device", "toaster"), 2, "error: --device is 'toaster'"),
-        (("-p", "{files}", "-m", "./gone"), 2, "error: './gone' is no folder with a model"),
+        (("-p", "{files}", "-m", "./gone"), 2, "error: There is nothing at './gone'"),
         (("-p", "{files}", "-m", "{files}"), 1, "error: The model '{files}' cannot be loaded: "),
         (("-p", "{files}", "--estimator", "./gone"), 2, "error: No score estimator at gone"),
         (
@@ -293,6 +295,7 @@ def test_info_tells_shape_context_and_estimator(golden_llama, tmp_path):
         "heads": shape.heads,
         "context_length": golden_llama.model.config.max_position_embeddings,
         "estimator": None,
+        "heads_found": None,
     }
     shown = run("info", model).stdout
     assert re.search(r"^supported +yes *$", shown, re.MULTILINE)
@@ -328,9 +331,12 @@ def test_configuration_alone_tells_what_the_model_itself_would(name):
     assert inspect_config(model.config) == inspect_attention(model)
 
 
-def test_demo_shows_the_whole_way_and_how_to_go_on():
-    result = run("demo", "--questions", "2", "--seed", "1")
-    assert (result.exit_code, result.stderr) == (0, "")
+OWN_ESTIMATOR = "note: scored by: the demo reader's own learned estimator\n"
+
+
+def test_tiny_demo_shows_the_whole_way_and_how_to_go_on():
+    result = run("demo", "--tiny", "--questions", "2", "--seed", "1")
+    assert (result.exit_code, result.stderr) == (0, OWN_ESTIMATOR)
     assert "knows nothing else" in result.stdout
     for title in ("Question 1 of 2 ─", "Question 2 of 2 ─", "Pruning question 2 ─"):
         assert title in result.stdout
@@ -338,7 +344,43 @@ def test_demo_shows_the_whole_way_and_how_to_go_on():
     assert re.search(r"^passages +8 → 3 +62% less *$", result.stdout, re.MULTILINE)
     assert re.search(r"^\[1\] .+ \(share \d+%, score \S+\)$", result.stdout, re.MULTILINE)
     assert "at2-rag ask " in result.stdout.splitlines()[-1]
-    assert result.stdout == run("demo", "--questions", "2", "--seed", "1").stdout
+    assert result.stdout == run("demo", "--tiny", "--questions", "2", "--seed", "1").stdout
+
+
+def test_demo_reads_articles_and_ends_in_a_proof():
+    """With a model that says nothing sensible, so only what must be there is looked for."""
+    result = run("demo", "--model", LLAMA_MODEL, "--questions", "1")
+    assert result.exit_code == 0
+    assert all(line.startswith("note: ") for line in result.stderr.splitlines())
+    assert " reads 12 short articles." in result.stdout
+    parts = ("What was ", "Pruned to the 3 articles ", "An answer from elsewhere", "Proof: ")
+    places = [result.stdout.index(f"\n{part}") for part in parts]
+    assert places == sorted(places)
+    assert result.stdout.count("\n→ ") == 3
+    assert "at2-rag ask " in result.stdout.splitlines()[-1]
+
+
+def test_where_the_demo_has_no_model_it_says_so_in_a_line_and_takes_the_tiny_reader(monkeypatch):
+    monkeypatch.setattr("at2_rag.cli.demo_model.demo_file", lambda: None)
+    result = run("demo", "--questions", "1")
+    assert result.exit_code == 0
+    why, scored = result.stderr.splitlines(keepends=True)
+    assert why.startswith("note: the tiny reader answers, which knows a made-up world only: ")
+    assert scored == OWN_ESTIMATOR
+    assert result.stdout == run("demo", "--tiny", "--questions", "1").stdout
+
+
+def test_the_demos_articles_are_a_dozen_and_its_questions_point_into_them():
+    articles = {passage.id: passage for passage in read_articles()}
+    assert len(articles) == 12
+    for passage in articles.values():
+        assert 4 <= len(sentence_spans(passage.text)) <= 8
+    questions = (DATA / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(questions) >= 12
+    for line in questions:
+        question = json.loads(line)
+        text = articles[question["article"]].text
+        assert tuple(question["gold"]) in sentence_spans(text)
 
 
 def test_without_a_model_the_demo_reader_answers_and_says_so(files, world):

@@ -502,11 +502,11 @@ def test_on_the_command_line(tmp_path):
     (tmp_path / "a.txt").write_text("The mill is red. The town is small.", encoding="utf-8")
     average, notes = ask(tmp_path, "--estimator", "average")
     assert average["estimator"] == "uniform"
-    assert "scored by" not in notes
+    assert notes.splitlines()[0] == "note: scored by: average attention"
     answer, notes = ask(tmp_path, "--estimator", "auto")
     assert answer["estimator"] == "copying"
     assert notes.count("scored by: attention to equal tokens, since probing found no heads") == 1
-    assert "no head finds what an answer goes back to" in notes
+    assert "no head finds" not in notes  # info tells it
     info = CliRunner().invoke(app, ["info", str(tmp_path / "model"), "--json"])
     assert json.loads(info.stdout)["estimator"].startswith("probed: no head finds what an answer")
     saved(tmp_path / "model/at2_estimator", 0.5)
