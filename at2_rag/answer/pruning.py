@@ -8,7 +8,7 @@ from typing import Literal
 
 from at2_rag.answer.answer import Answer
 from at2_rag.documents.passages import Passage
-from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import InputError
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.spans import Span, joined
@@ -157,4 +157,4 @@ def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
 
 
 def _count_sentences(passages: Sequence[Passage], language: str) -> int:
-    return sum(len(sentences_or_whole(passage.text, language)) for passage in passages)
+    return sum(len(sentence_spans(passage.text, language)) for passage in passages)
