@@ -108,13 +108,14 @@ class SettledSentences:
         apart = [wrapped is True for wrapped in wraps]
         last_run = block.runs(joined)[-1][0] - start
         horizon = last_run + _last_whole_word(flat[last_run:])
+        certain = block.certain_until() - start
         settled = []
         for one, other in zip_longest(
             self._unsettled(text, block, joined), self._unsettled(text, block, apart)
         ):
             end = min(span[1] for span in (one, other) if span is not None)
             is_open = end > horizon and not _is_begun(flat, end, horizon)
-            if one != other or is_open or _may_be_quoted(flat[last_run:end]):
+            if one != other or is_open or end > certain or _may_be_quoted(flat[last_run:], end - last_run):
                 self.free = start + end
                 break
             settled.append(one)
@@ -141,7 +142,7 @@ class SettledSentences:
         if self._in_block:
             last = self.spans[-1]
             found = statements_of(text, block, wraps, self._language, last[0])
-            if found[:1] == [last] and not _may_be_quoted(text[start : last[0]]):
+            if found[:1] == [last] and not has_open_quote(text[start : last[0]]):
                 return [(a - start, b - start) for a, b in found[1:]]
         found = statements_of(text, block, wraps, self._language)
         return [(a - start, b - start) for a, b in found[self._in_block :]]
@@ -166,9 +167,10 @@ def _last_whole_word(line: str) -> int:
     return max(ended.rfind(" "), ended.rfind("\t")) + 1
 
 
-def _may_be_quoted(text: str) -> bool:
-    """Whether a sentence that ends a text may be one of those that a quote holds."""
-    return OTHER_FULL_STOP.search(text) is not None and has_open_quote(text)
+def _may_be_quoted(text: str, end: int) -> bool:
+    """Whether a sentence that ends in running text may turn out to be within a quote."""
+    stop = OTHER_FULL_STOP.search(text)
+    return stop is not None and stop.start() < end and has_open_quote(text[:end])
 
 
 def _is_begun(line: str, end: int, horizon: int) -> bool:

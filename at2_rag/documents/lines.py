@@ -37,6 +37,7 @@ _SOFT = ("", "\n", "\r", "\r\n")
 _HYPHENATED = re.compile(r"[^\W\d_][-\u2010\u00ad]$")
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
+_MAY_BE_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _RULE = re.compile(r"(?:[ \t]*[-=_*~#+|:.·─═━]){3,}[ \t]*$")
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]|[ ]{0,3}(?P<bold>\*\*|__)[^*_]+(?P=bold):?$")
 _ROW = re.compile(
@@ -71,6 +72,11 @@ class Line(NamedTuple):
     content: str
     line_end: str
 
+    @property
+    def is_bare_mark(self) -> bool:
+        """Whether it is a blank line of a quotation."""
+        return self.inside == self.end > self.start and self.kind != "blank"
+
 
 @dataclass(frozen=True)
 class Block:
@@ -96,9 +102,16 @@ class Block:
         """
         shown, start = list(text[slice(*self.span)]), self.lines[0].start
         for line in self.lines:
-            for place in (*range(line.start, line.inside), *range(line.end, line.stop)):
+            marks = range(line.start, line.inside if line.content else line.start)
+            for place in (*marks, *range(line.stop - len(line.line_end), line.stop)):
                 shown[place - start] = " "
         return "".join(shown)
+
+    def certain_until(self) -> int:
+        """Return up to where the text is no fence around code, whatever follows."""
+        last = self.lines[-1]
+        fence = last.kind != "code" and not last.line_end and _MAY_BE_FENCE.match(last.content)
+        return last.start if fence else last.stop
 
     def wraps(self, ended: bool = True) -> list[bool | None]:
         """Return, for each line end but the last, whether it is white space in running text.
@@ -136,7 +149,7 @@ def blocks(text: str, ended: bool = True) -> list[Block]:
     found: list[Block] = []
     lines: list[Line] = []
     for line in _lines(text, ended):
-        alone = line.kind in ("fence", "code")
+        alone = line.kind in ("fence", "code") or line.is_bare_mark
         if lines and (alone or (line.kind == "blank" and line.line_end)):
             found.append(Block(tuple(lines), ended=True))
             lines = []
@@ -158,6 +171,8 @@ def _lines(text: str, ended: bool) -> Iterator[Line]:
         inside = quoted.end() if quoted else 0
         content, line_end = body[inside:], whole[len(whole.splitlines()[0]) :]
         kind = _kind(content) if line_end or ended else _begun_kind(content)
+        if kind == "blank" and body and (line_end or ended):
+            kind = "rule"  # of a quotation, and blank but for its marks
         if fence:
             kind = "fence" if kind == "fence" and _closes(content, fence) else "code"
             fence = "" if kind == "fence" else fence

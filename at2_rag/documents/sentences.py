@@ -34,17 +34,8 @@ OTHER_FULL_STOP = re.compile(
 )
 
 #: Quotes and brackets that hold whole sentences without ending the one around them.
-_PAIRS = {
-    "「": "」",
-    "『": "』",
-    "“": "”",
-    "（": "）",
-    "《": "》",
-    "〈": "〉",
-    "【": "】",
-    "〔": "〕",
-}
-_CLOSING = frozenset(_PAIRS.values())
+_PAIRS = dict(("「」", "『』", "“”", "（）", "《》", "〈〉", "【】", "〔〕"))
+_PAIR_MARKS = re.compile(f"[{''.join(_PAIRS)}{''.join(_PAIRS.values())}]")
 
 #: What belongs to the sentence before when no space is between: marks like the second one in "?!",
 #: the end of "**bold.**", and the number of a reference [1].
@@ -54,7 +45,7 @@ _ATTACHED = re.compile(r"(?:\[\d+\]|[^\w\s]|_)+(?=\s|$)")
 _ITEM_NUMBER = re.compile(r"\s*[^\w\s]*(?:\d{1,3}|[^\W\d_]|[ivxIVX]+)[.)]\s*")
 
 #: In Thai a period shortens a word, and ends no sentence.
-_THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.")
+_THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
 
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 
@@ -222,7 +213,8 @@ def _pieces(
     opening = True
     for block in blocks(text):
         if block.lines[0].kind == "fence":
-            yield block.lines[0].start, block.lines[0].end, "next" if opening else "previous"
+            start, end = stripped(text, block.span)
+            yield start, end, "next" if opening else "previous"
             opening = not opening
         else:
             for start, end in _sentences_of(text, block, block.wraps(), language):
@@ -233,23 +225,18 @@ def _ends(flat: str, run: tuple[int, int], punkt: PunktSentenceTokenizer) -> Ite
     """Yield where a sentence of running text ends and more follows: by Punkt, or other marks."""
     begin, end = run
     text = flat[begin:end]
-    places = {stop for _, stop in punkt.span_tokenize(text)}
-    places -= {
-        place for place in places if place > 1 and _THAI_PERIOD.fullmatch(text[place - 2 : place])
-    }
     quoted = list(_quoted(text))
-    places |= {
-        match.end()
-        for match in OTHER_FULL_STOP.finditer(text)
-        if not any(opened < match.end() <= closed for opened, closed in quoted)
-    }
+    other = {match.end() for match in OTHER_FULL_STOP.finditer(text)}
+    other = {end for end in other if not any(a < end <= b for a, b in quoted)}
+    by_punkt = {stop for _, stop in punkt.span_tokenize(text)}
+    places = other | {stop for stop in by_punkt if not _THAI_PERIOD.search(text, stop - 2, stop)}
     yield from (begin + place for place in sorted(places) if place < len(text))
 
 
 def _quoted(text: str) -> Iterator[tuple[int, int]]:
     """Yield where each pair of quotes or brackets opens and closes."""
     opened: list[int] = []
-    for match in re.finditer(f"[{''.join(_PAIRS)}{''.join(_CLOSING)}]", text):
+    for match in _PAIR_MARKS.finditer(text):
         mark = match.group()
         if mark in _PAIRS:
             opened.append(match.start())
