@@ -17,6 +17,9 @@ _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 _UNFINISHED = "\ufffd"  # what decoders write for the first bytes of a longer character
 
+#: How many line ends are looked at one by one that may be white space.
+_MOST_OPEN = 4
+
 #: Behind these Punkt may end a sentence. It judges by the word before and by the word behind.
 _PUNKT_END = re.compile(r"[.?!](?!\w)")
 
@@ -58,7 +61,7 @@ class SettledSentences:
     it; in scripts without spaces, behind their own full stops, the next letter is enough. And
     whether a line end is white space may depend on all lines up to the next blank one. So a
     statement is settled once its block has ended; or once the word after it has, if it is the same
-    with all line ends taken for white space of which that is not certain, and with none.
+    however many of the line ends are white space of which that is not certain.
 
     Args:
         language: The language of the text, as Punkt names it.
@@ -103,24 +106,32 @@ class SettledSentences:
         flat = block.flat(text)
         if _first_end(flat, self._seen(start)) == len(flat) and not self._has_ended(block):
             return
-        wraps = block.wraps(ended=False)
-        joined = [wrapped is not False for wrapped in wraps]
-        apart = [wrapped is True for wrapped in wraps]
-        last_run = block.runs(joined)[-1][0] - start
+        cases = self._cases(block)
+        last_run = block.runs(cases[-1])[-1][0] - start
         horizon = last_run + _last_whole_word(flat[last_run:])
         certain = block.certain_until() - start
-        settled = []
-        for one, other in zip_longest(
-            self._unsettled(text, block, joined), self._unsettled(text, block, apart)
-        ):
-            end = min(span[1] for span in (one, other) if span is not None)
-            is_open = end > horizon and not _is_begun(flat, end, horizon)
-            if one != other or is_open or end > certain or _may_be_quoted(flat[last_run:], end - last_run):
-                self.free = start + end
+        settled: list[Span] = []
+        for spans in zip_longest(*(self._unsettled(text, block, wraps) for wraps in cases)):
+            end = min(span[1] for span in spans if span is not None)
+            may_go_on = end > horizon and not _is_begun(flat, end, horizon)
+            quoted = _may_be_quoted(flat[last_run:], end - last_run)
+            if len({*spans}) > 1 or end > certain or may_go_on or quoted:
+                seen = settled[-1][1] if settled else self._seen(start)
+                self.free = start + (min(end, _first_end(flat, seen)) if quoted else end)
                 break
-            settled.append(one)
+            settled.append(spans[0])
         self._settle(settled, start)
         self.free = min(self.free, start + _first_end(flat, max(self._seen(start), horizon)))
+
+    def _cases(self, block: Block) -> list[list[bool]]:
+        """Return which line ends may be white space: none that is open, the first, and so on."""
+        wraps, place = block.wraps(ended=False), block.span[0] + self._seen(block.span[0])
+        unsettled = [line.stop > place for line in block.lines[:-1]]
+        ends = [i for i, w in enumerate(wraps) if w is None and unsettled[i]]
+        return [
+            [wrapped is True or (wrapped is None and i < end) for i, wrapped in enumerate(wraps)]
+            for end in (0, *(i + 1 for i in ends[:_MOST_OPEN]), len(wraps))
+        ]
 
     def _seen(self, start: int) -> int:
         """Return how much of a block is settled, in characters."""

@@ -45,7 +45,10 @@ _ROW = re.compile(
     r"|[^\s,;]*(?:[,;][^\s,;]+){2,}$"
 )
 _BULLET = re.compile(r"[ \t]*[-*+•◦▪‣·∙●○][ \t]")
-_NUMBER = re.compile(r"[ \t]*(?:[–—]|\(?(?P<number>\d{1,3}|[a-zA-Z]|[ivxIVX]{2,4})[.)])[ \t]")
+_NUMBER = re.compile(
+    r"[ \t]*(?:[–—]|\(?(?P<number>\d{1,3}[.)]|[a-zA-Z]\)|[a-z]\.|[ivx]{2,4}[.)]|[IVX]{2,4}[.)]))"
+    r"[ \t]"
+)
 _FIELD = re.compile(r"[ \t]*[^\W\d_][\w /()-]{0,28}:[ \t]")
 _WORD = re.compile(rf"\s*([{DENSE}]|\S+)")
 _FIRST_LETTER = re.compile(r"\W*(\w)")
@@ -103,7 +106,8 @@ class Block:
         shown, start = list(text[slice(*self.span)]), self.lines[0].start
         for line in self.lines:
             marks = range(line.start, line.inside if line.content else line.start)
-            for place in (*marks, *range(line.stop - len(line.line_end), line.stop)):
+            behind = range(line.end, line.stop) if line.line_end else ()
+            for place in (*marks, *behind):
                 shown[place - start] = " "
         return "".join(shown)
 
@@ -245,32 +249,50 @@ def _begins_item(line: Line, following: Line, listed: bool) -> bool:
     number = _NUMBER.match(following.content)
     if number is None or listed or line.content.endswith((":", ";", ",")):
         return True
-    return number["number"] in ("1", "a", "A") or _ENDS_SENTENCE.search(line.content) is not None
+    return number["number"] in ("1.", "1)") or _ENDS_SENTENCE.search(line.content) is not None
 
 
 def _judged(lines: Sequence[Line], width: int) -> list[bool | None]:
     """Return for each line end of a paragraph whether it is white space.
 
     In wrapped text no line has room for the next word. That alone does not tell it from lines that
-    happen to be of one length: it has to read on, too. Where much of it does, its lines may have
-    been wrapped by width on paper, not by characters.
+    happen to be of one length: it has to end in a sentence, or to read on, too. Where much of it
+    reads on, its lines may have been wrapped by their width on paper, not by characters.
     """
+    if not _is_column(lines, width):
+        return list(_running(lines))
+    if _is_flowing(lines):
+        width -= width // 5
+        filled = [not _has_room(a, b, width) for a, b in pairwise(lines)]
+    else:
+        filled = _filled(lines, width)
+    return [a or b for a, b in zip(_running(lines), filled, strict=True)]
+
+
+def _is_flowing(lines: Sequence[Line]) -> bool:
+    """Whether a good part of the lines goes on in the middle of a sentence."""
     ends = list(pairwise(lines))
-    reading_on = [a for a, b in ends if _starts_low(b) and not _ENDS_SENTENCE.search(a.content)]
+    flowing = [a for a, b in ends if _starts_low(b) and not _ENDS_SENTENCE.search(a.content)]
+    is_list = _starts_low(lines[0]) or any(line.content.endswith(":") for line in lines)
     sentence = _ENDS_SENTENCE.search(lines[-1].content) is not None
-    flowing = (
-        len(reading_on) * 3 >= len(ends)
-        and (sentence or not (_starts_low(lines[0]) or any(_announces(a) for a, _ in ends)))
-        and not _is_indented(lines[0])
-    )
-    tight = not any(_has_room(a, b, width) for a, b in ends) and (sentence or _is_caseless(lines))
-    prose = (flowing or tight) and _is_column(lines, width)
-    slack = width // 5 if flowing else 0
-    running = _running(lines)
-    return [
-        bool(run) or (prose and not _has_room(a, b, width - slack))
-        for run, (a, b) in zip(running, ends, strict=True)
-    ]
+    return len(flowing) * 3 >= len(ends) and (sentence or not is_list) and not _is_indented(lines)
+
+
+def _filled(lines: Sequence[Line], width: int) -> list[bool]:
+    """Return for each line end whether its line was filled, as were those up to a full stop.
+
+    Lines that all begin with capitals are verse, unless each of them is filled.
+    """
+    filled = [not _has_room(a, b, width) for a, b in pairwise(lines)]
+    if not all(filled) and all(_starts_high(line) for line in lines):
+        return [False] * len(filled)
+    first = 0
+    for last, (line, full) in enumerate(zip(lines, [*filled, False], strict=True)):
+        if not full:
+            if not (_ENDS_SENTENCE.search(line.content) or _is_caseless(lines[first : last + 1])):
+                filled[first:last] = [False] * (last - first)
+            first = last + 1
+    return filled
 
 
 def _certain(lines: Sequence[Line], width: int, whole: bool) -> list[bool | None]:
@@ -315,7 +337,7 @@ def _running(lines: Sequence[Line]) -> list[bool]:
         breaks_off = len(line.content) >= _SHORT_LINE and _GOES_ON.search(line.content) is not None
         begun = _starts_low(following) and (
             _HYPHENATED.search(line.content) is not None
-            or (begun and breaks_off and not _is_indented(lines[0]))
+            or (begun and breaks_off and not _is_indented(lines))
         )
         ends.append(begun)
     return ends
@@ -329,11 +351,6 @@ def _is_caseless(lines: Sequence[Line]) -> bool:
     firsts = [match[1] for line in lines if (match := _FIRST_LETTER.match(line.content))]
     caseless = [c for c in firsts if c.isalpha() and not c.islower() and not c.isupper()]
     return len(lines) > 2 and len(caseless) * 2 > len(lines)
-
-
-def _announces(line: Line) -> bool:
-    """Whether a line says that a list follows."""
-    return line.content.endswith(":")
 
 
 def _has_room(line: Line, following: Line, width: int) -> bool:
@@ -357,12 +374,19 @@ def _is_dense(line: Line) -> bool:
     return re.match(rf"\s*[{DENSE}]", line.content) is not None
 
 
-def _is_indented(line: Line) -> bool:
-    """Whether a line is set in as code is."""
-    return line.kind == "text" and re.match(r" {0,3}\t| {4}", line.content) is not None
+def _is_indented(lines: Sequence[Line]) -> bool:
+    """Whether lines are set in as code is."""
+    first = lines[0]
+    return first.kind == "text" and re.match(r" {0,3}\t| {4}", first.content) is not None
 
 
 def _starts_low(line: Line) -> bool:
     """Whether a line's first letter is in lower case, with nothing but quote marks before it."""
     first = _FIRST_LETTER.match(line.content)
     return first is not None and first[1].islower()
+
+
+def _starts_high(line: Line) -> bool:
+    """Whether a line's first letter is a capital."""
+    first = _FIRST_LETTER.match(line.content)
+    return first is not None and first[1].isupper()

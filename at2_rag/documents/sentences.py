@@ -29,12 +29,12 @@ _PUNKT_FOLDER = "tokenizers/punkt_tab"
 #: the first two also dots, and marks of Latin with no space behind. Closing quotes and brackets
 #: stay with the sentence that they close.
 OTHER_FULL_STOP = re.compile(
-    f"(?:[。｡！？؟۔।॥።፧။។։]|．(?!\\d)|(?<=[{DENSE}])(?:…{{2,}}|[.!?]+(?=[{DENSE}\"'”’])))+"
+    f"(?:[。｡！？؟۔।॥።፧။។։]|(?<!\\d)．|．(?!\\d)|(?<=[{DENSE}])(?:…{{2,}}|[.!?]+(?=[{DENSE}\"'”’])))+"
     "[」』）〉》】〕］｝\"'”’»)\\]]*"
 )
 
 #: Quotes and brackets that hold whole sentences without ending the one around them.
-_PAIRS = dict(("「」", "『』", "“”", "（）", "《》", "〈〉", "【】", "〔〕"))
+_PAIRS = dict(zip("「『“（《〈【〔", "」』”）》〉】〕", strict=True))
 _PAIR_MARKS = re.compile(f"[{''.join(_PAIRS)}{''.join(_PAIRS.values())}]")
 
 #: What belongs to the sentence before when no space is between: marks like the second one in "?!",
