@@ -152,7 +152,7 @@ def blocks(text: str, ended: bool = True) -> list[Block]:
     """
     found: list[Block] = []
     lines: list[Line] = []
-    for line in _lines(text, ended):
+    for line in lines_of(text, ended):
         alone = line.kind in ("fence", "code") or line.is_bare_mark
         if lines and (alone or (line.kind == "blank" and line.line_end)):
             found.append(Block(tuple(lines), ended=True))
@@ -167,7 +167,13 @@ def blocks(text: str, ended: bool = True) -> list[Block]:
     return [*found, Block(tuple(lines), ended=False)] if lines else found
 
 
-def _lines(text: str, ended: bool) -> Iterator[Line]:
+def lines_of(text: str, ended: bool = True) -> Iterator[Line]:
+    """Yield the lines of a text, the blank ones as well.
+
+    Args:
+        text: The text that the lines are of.
+        ended: Whether that is all of the text. If not, its last line may go on.
+    """
     start, fence = 0, ""
     for whole in text.splitlines(keepends=True):
         body = whole.rstrip()
