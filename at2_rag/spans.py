@@ -38,7 +38,7 @@ def joined(text: str, spans: Sequence[Span]) -> str:
     """Join spans by what stands between neighbours, and by a space where something is gone.
 
     No space comes where the text had none on either side of what is gone, as in Chinese, or where
-    a span has its own.
+    a span has its own. Where lines or paragraphs are gone, the line ends on one side of them stay.
     """
     result = text[slice(*spans[0])] if spans else ""
     for (_, end), (start, stop) in pairwise(spans):
@@ -50,6 +50,9 @@ def _between(text: str, end: int, start: int) -> str:
     gap = text[end:start]
     if not gap.strip():
         return gap
-    stood_apart = gap[0].isspace() or gap[-1].isspace()
+    before, after = gap[: len(gap) - len(gap.lstrip())], gap[len(gap.rstrip()) :]
+    lines = max(before, after, key=lambda space: len(f"{space}-".splitlines()))
+    if len(f"{lines}-".splitlines()) > 1:
+        return lines
     has_its_own = text[end - 1].isspace() or text[start].isspace()
-    return " " if stood_apart and not has_its_own else ""
+    return " " if (before or after) and not has_its_own else ""

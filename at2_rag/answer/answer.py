@@ -117,8 +117,16 @@ class Answer:
 
     @property
     def references(self) -> str:
-        """Return the numbered sources, a line each, with the page where the passage tells it."""
-        return "\n".join(_reference(self._with_page(citation)) for citation in self.citations)
+        """Return the numbered sources, a line each, with page, file and line where known."""
+        return "\n".join(
+            _reference(self._with_page(citation), self.place_of(citation))
+            for citation in self.citations
+        )
+
+    def place_of(self, citation: Citation) -> str | None:
+        """Return the address of what is cited, or file and line; ``None`` if neither is known."""
+        passage = self.passages[citation.passage_index]
+        return citation.url or passage.place_of(citation.source_start)
 
     def _with_page(self, citation: Citation) -> Citation:
         """Return a citation with the page behind the title."""
@@ -130,7 +138,10 @@ class Answer:
             return "(cut off in its thoughts)"
         if not self.citations:
             return self.text
-        lines = (_reference(self._with_page(c), effect_in_words(c)) for c in self.citations)
+        lines = (
+            _reference(self._with_page(c), self.place_of(c), effect_in_words(c))
+            for c in self.citations
+        )
         return "\n".join((self.marked_text, "", *lines))
 
     def __eq__(self, other: object) -> bool:
@@ -190,11 +201,11 @@ class Answer:
         )
 
 
-def _reference(citation: Citation, facts: Sequence[str] = ()) -> str:
+def _reference(citation: Citation, place: str | None, facts: Sequence[str] = ()) -> str:
     title = f"{citation.title}: " if citation.title else ""
     if citation.kind != "passage":
         title = f"{citation.kind}: {title}"
-    told = ", ".join([*facts, *([citation.url] if citation.url else [])])
+    told = ", ".join([*facts, *([place] if place else [])])
     where = f" ({told})" if told else ""
     return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
 

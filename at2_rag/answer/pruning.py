@@ -8,7 +8,7 @@ from typing import Literal
 
 from at2_rag.answer.answer import Answer
 from at2_rag.documents.passages import Passage
-from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import InputError
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.spans import Span, joined
@@ -145,16 +145,24 @@ def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
 
 
 def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
-    """Return, for each passage to keep, the characters of its sentences to keep."""
+    """Return, for each passage to keep, the characters of its sentences to keep.
+
+    White space before its first sentence and behind its last comes with these.
+    """
     scores = dict(draft.ranked_sources)
     if rule.top_k is not None:
         check_count("top_k", rule.top_k, len(scores), "sentences")
+    sources = draft.attribution.sources
+    owners = [source.passage_index for source in sources]
     spans: dict[int, list[Span]] = {}
     for index in rule.choose(scores):
-        source = draft.attribution.sources[index]
-        spans.setdefault(source.passage_index, []).append((source.start, source.end))
+        source, owner = sources[index], owners[index]
+        start = source.start if owner in owners[:index] else 0
+        is_last = owner not in owners[index + 1 :]
+        end = len(draft.passages[owner].text) if is_last else source.end
+        spans.setdefault(owner, []).append((start, end))
     return spans
 
 
 def _count_sentences(passages: Sequence[Passage], language: str) -> int:
-    return sum(len(sentences_or_whole(passage.text, language)) for passage in passages)
+    return sum(len(sentence_spans(passage.text, language)) for passage in passages)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answering.decoding import decode_answer
-from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.documents.sentences import statement_spans
 from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.spans import Span, token_ranges
 
@@ -84,7 +84,7 @@ def decode_written(
 
     def decoded(place: Span, known: Sequence[Span] | None = None) -> WrittenText:
         found = decode_answer(tokenizer, ids[slice(*place)])
-        sentences = sentences_or_whole(found.text, language) if known is None else known
+        sentences = statement_spans(found.text, language) if known is None else known
         return WrittenText(place[0], found.text, found.spans, tuple(sentences))
 
     def part(place: Span, known: Sequence[Span] | None = None) -> WrittenText:
@@ -128,7 +128,7 @@ def encoded_written(
         # Behind the response nothing follows but tokens without characters.
         last = len(ids) if place[1] == len(text) or not own else own[-1] + 1
         spans = [_within(span, begin, end) for span in offsets[first:last]]
-        statements = tuple(sentences_or_whole(inside, language))
+        statements = tuple(statement_spans(inside, language))
         return WrittenText(first, inside, tuple(spans), statements, begin)
 
     if places is None:

@@ -58,7 +58,7 @@ def _reference(answer: Answer, citation: Citation) -> Text:
     if citation.title:
         line.append(f"{one_line(citation.title)}: ", "bold")
     line.append(one_line(citation.text))
-    where = one_line(citation.url or citation.passage_id or "")
+    where = one_line(answer.place_of(citation) or citation.passage_id or "")
     facts = [*_use(answer, citation), *([where] if where else [])]
     return line.append(f" ({', '.join(facts)})", "dim")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from at2_rag.errors import InputError
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 #: What a document is: a passage of the caller's, a message of the chat before the question, what a
 #: tool said in it, the system prompt, or what the model wrote before its answer.
@@ -50,6 +53,26 @@ class Passage:
         told = (p for p in pages if type(p) is int or (isinstance(p, str) and p.strip()))
         page = next(told, None)
         return None if page is None else f"p. {page}"
+
+    def place_of(self, start: int) -> str | None:
+        """Return where a character of the text is in its file, as ``notes.md:12``.
+
+        That takes ``path`` and ``line`` in the metadata, as passages from files have them; without
+        a line it is the path alone, and without a path ``None``.
+
+        Args:
+            start: The character's place in the text.
+        """
+        path, line = self.metadata.get("path"), self.metadata.get("line")
+        if not isinstance(path, str):
+            return None
+        if not isinstance(line, int):
+            return path
+        if (
+            "start" in self.metadata
+        ):  # cut from a text; a record has one line, whatever its text has
+            line += len(_LINE_END.findall(self.text, 0, start))
+        return f"{path}:{line}"
 
 
 def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tuple[Passage, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from at2_rag.documents.lines import DENSE, Block, blocks
 from at2_rag.errors import MissingResourceError
+from at2_rag.spans import stripped
 
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
@@ -23,13 +25,27 @@ ENGLISH = "english"
 _PUNKT_FOLDER = "tokenizers/punkt_tab"
 
 #: Ends of sentences that Punkt does not know, in scripts where they mark nothing else and often no
-#: space follows: Chinese, Japanese, Arabic, Urdu, Hindi, Amharic, Burmese, Khmer and Armenian.
-#: Closing quotes and brackets stay with the sentence that they close.
-OTHER_FULL_STOP = re.compile("[。｡！？؟۔।॥።፧။។։]+[」』）〉》】〕］｝\"'”’»)\\]]*")
+#: space follows: Chinese, Japanese, Arabic, Urdu, Hindi, Amharic, Burmese, Khmer and Armenian; in
+#: the first two also dots, and marks of Latin with no space behind. Closing quotes and brackets
+#: stay with the sentence that they close.
+OTHER_FULL_STOP = re.compile(
+    f"(?:[。｡！？؟۔।॥።፧။។։]|(?<!\\d)．|．(?!\\d)|(?<=[{DENSE}])(?:…{{2,}}|[.!?]+(?=[{DENSE}\"'”’])))+"
+    "[」』）〉》】〕］｝\"'”’»)\\]]*"
+)
+
+#: Quotes and brackets that hold whole sentences without ending the one around them.
+_PAIRS = dict(zip("「『“（《〈【〔", "」』”）》〉】〕", strict=True))
+_PAIR_MARKS = re.compile(f"[{''.join(_PAIRS)}{''.join(_PAIRS.values())}]")
 
 #: What belongs to the sentence before when no space is between: marks like the second one in "?!",
 #: the end of "**bold.**", and the number of a reference [1].
 _ATTACHED = re.compile(r"(?:\[\d+\]|[^\w\s]|_)+(?=\s|$)")
+
+#: The number of a list's item, which belongs to what follows.
+_ITEM_NUMBER = re.compile(r"\s*[^\w\s]*(?:\d{1,3}|[^\W\d_]|[ivxIVX]+)[.)]\s*")
+
+#: In Thai a period shortens a word, and ends no sentence.
+_THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
 
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 
@@ -50,9 +66,10 @@ class Abbreviations(frozenset[str]):
 def sentence_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]:
     """Find the sentences of a text.
 
-    No sentence runs over a line break. Pieces without a letter, such as the number of a list item,
-    are not sentences. The spans are in order, do not overlap, have no whitespace at their edges,
-    and hold every letter of the text.
+    Lines of wrapped text are one text; other lines (of lists, tables, code and verse) are sentences
+    of their own. What says nothing by itself, such as a ruler or the fence around code, belongs to
+    a neighbour. The spans are in order, do not overlap, have no whitespace at their edges, and hold
+    every character of the text that is not white space.
 
     Args:
         text: The text to split; may be empty.
@@ -65,17 +82,119 @@ def sentence_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]:
     Raises:
         MissingResourceError: If the parameters for the language are not installed.
     """
-    punkt = load_punkt(language)
     spans: list[tuple[int, int]] = []
-    for start, end in _pieces(text, punkt):
-        if spans and spans[-1][1] == start and (match := _ATTACHED.match(text, start, end)):
-            spans[-1] = (spans[-1][0], match.end())
-            start = match.end()
-        piece = text[start:end]
-        if any(map(str.isalpha, piece)):
-            start = end - len(piece.lstrip())
-            spans.append((start, start + len(piece.strip())))
+    waiting: int | None = None  # where begins what belongs to the next sentence
+    for start, end, place in _pieces(text, language):
+        if place == "own":
+            spans.append((start if waiting is None else waiting, end))
+            waiting = None
+        elif waiting is None and (place == "next" or not spans):
+            waiting = start
+        elif waiting is None:
+            spans[-1] = (spans[-1][0], end)
+    if waiting is not None:
+        last = len(text.rstrip())
+        spans[-1:] = [(spans[-1][0] if spans else waiting, last)]
     return spans
+
+
+def statement_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]:
+    """Find the sentences of a text that say something, each without what says nothing.
+
+    They are those of :func:`sentence_spans`; but rulers, fences and separators of tables are in
+    none. A text without a letter or digit is a single one.
+
+    Args:
+        text: The text to split; may be empty.
+        language: The language of the text, as for :func:`sentence_spans`.
+
+    Raises:
+        MissingResourceError: If the parameters for the language are not installed.
+    """
+    spans = [
+        span
+        for block in blocks(text)
+        for span in statements_of(text, block, block.wraps(), language)
+    ]
+    whole = [match.span() for match in re.finditer(r"\S(?:.*\S)?", text, re.DOTALL)]
+    return spans or whole
+
+
+def statements_of(
+    text: str,
+    block: Block,
+    wraps: Sequence[bool | None],
+    language: str = ENGLISH,
+    begin: int = 0,
+) -> list[tuple[int, int]]:
+    """Find the sentences of one block of a text that say something.
+
+    Args:
+        text: The text that the block is in.
+        block: The lines to look at.
+        wraps: For each line end of the block but the last, whether it is white space.
+        language: The language of the text, as for :func:`sentence_spans`.
+        begin: Where in the text to begin.
+
+    Raises:
+        MissingResourceError: If the parameters for the language are not installed.
+    """
+    if block.lines[0].kind == "fence":
+        return []
+    found = _sentences_of(text, block, wraps, language, begin)
+    return [span for span in found if says_something(text[slice(*span)])]
+
+
+def _sentences_of(
+    text: str, block: Block, wraps: Sequence[bool | None], language: str, begin: int = 0
+) -> list[tuple[int, int]]:
+    flat, (first, _) = block.flat(text), block.span
+    return [
+        stripped(text, (first + a, first + b))
+        for start, end in block.runs(wraps)
+        if end > begin
+        for a, b in _spans_within(flat, (max(start, begin) - first, end - first), language)
+    ]
+
+
+def has_open_quote(text: str) -> bool:
+    """Whether a quote or bracket that holds sentences is open at the end of a text."""
+    opened = [place for place, mark in enumerate(text) if mark in _PAIRS]
+    return len(opened) > len(list(_quoted(text)))
+
+
+def _spans_within(
+    flat: str, run: tuple[int, int], language: str = ENGLISH
+) -> list[tuple[int, int]]:
+    """Return the characters of each sentence of running text, with the white space before it.
+
+    Args:
+        flat: A text with nothing but spaces for line ends.
+        run: Characters of the running text.
+        language: The language of the text, as for :func:`sentence_spans`.
+    """
+    spans: list[tuple[int, int]] = []
+    begin = run[0]
+    for end in [*_ends(flat, run, load_punkt(language)), run[1]]:
+        if spans and (match := _ATTACHED.match(flat, begin, end)):
+            spans[-1] = (spans[-1][0], match.end())
+            begin = match.end()
+        piece = flat[begin:end]
+        if not piece.strip() or (not spans and end < run[1] and _leads(piece)):
+            continue
+        spans.append((begin, end))
+        begin = end
+    return spans
+
+
+def _leads(piece: str) -> bool:
+    """Whether what a text begins with belongs to what follows, as the number of a list's item."""
+    return _ITEM_NUMBER.fullmatch(piece) is not None or not says_something(piece)
+
+
+def says_something(text: str) -> bool:
+    """Whether there is a letter or digit in a text."""
+    return any(map(str.isalnum, text))
 
 
 def available_languages() -> list[str]:
@@ -87,16 +206,42 @@ def available_languages() -> list[str]:
     return sorted(installed | {ENGLISH})
 
 
-def _pieces(text: str, punkt: PunktSentenceTokenizer) -> Iterator[tuple[int, int]]:
-    """Yield the spans between line breaks, Punkt's boundaries, and other full stops."""
-    offset = 0
-    for line in text.splitlines(keepends=True):
-        for start, end in punkt.span_tokenize(line):
-            for match in OTHER_FULL_STOP.finditer(line, start, end):
-                yield offset + start, offset + match.end()
-                start = match.end()
-            yield offset + start, offset + end
-        offset += len(line)
+def _pieces(
+    text: str, language: str
+) -> Iterator[tuple[int, int, Literal["own", "previous", "next"]]]:
+    """Yield the pieces of a text that is whole, and which sentence each belongs to."""
+    opening = True
+    for block in blocks(text):
+        if block.lines[0].kind == "fence":
+            start, end = stripped(text, block.span)
+            yield start, end, "next" if opening else "previous"
+            opening = not opening
+        else:
+            for start, end in _sentences_of(text, block, block.wraps(), language):
+                yield start, end, "own" if says_something(text[start:end]) else "previous"
+
+
+def _ends(flat: str, run: tuple[int, int], punkt: PunktSentenceTokenizer) -> Iterator[int]:
+    """Yield where a sentence of running text ends and more follows: by Punkt, or other marks."""
+    begin, end = run
+    text = flat[begin:end]
+    quoted = list(_quoted(text))
+    other = {match.end() for match in OTHER_FULL_STOP.finditer(text)}
+    other = {end for end in other if not any(a < end <= b for a, b in quoted)}
+    by_punkt = {stop for _, stop in punkt.span_tokenize(text)}
+    places = other | {stop for stop in by_punkt if not _THAI_PERIOD.search(text, stop - 2, stop)}
+    yield from (begin + place for place in sorted(places) if place < len(text))
+
+
+def _quoted(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each pair of quotes or brackets opens and closes."""
+    opened: list[int] = []
+    for match in _PAIR_MARKS.finditer(text):
+        mark = match.group()
+        if mark in _PAIRS:
+            opened.append(match.start())
+        elif opened and _PAIRS[text[opened[-1]]] == mark:
+            yield opened.pop(), match.start()
 
 
 @cache

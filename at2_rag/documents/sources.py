@@ -76,17 +76,11 @@ def split_passage(
     return [Source(index, start, end, passage.text[start:end]) for start, end in spans]
 
 
-def sentences_or_whole(text: str, language: str = "english") -> list[tuple[int, int]]:
-    """Return the sentences' characters; of a text without a letter, the whole, stripped."""
-    whole = [m.span() for m in re.finditer(r"\S(?:.*\S)?", text, re.DOTALL)]
-    return sentence_spans(text, language) or whole
-
-
 def _text_spans(text: str, unit: SourceUnit, language: str) -> list[tuple[int, int]]:
     match unit:
         case "word":
             return [m.span() for m in re.finditer(r"\S+", text)]
         case "sentence":
-            return sentences_or_whole(text, language)
+            return sentence_spans(text, language)
         case _:
             return [(0, len(text))] if text.strip() else []

@@ -9,6 +9,7 @@ from support.zandor import PASSAGES, QUESTION
 from at2_rag import InputError
 from at2_rag.answer.pruning import PruneRule
 from at2_rag.documents.sentences import sentence_spans
+from at2_rag.spans import joined
 
 
 def test_whole_passages(golden_reader):
@@ -52,6 +53,28 @@ def test_sentences_within_passages(golden_reader):
         (i, *span) for i, spans in zip(pruned.kept, pruned.spans, strict=True) for span in spans
     }
     assert kept == {(s.passage_index, s.start, s.end) for s in best}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| Year | Sales |\n|---|---|\n| 2020 | 45 |\n| 2021 | 50 |\nGrowth was strong.",
+        " Total costs\n$1,100\n\n```\nx = 1\n```\nGood. \n",
+        "The mill was designed by Ida Noor, and it was finished\nin 1889. It stands.\n",
+    ],
+)
+def test_keeping_all_sentences_gives_back_the_text(golden_reader, text):
+    count = len(golden_reader.prune(QUESTION, [text], top_k=1).draft.attribution.sources)
+    pruned = golden_reader.prune(QUESTION, [text], top_k=count, unit="sentence")
+    assert [passage.text for passage in pruned.passages] == [text]
+    assert pruned.saved.tokens[0] == pruned.saved.tokens[1]
+
+
+def test_lines_stay_lines_where_others_are_gone():
+    text = "| a |\n| b |\n| c |\n\nOne. Two. Three."
+    places = [(0, 5), (12, 17), (19, 23), (29, 35)]
+    assert joined(text, places) == "| a |\n| c |\n\nOne. Three."
+    assert joined(text, [(0, 5), (24, 28)]) == "| a |\nTwo."
 
 
 def test_neighbours_keep_what_stands_between_them(golden_reader):

@@ -33,7 +33,7 @@ from at2_rag import (
 from at2_rag.answering.background import NobodyListens, in_async_background, in_background
 from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
-from at2_rag.documents.sentences import sentence_spans
+from at2_rag.documents.sentences import statement_spans
 from at2_rag.estimators.calibration import Calibration, Reliability
 from at2_rag.estimators.network import SourceNetwork
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
@@ -108,7 +108,7 @@ def test_settled_sentences_of_passages(passage):
 
 def check_settled(text):
     text = text.lstrip()
-    whole = sentence_spans(text.rstrip())
+    whole = statement_spans(text.rstrip())
     settled = SettledSentences("english")
     for length in range(len(text) + 1):
         settled.read(text[:length])
@@ -125,7 +125,10 @@ def check_settled(text):
         ("It rained", 0, "It rained"),
         ("It rained. We", 0, "It rained."),
         ("It rained. We ", 1, "It rained. We"),
-        ("It rained.\n", 1, "It rained."),
+        ("It rained.\n", 0, "It rained."),
+        ("It rained.\n\n", 1, "It rained."),
+        ("It rained.\nWe stayed", 1, "It rained.\nWe stayed"),
+        ("It rained.\n- We", 1, "It rained.\n- We"),
         ('He said "Stop." Then ', 1, 'He said "Stop." Then'),
         ('He said "Stop." Th', 0, 'He said "Stop.'),
         ("It rained.[1] We ", 1, "It rained.[1] We"),

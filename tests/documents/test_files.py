@@ -96,7 +96,7 @@ def test_sentence_without_an_end_is_cut_at_spaces_and_a_word_without_spaces_anyw
     assert all(p.text.endswith("word") for p in passages[:2])
 
 
-def test_markdown_takes_its_title_from_the_first_heading_and_keeps_sections_whole(tmp_path):
+def test_markdown_has_the_path_of_its_headings_as_title_and_keeps_sections_whole(tmp_path):
     sections = ["---", "## The *house* ##", "### Below", "It is old.", "# Garden\nIt is wide."]
     text = "\n\n".join([*sections, "And green."])
     passages = read_passages([write(tmp_path / "a.md", text)])
@@ -106,7 +106,80 @@ def test_markdown_takes_its_title_from_the_first_heading_and_keeps_sections_whol
         "## The *house* ##\n\n### Below\n\nIt is old.",
         "# Garden\nIt is wide.\n\nAnd green.",
     ]
-    assert {p.title for p in passages} == {"The *house*"}
+    assert [p.title for p in passages] == ["a", "The *house* > Below", "Garden"]
+
+
+def test_a_heading_without_a_blank_line_before_it_begins_a_passage(tmp_path):
+    text = "It is old.\n# Garden\nIt is wide.\n## Pond\nIt is deep.\n## Trees #\nThey are high.\n"
+    passages = read_passages([write(tmp_path / "a.md", text)])
+    assert_cut_verbatim(text.encode(), passages)
+    assert [(p.title, p.metadata["line"]) for p in passages] == [
+        ("a", 1), ("Garden", 2), ("Garden > Pond", 4), ("Garden > Trees", 6),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~~", "```sh"])
+def test_a_number_sign_in_code_is_no_heading(tmp_path, fence):
+    text = f"# Use\n\n{fence}\n# not a heading\n\n## nor this\n{fence.rstrip('sh')}\n\n# Then\n\nx"
+    passages = read_passages([write(tmp_path / "a.md", text)])
+    assert [p.title for p in passages] == ["Use", "Then"]
+
+
+FRONT = """---
+title: "The mill"
+author: Ida Noor
+tags: [mills, 'old ones']
+years:
+- 1203
+- 1388
+# a note
+url: https://mill.test
+---
+"""
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_front_matter_gives_title_and_metadata_and_is_no_passage(tmp_path, mark, line_end):
+    text = (mark + FRONT + "It is old.\n\n# The mill\n\nA\n\n## Wheel\n\nB").replace("\n", line_end)
+    path = write(tmp_path / "a.md", text)
+    passages = read_passages([path])
+    assert [(p.title, p.text.split()[-1]) for p in passages] == [
+        ("The mill", "old."), ("The mill", "A"), ("The mill > Wheel", "B"),
+    ]  # fmt: skip
+    first = passages[0]
+    assert first.url == "https://mill.test"
+    assert first.metadata == {
+        "path": str(path), "line": 11, "start": text.index("It is"), "end": text.index("old.") + 4,
+        "author": "Ida Noor", "tags": ["mills", "old ones"], "years": ["1203", "1388"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["---\ntitle: x\n\nNo end.", "---\nIt is old.\n---\n", "---\n---\nx", "x\n---\na: b\n---\n"],
+)
+def test_what_is_no_front_matter_stays_text(tmp_path, text):
+    passages = read_passages([write(tmp_path / "a.md", text)])
+    assert_cut_verbatim(text.encode(), passages)
+    assert {p.title for p in passages} == {"a"}
+
+
+def test_places_in_files(tmp_path):
+    text = "One.\r\nTwo.\n\f\nFour.\n\nFive."
+    passages = read_passages([write(tmp_path / "a.txt", text)])
+    path = tmp_path / "a.txt"
+    assert [(p.text, p.page) for p in passages] == [
+        ("One.\r\nTwo.", "p. 1"), ("Four.\n\nFive.", "p. 2"),
+    ]  # fmt: skip
+    one, two = passages
+    assert one.place_of(one.text.index("Two")) == f"{path}:2"
+    assert two.place_of(two.text.index("Five")) == f"{path}:6"
+    [record] = read_passages([write(tmp_path / "p.jsonl", '\n{"text": "A.\\nB."}')])
+    assert record.place_of(3) == f"{tmp_path / 'p.jsonl'}:2"
+    [item] = read_passages([write(tmp_path / "p.json", '["A."]')])
+    assert item.place_of(0) == str(tmp_path / "p.json")
+    assert Passage("A.").place_of(0) is None
 
 
 def test_heading_is_not_left_alone_above_a_long_paragraph(tmp_path):
@@ -223,6 +296,7 @@ BAD_FILES = [
     ("a.json", b'[\n{"text" "A."}]', "{path}:2: malformed JSON at column 9"),
     ("a.json", b"[" * 100_000, "{path}: JSON that cannot be read"),
     ("a.json", b"[" + b"1" * 5000 + b"]", "{path}: JSON that cannot be read"),
+    ("a.md", b"---\na: b\n---\n \n", "{path}: the file has nothing but front matter"),
     ("a.json", b"[]", "{path}: the list is empty"),
     ("a.json", b'["A.", 3]', "{path}: item 2: a JSON number; expected an object"),
     ("a.json", b'[{"text": "A."}, {"context": []}]', "{path}: item 2: no 'text' among 'context'"),

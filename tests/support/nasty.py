@@ -31,8 +31,8 @@ class Nasty:
 
     @property
     def sentences(self):
-        """The pieces with a letter in them, without the white space around them."""
-        return [piece.strip() for piece in self.pieces if any(map(str.isalpha, piece))]
+        """The pieces with a letter or digit in them, without the white space around them."""
+        return [piece.strip() for piece in self.pieces if any(map(str.isalnum, piece))]
 
     @property
     def passage(self):

@@ -21,3 +21,11 @@ TEXTS = st.one_of(
         st.sampled_from(["Dr.", "U.S.", "No.", "1.", "J.", "He", "said", "...", "?!", '."', "[1]"])
     ).map(" ".join),
 )
+#: Texts of lines that are more than text, or look so.
+LINED = TEXTS | st.lists(
+    st.sampled_from(
+        ["\n", "\n\n", "\r\n", "```", "~~~", "- ", "1. ", "> ", "| a | b |", "---", "# ", "Name: ",
+         "a,b,c", "**B**", "The tower was built in the year of", " workers left.\n", "มม.", "……",
+         "「", "」", "。", "He", " ", "\x0c", "42", "\t"]
+    )
+).map("".join)  # fmt: skip

@@ -39,8 +39,9 @@ def read_passages(paths: Sequence[str | Path]) -> list[Passage]:
 
     Returns:
         The passages, each with a unique ``id``. In ``metadata`` are the ``path`` of the file and,
-        for a passage cut from a text, ``start`` and ``end``: its characters in the decoded file,
-        or, for one of a ``.jsonl`` file, its ``line``; what the file itself says there wins.
+        for a passage cut from a text, ``start`` and ``end``, its characters in the decoded file,
+        the ``line`` that it begins in, and its ``page`` if form feeds part pages; for one of a
+        ``.jsonl`` file, its ``line``; what the file itself says there wins.
 
     Raises:
         FileFormatError: If there is no path, or one cannot be read; with the path, and the line
