@@ -92,9 +92,9 @@ class Statement:
     supported: bool | None = None
 
     @property
-    def marks(self) -> str:
-        """What is put behind the statement: ``[1][2]``, in ascending order."""
-        return "".join(f"[{n}]" for n in sorted(citation.number for citation in self.citations))
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the cited sources, ascending: what the statement is marked with."""
+        return tuple(sorted(citation.number for citation in self.citations))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

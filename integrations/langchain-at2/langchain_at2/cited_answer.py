@@ -206,4 +206,4 @@ def _write(
     elif isinstance(event, Statement):
         yield from writer.add_statement(event)
     else:
-        yield writer.end(event, proof)
+        yield from writer.end(event, proof)

@@ -21,7 +21,8 @@ class CitationRecord(TypedDict):
         number: The node's number as shown in the response: ``response.source_nodes[number - 1]`` is
             the node. ``None`` for what is no node.
         start: First character of the statement in the response's text, markers included.
-        end: One past the statement's last character; its markers follow.
+        end: One past the statement's last character; its markers follow, in prose at once, and
+            behind the end of a block of code. What closes a row of a table is no part of it.
         statement: Exactly ``response.response[start:end]``.
         kind: What the source is a piece of: ``"passage"`` is a node, and there are ``"thought"``,
             ``"message"``, ``"tool"`` and ``"system"``.
@@ -88,7 +89,8 @@ class StatementRecord(TypedDict):
     Attributes:
         text: Exactly ``response.response[start:end]``.
         start: First character of the statement in the response's text, markers included.
-        end: One past the statement's last character; its markers follow.
+        end: One past the statement's last character; its markers follow, in prose at once, and
+            behind the end of a block of code. What closes a row of a table is no part of it.
         numbers: Numbers of the nodes that the statement cites, ascending.
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
             calibrated threshold.
