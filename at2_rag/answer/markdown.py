@@ -104,7 +104,7 @@ def read_blocks(text: str) -> Blocks:
             table = here
         elif token.type in _KINDS:
             kind: LeafKind = _KINDS[token.type]
-            if kind == "prose" and DATA.match(text[slice(*here)].lstrip(" \t>")):
+            if kind in ("prose", "heading") and DATA.match(text[slice(*here)].lstrip(" \t>")):
                 kind = "code"
             fence = token.markup if kind == "fence" else ""
             leaves.append(Leaf(kind, *here, table if kind == "row" else here, fence))

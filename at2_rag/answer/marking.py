@@ -20,6 +20,9 @@ _RISKY = re.compile(r"[`\[<$|\\]")
 #: Right behind these, a mark would become a part of a link.
 _LINK_BEFORE = re.compile(r"\]$|(?:https?://|www\.)\S+$", re.I)
 
+#: What stands before a line in quotes and list items.
+_CONTAINERS = re.compile(r"(?:[ \t>]|[-+*](?=\s)|\d{1,9}[.)](?=\s))*")
+
 #: What a row or a heading may be closed with, behind its marks.
 _CLOSING = " \t|#"
 
@@ -102,7 +105,7 @@ class MarkPlaces:
         self._ends: list[int] = []
         self._open = 0  # where the last block begins that has not ended
         self._own: list[tuple[int, int]] = []  # numbers before it that the text itself has
-        self._seen = (0, 0)  # lines and statements when blocks were looked for
+        self._seen = (-1, 0)  # lines and statements when blocks were looked for
 
     def read(self, text: str) -> None:
         """Take in the next piece of the text."""
@@ -190,7 +193,9 @@ class MarkPlaces:
         blocks, lines = read_blocks(block), read_blocks(block[: block.rfind("\n") + 1])
         for index in self._unknown:
             end = self._ends[index] - start
-            if end < len(block) and is_plain(block, blocks.leaf_at(end), end):
+            # A line that has not ended must not change what the lines before it are.
+            leaf = (lines if "\n" in block[end:] else blocks).leaf_at(end)
+            if end < len(block) and is_plain(block, leaf, end):
                 self.spots[index] = Spot(start + end, _space(block, end))
                 continue
             leaf = lines.leaf_at(end)
@@ -306,40 +311,43 @@ def _inside(text: str, leaf: Leaf, end: int, ends: Sequence[int]) -> Iterator[Sp
 def _behind(text: str, leaf: Leaf) -> Iterator[Spot]:
     """Yield spots behind a block, as a paragraph of their own in what the block is in."""
     _, position = leaf.block
-    lines = text[leaf.start : leaf.end].splitlines() or [""]
-    margins = _margins(lines[-1] if len(lines) > 1 else re.sub(r"[^\s>]", " ", _opening(lines[0])))
-    for gap in ("\n", "\n\n"):
+    margins = _margins(text[leaf.start : leaf.end])
+    for blank in (False, True):
         for margin in margins:
-            for after in _after(text, position):
-                yield Spot(position, gap + margin, after)
+            line = f"\n{margin.rstrip()}" if blank else ""
+            for after in _after(text, position, margin):
+                yield Spot(position, f"{line}\n{margin}", after)
     if leaf.fence:  # which nothing has closed
         for margin in margins:
-            yield Spot(position, f"\n{margin}{leaf.fence}\n{margin}", _after(text, position)[-1])
+            before = f"\n{margin}{leaf.fence}\n{margin}"
+            yield Spot(position, before, _after(text, position, margin)[-1])
 
 
-def _opening(line: str) -> str:
-    """Return what stands before a fence on its first line."""
-    return line[: min((line.find(sign) for sign in ("```", "~~~") if sign in line), default=0)]
+def _margins(block: str) -> list[str]:
+    """Return what may stand before a line behind a block, in what the block is in."""
+    first, line_break, rest = block.partition("\n")
+    match = _CONTAINERS.match(rest.rpartition("\n")[2] if line_break else first)
+    assert match is not None  # as it may be empty
+    margin = match.group()
+    if not line_break:  # what begins a list item is not to begin another
+        margin = re.sub(r"[^\s>]", " ", margin)
+    shorter = (margin[:length] for length in range(len(margin), -1, -1))
+    return list(dict.fromkeys((margin, margin[:-4], *shorter)))
 
 
-def _margins(line: str) -> list[str]:
-    """Return what may stand before a line of the same block, or of the blocks around it."""
-    match = re.match(r"[ \t>]*", line)
-    margin = match.group() if match else ""
-    return list(dict.fromkeys((margin, margin[:-4], margin.rstrip(" \t"), "")))
-
-
-def _after(text: str, position: int) -> tuple[str, ...]:
+def _after(text: str, position: int, margin: str = "") -> tuple[str, ...]:
     """Return what may stand behind a paragraph of marks, the best first.
 
     Args:
         text: The block, with the white space between it and the next.
         position: Where the paragraph is put, at the end of a line.
+        margin: What stands before the paragraph's line.
     """
     _, line_break, rest = text[position:].partition("\n")
     if not line_break or (not rest.partition("\n")[0].strip() and "\n" in rest):
         return ("",)
-    return ("", "\n") if rest else ("\n",)
+    blank = f"\n{margin.rstrip()}"
+    return ("", blank) if rest else (blank,)
 
 
 def _space(text: str, position: int) -> str:

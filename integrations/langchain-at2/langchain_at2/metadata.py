@@ -23,6 +23,7 @@ def describe_statement(statement: Statement, start: int, end: int) -> dict[str, 
         "start": start,
         "end": end,
         "supported": statement.supported,
+        "refusal": statement.refusal,
         "citations": [citation.number for citation in statement.citations],
     }
 

@@ -93,7 +93,8 @@ class StatementRecord(TypedDict):
             behind the end of a block of code. What closes a row of a table is no part of it.
         numbers: Numbers of the nodes that the statement cites, ascending.
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
-            calibrated threshold.
+            calibrated threshold, and of a refusal.
+        refusal: Whether it says only that the answer is not known, or not in the nodes.
     """
 
     text: str
@@ -101,6 +102,7 @@ class StatementRecord(TypedDict):
     end: int
     numbers: list[int]
     supported: bool | None
+    refusal: bool
 
 
 def citation_record(
@@ -174,6 +176,7 @@ def statement_record(statement: Statement, numbers: list[int], shift: int) -> St
         end=statement.end + shift,
         numbers=numbers,
         supported=statement.supported,
+        refusal=statement.refusal,
     )
 
 
