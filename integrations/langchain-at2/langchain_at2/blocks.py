@@ -88,7 +88,7 @@ def cite_blocks(
     """
     text = text_of(blocks)[start:].rstrip()
     inserted = list(_insertions(text, statements, start)) if inline_markers else []
-    statements = [replace(s, start=s.start + start, end=s.end + start) for s in statements]
+    statements = shifted(statements, start)
     marked = _Marked(inserted)
     cited: list[Block] = []
     begin = count = 0
@@ -111,6 +111,16 @@ def cite_blocks(
         cited.append({**block, **fresh, "annotations": annotations})
         begin = end
     return CitedBlocks(cited, [marked.describe(statement) for statement in statements])
+
+
+def shifted(statements: Sequence[Statement], by: int) -> list[Statement]:
+    """Return statements that lie ``by`` characters later.
+
+    Args:
+        statements: The statements to move.
+        by: How many characters to move the statements by.
+    """
+    return [replace(s, start=s.start + by, end=s.end + by) for s in statements]
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ class MessageWriter:
 
     Thoughts, if there are any, become the first block, and the text the one behind it.
 
-    With inline markers the text comes a statement at a time, and where it holds code, links or
-    tables, a paragraph or block at a time, since marks belong behind these; else it goes on as it
-    comes.
+    The text goes on as it comes. With inline markers, statements have to be added right behind the
+    last of their text; and where a mark belongs behind more than its statement, behind a link or
+    into a row, the text waits for the end of the paragraph or table.
 
     Args:
         question: What was asked of the passages.

@@ -21,6 +21,8 @@ def replay(answer, cuts, late, inline):
     """Write an answer with its text cut anywhere, and statements ``late`` characters later."""
     writer = MessageWriter(answer.question, answer.passages, inline)
     edges = [0, *sorted(cut % (len(answer.text) + 1) for cut in cuts), len(answer.text)]
+    if inline:  # a statement comes right behind its text, or its mark would
+        late, edges = 0, sorted([*edges, *(statement.end for statement in answer.statements)])
     waiting = list(answer.statements)
     chunks = []
     for start, end in pairwise(edges):
@@ -29,7 +31,7 @@ def replay(answer, cuts, late, inline):
             chunks += writer.add_statement(waiting.pop(0))
     for statement in waiting:
         chunks += writer.add_statement(statement)
-    return [*chunks, writer.end(answer, None)]
+    return [*chunks, *writer.end(answer, None)]
 
 
 @pytest.mark.parametrize("inline", [False, True])

@@ -77,10 +77,17 @@ class CitedResponse:
             case str() | Statement():
                 added = "".join(map(self._write, self._marking.add(event)))
             case Answer():
-                added = "".join(map(self._write, self._marking.finish()))
+                added = self.end()
                 self._finish(event)
+                return added
         self.text += added
         return added
+
+    def end(self) -> str:
+        """Return what is left of the text and its markers, once all of it has been added."""
+        rest = "".join(map(self._write, self._marking.finish()))
+        self.text += rest
+        return rest
 
     def _think(self, text: str) -> None:
         thoughts = self.metadata["thoughts"]
