@@ -130,13 +130,18 @@ class Answer:
     def _marked(self) -> tuple[str, tuple[Mark, ...]]:
         return marked(self.text, self.statements)
 
+    @property
+    def carets(self) -> int:
+        """How many carets references have before their numbers: as many as the last mark."""
+        return self.marks[-1].carets if self.marks else 0
+
     def mark_of(self, number: int) -> str:
-        """Return how references write a number: as the answer's last marks do.
+        """Return how references write a number.
 
         Args:
             number: The number of a citation.
         """
-        return written_mark(number, self.marks[-1].carets if self.marks else 0)
+        return written_mark(number, self.carets)
 
     @property
     def references(self) -> str:

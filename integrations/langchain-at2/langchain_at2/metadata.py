@@ -50,6 +50,7 @@ def describe_answer(
         "kept": list(answer.kept),
         "dropped": list(answer.dropped),
         "statements": statements,
+        "carets": answer.carets,
         "thoughts": answer.thoughts and describe_thoughts(answer.thoughts, documents),
     }
     if verification is not None:
