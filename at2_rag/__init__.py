@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from at2_rag.ablation.verification import Evidence, Verification, VerifiedStatement
     from at2_rag.answer.answer import Answer
     from at2_rag.answer.attribution import Attribution
+    from at2_rag.answer.marking import Mark, Marking, MarkPlace
     from at2_rag.answer.pruning import Pruned, Saved
     from at2_rag.answer.statement import Citation, Statement
     from at2_rag.answer.thoughts import Thoughts
@@ -45,6 +46,7 @@ _HOMES = {
     "ablation.verification": ("Evidence", "Verification", "VerifiedStatement"),
     "answer.answer": ("Answer",),
     "answer.attribution": ("Attribution",),
+    "answer.marking": ("Mark", "MarkPlace", "Marking"),
     "answer.pruning": ("Pruned", "Saved"),
     "answer.statement": ("Citation", "Statement"),
     "answer.thoughts": ("Thoughts",),
@@ -91,6 +93,9 @@ __all__ = [
     "FileFormatError",
     "InputError",
     "LinearEstimator",
+    "Mark",
+    "MarkPlace",
+    "Marking",
     "Message",
     "MissingResourceError",
     "NetworkEstimator",

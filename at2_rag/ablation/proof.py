@@ -165,6 +165,8 @@ class Proof:
         least: float,
         done: Sequence[Statement],
     ) -> Statement:
+        if statement.refusal:
+            return statement
         tests = self.tests[target]
         own, inherited = (
             [replace(test.citation, effect=trial.drop(target, test.out)) for test in group]
@@ -242,6 +244,8 @@ class _Chooser:
 
     def tests(self, target: int) -> _Tests:
         """Return what is to be tried for a statement."""
+        if self.task.answer.statements[target].refusal:
+            return _Tests((), (), ())
         citations = self.task.answer.statements[target].citations
         return _Tests(
             tuple(self._own(target)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.likelihood import effect_in_words
+from at2_rag.answer.marking import Mark, marked, written_mark
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.conversation import Message
@@ -108,40 +110,61 @@ class Answer:
 
     @property
     def marked_text(self) -> str:
-        """Return the answer with ``[1][2]`` behind each statement, in ascending order."""
-        text, done = "", 0
-        for statement in self.statements:
-            text += self.text[done : statement.end] + statement.marks
-            done = statement.end
-        return text + self.text[done:]
+        """Return the answer with ``[1][2]`` behind each statement, in ascending order.
+
+        Whatever Markdown the answer has, it has it with the marks as well: they go into the last
+        cell of a row, and behind code, links and formulas. Where the answer itself has a number
+        such as ``[3]``, outside of code, marks behind it are written ``[^1]``.
+        """
+        return self._marked[0]
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the marks of :attr:`marked_text`, in order, so that nobody has to look for them.
+
+        Without the characters that they insert, the marked text is the text.
+        """
+        return self._marked[1]
+
+    @cached_property
+    def _marked(self) -> tuple[str, tuple[Mark, ...]]:
+        return marked(self.text, self.statements)
+
+    @property
+    def carets(self) -> int:
+        """How many carets references have before their numbers: as many as the last mark."""
+        return self.marks[-1].carets if self.marks else 0
+
+    def mark_of(self, number: int) -> str:
+        """Return how references write a number.
+
+        Args:
+            number: The number of a citation.
+        """
+        return written_mark(number, self.carets)
 
     @property
     def references(self) -> str:
         """Return the numbered sources, a line each, with page, file and line where known."""
-        return "\n".join(
-            _reference(self._with_page(citation), self.place_of(citation))
-            for citation in self.citations
-        )
+        return "\n".join(map(self._reference, self.citations))
 
     def place_of(self, citation: Citation) -> str | None:
         """Return the address of what is cited, or file and line; ``None`` if neither is known."""
         passage = self.passages[citation.passage_index]
         return citation.url or passage.place_of(citation.source_start)
 
-    def _with_page(self, citation: Citation) -> Citation:
-        """Return a citation with the page behind the title."""
+    def _reference(self, citation: Citation, facts: Sequence[str] = ()) -> str:
+        """Return a citation's line, with the page behind the title."""
         told = (citation.title, self.passages[citation.passage_index].page)
-        return replace(citation, title=", ".join(each for each in told if each) or None)
+        paged = replace(citation, title=", ".join(each for each in told if each) or None)
+        return _reference(self.mark_of(citation.number), paged, self.place_of(citation), facts)
 
     def __str__(self) -> str:
         if self.thoughts is not None and not self.thoughts.finished:
             return "(cut off in its thoughts)"
         if not self.citations:
             return self.text
-        lines = (
-            _reference(self._with_page(c), self.place_of(c), effect_in_words(c))
-            for c in self.citations
-        )
+        lines = (self._reference(c, effect_in_words(c)) for c in self.citations)
         return "\n".join((self.marked_text, "", *lines))
 
     def __eq__(self, other: object) -> bool:
@@ -161,6 +184,7 @@ class Answer:
             "question": self.question,
             "text": self.text,
             "marked_text": self.marked_text,
+            "marks": [mark.to_dict() for mark in self.marks],
             "statements": [s.to_dict() for s in self.statements],
             "citations": [c.to_dict() for c in self.citations],
             "ranked_passages": [list(ranked) for ranked in self.ranked_passages],
@@ -183,7 +207,7 @@ class Answer:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Answer:
         """Return an answer equal to the one that :meth:`to_dict` was called on."""
-        derived = {"marked_text", "citations", "ranked_passages"}
+        derived = {"marked_text", "marks", "citations", "ranked_passages"}
         fields = {key: value for key, value in data.items() if key not in derived}
         return cls(
             **{
@@ -201,13 +225,13 @@ class Answer:
         )
 
 
-def _reference(citation: Citation, place: str | None, facts: Sequence[str] = ()) -> str:
+def _reference(mark: str, citation: Citation, place: str | None, facts: Sequence[str]) -> str:
     title = f"{citation.title}: " if citation.title else ""
     if citation.kind != "passage":
         title = f"{citation.kind}: {title}"
     told = ", ".join([*facts, *([place] if place else [])])
     where = f" ({told})" if told else ""
-    return f"[{citation.number}] {title}{' '.join(citation.text.split())}{where}"
+    return f"{mark} {title}{' '.join(citation.text.split())}{where}"
 
 
 def _passage_dict(passage: Passage) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.refusals import is_refusal
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.passages import Passage
@@ -131,6 +132,9 @@ class _Citer:
         """
         done: list[Statement] = []
         for span in attribution.statements:
+            if is_refusal(text[slice(*span)], self.settings.refusals):
+                done.append(Statement(text[slice(*span)], *span, (), refusal=True))
+                continue
             scores = attribution.for_span(*span)
             tokens = len(attribution.tokens_touching(*span))
             leaned = self._leaned_on(attribution, span, tokens, thoughts, done)

@@ -81,8 +81,11 @@ class Statement:
             inherited citations behind its own, and those of thoughts behind all others.
         supported: Whether the passages made the model say it, by a calibrated threshold or
             because it leans on a supported statement; ``None`` while no threshold has been
-            calibrated, as with average attention. Where citations were proven, whether leaving out
-            all sources that were tried, together, has the effect, or a citation stands.
+            calibrated, as with average attention, and of a refusal. Where citations were proven,
+            whether leaving out all sources that were tried, together, has the effect, or a
+            citation stands.
+        refusal: Whether it says only that the answer is not known, or not in the passages; such a
+            statement cites nothing.
     """
 
     text: str
@@ -90,11 +93,12 @@ class Statement:
     end: int
     citations: tuple[Citation, ...]
     supported: bool | None = None
+    refusal: bool = False
 
     @property
-    def marks(self) -> str:
-        """What is put behind the statement: ``[1][2]``, in ascending order."""
-        return "".join(f"[{n}]" for n in sorted(citation.number for citation in self.citations))
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the cited sources, ascending: what the statement is marked with."""
+        return tuple(sorted(citation.number for citation in self.citations))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

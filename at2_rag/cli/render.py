@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from at2_rag.answer.likelihood import effect_in_words
+from at2_rag.answer.marking import Marking, MarkPlace
 from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
@@ -33,15 +34,22 @@ def marked_thoughts(thoughts: Thoughts) -> Text:
 
 
 def _marked(plain: str, statements: Sequence[Statement]) -> Text:
-    plain, text, done = harmless(plain), Text(), 0
-    for statement in statements:
-        text.append(plain[done : statement.end])
-        for number in sorted(citation.number for citation in statement.citations):
-            text.append(f"[{number}]", _style(number))
-        if statement.supported is False:
-            text.append(" (not supported by the passages)", "dim")
-        done = statement.end
-    return text.append(plain[done:])
+    text = Text()
+    for piece in Marking.of(harmless(plain), statements).finish():
+        if isinstance(piece, str):
+            text.append(piece)
+        elif isinstance(piece, MarkPlace):
+            text.append(_marks(piece, [statements[index] for index in piece.statements]))
+    return text
+
+
+def _marks(place: MarkPlace, statements: Sequence[Statement]) -> Text:
+    """Return the marks of statements, and whether one of them is not supported."""
+    numbers = {number for statement in statements for number in statement.numbers}
+    text = Text().join(Text(place.mark(n), _style(n)) for n in sorted(numbers))
+    if any(statement.supported is False for statement in statements):
+        text.append(" (not supported by the passages)", "dim")
+    return Text.assemble(place.before, text, place.after) if text else text
 
 
 def references(answer: Answer) -> Text:
@@ -52,7 +60,7 @@ def references(answer: Answer) -> Text:
 
 
 def _reference(answer: Answer, citation: Citation) -> Text:
-    line = Text.assemble((f"[{citation.number}] ", _style(citation.number)))
+    line = Text.assemble((f"{answer.mark_of(citation.number)} ", _style(citation.number)))
     if citation.kind != "passage":
         line.append(f"{citation.kind}: ", "italic")
     if citation.title:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from reprlib import repr as short
@@ -46,6 +46,8 @@ class Settings:
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.
+        refusals: What an answer says where the passages do not say, beside the usual words of
+            English: whole statements, which then cite nothing.
     """
 
     source_unit: SourceUnit = "sentence"
@@ -62,12 +64,15 @@ class Settings:
     max_batch_tokens: int = 8192
     transitive: bool = True
     prove: int | None = None
+    refusals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)
         check_kinds(self.source_kinds)
         object.__setattr__(self, "source_kinds", tuple(self.source_kinds))  # hashable from a list
         _check_template_options(self.template_options)
+        _check_refusals(self.refusals)
+        object.__setattr__(self, "refusals", tuple(self.refusals))
         for name in ("max_new_tokens", "max_citations", "max_batch_tokens"):
             _check_count(name, getattr(self, name))
         if self.prove is not None:
@@ -105,6 +110,7 @@ class Settings:
         return {
             **values,
             "source_kinds": list(self.source_kinds),
+            "refusals": list(self.refusals),
             "template_options": dict(self.template_options),
             "prompt": asdict(self.prompt),
             "thinking": (
@@ -142,6 +148,13 @@ def _check_template_options(options: Mapping[str, Any]) -> None:
         raise InputError(
             f"template_options holds {', '.join(taken)}; expected only what the template itself "
             "looks at. Leave it out."
+        )
+
+
+def _check_refusals(phrases: Sequence[str]) -> None:
+    if isinstance(phrases, str) or not all(isinstance(phrase, str) for phrase in phrases):
+        raise InputError(
+            f"refusals is {phrases!r}; expected statements in a tuple: ('Not in the passages.',)."
         )
 
 

@@ -127,10 +127,11 @@ def references_text(cited: AIMessage | Answer) -> str:
     first: dict[int, Citation] = {}
     for citation in citations_of(cited):
         first.setdefault(citation["extras"]["number"], citation)
-    return "\n".join(_lines(first.items()))
+    carets = cited.response_metadata.get("at2", {}).get("carets", 0)
+    return "\n".join(_lines(first.items(), carets))
 
 
-def _lines(numbered: Iterable[tuple[int, Citation]]) -> Iterable[str]:
+def _lines(numbered: Iterable[tuple[int, Citation]], carets: int) -> Iterable[str]:
     for number, citation in sorted(numbered, key=lambda item: item[0]):
         extras = citation["extras"]
         told = [citation.get("title"), Passage("", metadata=extras.get("metadata", {})).page]
@@ -140,4 +141,5 @@ def _lines(numbered: Iterable[tuple[int, Citation]]) -> Iterable[str]:
         if kind not in ("passage", citation.get("title")):
             title = f"{kind}: {title}"
         where = f" ({citation['url']})" if citation.get("url") else ""
-        yield f"[{number}] {title}{' '.join(citation['cited_text'].split())}{where}"
+        mark = f"[{'^' * carets}{number}]"
+        yield f"{mark} {title}{' '.join(citation['cited_text'].split())}{where}"

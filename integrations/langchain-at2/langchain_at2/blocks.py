@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from at2_rag import InputError, Passage, Statement
+from at2_rag import InputError, Marking, MarkPlace, Passage, Statement
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import create_text_block
 
@@ -70,6 +70,7 @@ def cite_blocks(
     *,
     identifier: str,
     inline_markers: bool,
+    start: int = 0,
 ) -> CitedBlocks:
     """Annotate text blocks with the citations of the statements that end in them.
 
@@ -78,13 +79,17 @@ def cite_blocks(
 
     Args:
         blocks: The content blocks of a message, as :func:`standard_blocks` returns them.
-        statements: The statements with their citations, in order; their offsets count
-            :func:`text_of` the blocks.
+        statements: The statements with their citations, in order.
         documents: The documents that were asked about, with their own ids.
         identifier: What the ids of blocks and annotations begin with.
         inline_markers: Whether to put ``[1][2]`` behind the statements.
+        start: Where the text of the statements begins in :func:`text_of` the blocks, from which
+            on they count.
     """
-    marked = _Marked(statements, inline_markers)
+    text = text_of(blocks)[start:].rstrip()
+    inserted = list(_insertions(text, statements, start)) if inline_markers else []
+    statements = shifted(statements, start)
+    marked = _Marked(inserted)
     cited: list[Block] = []
     begin = count = 0
     for block in blocks:
@@ -101,7 +106,7 @@ def cite_blocks(
                 annotations.append(
                     annotate(citation, documents, moved.span(statement), f"{identifier}_{count}")
                 )
-        text = moved.text(block["text"], inside)
+        text = moved.text(block["text"])
         fresh = create_text_block(text, id=block.get("id") or identifier)
         cited.append({**block, **fresh, "annotations": annotations})
         begin = end
@@ -118,25 +123,45 @@ def shifted(statements: Sequence[Statement], by: int) -> list[Statement]:
     return [replace(s, start=s.start + by, end=s.end + by) for s in statements]
 
 
-class _Marked:
-    """Where the characters of a text go when marks are put behind its statements."""
+@dataclass(frozen=True)
+class _Insertion:
+    """Marks that are put into a text before one of its characters."""
 
-    def __init__(self, statements: Sequence[Statement], inline: bool) -> None:
-        self._marks = [(s.end, s.marks if inline else "") for s in statements]
+    position: int
+    text: str
+
+
+def _insertions(text: str, statements: Sequence[Statement], start: int) -> Iterator[_Insertion]:
+    """Yield the marks of a text that begins at a character of another."""
+    for piece in Marking.of(text, statements).finish():
+        if isinstance(piece, MarkPlace):
+            numbers = (n for index in piece.statements for n in statements[index].numbers)
+            if marks := piece.marks(numbers):
+                yield _Insertion(piece.position + start, marks)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Where the characters of a text go when marks are put into it."""
+
+    inserted: Sequence[_Insertion]
 
     def start(self, position: int) -> int:
         """Move the start of a span: behind the marks that stand there."""
-        return position + sum(len(mark) for end, mark in self._marks if end <= position)
+        return position + sum(len(mark.text) for mark in self.inserted if mark.position <= position)
 
     def end(self, position: int) -> int:
         """Move the end of a span: before the marks that stand there."""
-        return position + sum(len(mark) for end, mark in self._marks if end < position)
+        return position + sum(len(mark.text) for mark in self.inserted if mark.position < position)
 
-    def behind(self, statement: Statement) -> str:
-        return next(mark for end, mark in self._marks if end == statement.end)
+    def end_of(self, statement: Statement) -> int:
+        """Return where a statement ends: before marks within it, as in a row of a table."""
+        within = (m.position for m in self.inserted if statement.start < m.position)
+        return min(statement.end, *within, statement.end)
 
     def describe(self, statement: Statement) -> dict[str, Any]:
-        return describe_statement(statement, self.start(statement.start), self.end(statement.end))
+        end = self.end(self.end_of(statement))
+        return describe_statement(statement, self.start(statement.start), end)
 
 
 @dataclass(frozen=True)
@@ -148,14 +173,16 @@ class _BlockInText:
     marked: _Marked
 
     def span(self, statement: Statement) -> tuple[int, int]:
-        return self._local_start(max(statement.start, self.begin)), self._local_end(statement.end)
+        end = self.marked.end_of(statement)
+        return self._local_start(max(statement.start, self.begin)), self._local_end(end)
 
-    def text(self, text: str, statements: Sequence[Statement]) -> str:
+    def text(self, text: str) -> str:
         result, done = "", 0
-        for statement in statements:
-            end = statement.end - self.begin
-            result += text[done:end] + self.marked.behind(statement)
-            done = end
+        for mark in self.marked.inserted:
+            if self.begin < mark.position <= self.finish:
+                position = mark.position - self.begin
+                result += text[done:position] + mark.text
+                done = position
         return result + text[done:]
 
     def annotation(self, annotation: Any) -> Any:

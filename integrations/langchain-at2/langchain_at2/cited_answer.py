@@ -93,8 +93,8 @@ class AT2CitedAnswer(ReaderRunnable):
     ) -> Iterator[AIMessageChunk]:
         """Yield thoughts and text as they come, and citations as soon as a statement ends.
 
-        The chunks add up to what :meth:`invoke` returns. With ``inline_markers`` the text comes a
-        statement at a time.
+        The chunks add up to what :meth:`invoke` returns. With ``inline_markers``, text waits where
+        its marks do: for the end of a paragraph that holds code or links, or of a table.
 
         Args:
             input: As for :meth:`invoke`.
@@ -206,4 +206,4 @@ def _write(
     elif isinstance(event, Statement):
         yield from writer.add_statement(event)
     else:
-        yield writer.end(event, proof)
+        yield from writer.end(event, proof)

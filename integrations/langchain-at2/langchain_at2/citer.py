@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_
 
 from langchain_at2.annotations import block_id
 from langchain_at2.base import ReaderRunnable
-from langchain_at2.blocks import cite_blocks, shifted, standard_blocks, text_of
+from langchain_at2.blocks import cite_blocks, standard_blocks, text_of
 from langchain_at2.inputs import CiteInput, read_request
 from langchain_at2.messages import STANDARD_CONTENT
 from langchain_at2.metadata import describe_answer
@@ -50,10 +50,11 @@ class AT2Citer(ReaderRunnable):
         placed = with_thoughts_placed(answer)
         cited = cite_blocks(
             blocks,
-            shifted(placed.statements, answer.given_start or 0),
+            placed.statements,
             request.passages,
             identifier=block_id(request.question, request.passages),
             inline_markers=self.inline_markers,
+            start=answer.given_start or 0,
         )
         proof = self._verification(answer)
         about = describe_answer(placed, cited.statements, request.passages, proof)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from at2_rag import Answer, Passage, Statement, Verification
+from at2_rag import Answer, Marking, MarkPlace, Passage, Statement, Verification
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.messages.content import (
     Citation,
@@ -35,8 +35,9 @@ def answer_to_message(
 
     Args:
         answer: The answer, as a reader returned it.
-        inline_markers: Whether to put ``[1][2]`` behind the statements. The annotations then count
-            the characters of the marked text, and still cover the statements alone.
+        inline_markers: Whether to put ``[1][2]`` behind the statements, as ``answer.marked_text``
+            has them. The annotations then count the characters of the marked text, and still cover
+            the statements alone; what closes a row of a table is no part of its statement then.
         verification: Evidence for the citations, to put into
             ``response_metadata["at2"]["verification"]``; ``None`` for none.
         passages: The passages whose ids, titles and addresses to tell; ``None`` for the answer's
@@ -46,10 +47,13 @@ def answer_to_message(
         passages = [passage for passage in answer.passages if passage.kind == "passage"]
     writer = MessageWriter(answer.question, passages, inline_markers)
     chunks = [*writer.add_thoughts(answer.thoughts.text if answer.thoughts else "")]
-    chunks += writer.add_text(answer.text)
+    done = 0
     for statement in answer.statements:
+        chunks += writer.add_text(answer.text[done : statement.end])
         chunks += writer.add_statement(statement)
-    chunks.append(writer.end(answer, verification))
+        done = statement.end
+    chunks += writer.add_text(answer.text[done:])
+    chunks += writer.end(answer, verification)
     return cast("AIMessage", message_chunk_to_message(chunks[0] + chunks[1:]))
 
 
@@ -58,8 +62,9 @@ class MessageWriter:
 
     Thoughts, if there are any, become the first block, and the text the one behind it.
 
-    With inline markers the text comes a statement at a time, since its marks belong right behind
-    it; else it goes on as it comes.
+    The text goes on as it comes. With inline markers, statements have to be added right behind the
+    last of their text; and where a mark belongs behind more than its statement, behind a link or
+    into a row, the text waits for the end of the paragraph or table.
 
     Args:
         question: What was asked of the passages.
@@ -70,10 +75,10 @@ class MessageWriter:
     def __init__(self, question: str, passages: Sequence[Passage], inline_markers: bool) -> None:
         self._id = block_id(question, passages)
         self._passages = passages
-        self._inline = inline_markers
-        self._text = ""
+        self._marking = Marking() if inline_markers else None
         self._sent = 0  # characters of the text that have gone out
         self._shift = 0  # characters of marks that have gone out
+        self._numbers: list[tuple[int, ...]] = []  # of each statement
         self._count = 0
         self._statements: list[dict[str, Any]] = []
         self._place = 0  # of the text among the blocks
@@ -96,9 +101,8 @@ class MessageWriter:
         Args:
             delta: The next piece of the text, of any length.
         """
-        self._text += delta
-        if not self._inline and delta:
-            yield self._chunk(self._take(len(self._text)))
+        if delta:
+            yield from self._add(delta)
 
     def add_statement(self, statement: Statement) -> Iterator[AIMessageChunk]:
         """Take a statement that has ended, and yield its citations.
@@ -106,29 +110,18 @@ class MessageWriter:
         Args:
             statement: The next statement, whose text has been added.
         """
-        start, end = statement.start + self._shift, statement.end + self._shift
-        text = ""
-        if self._inline:
-            mark = statement.marks
-            text = self._take(statement.end) + mark
-            self._shift += len(mark)
-        self._statements.append(describe_statement(statement, start, end))
-        annotations = []
-        for citation in statement.citations:
-            self._count += 1
-            identifier = f"{self._id}_{self._count}"
-            annotations.append(annotate(citation, self._passages, (start, end), identifier))
-        if text or annotations:
-            yield self._chunk(text, annotations)
+        yield from self._add(statement)
 
-    def end(self, answer: Answer, verification: Verification | None) -> AIMessageChunk:
-        """Return the last chunk: what is left of the text, tokens and metadata.
+    def end(self, answer: Answer, verification: Verification | None) -> Iterator[AIMessageChunk]:
+        """Yield the last chunks: what is left of the text, tokens and metadata.
 
         Args:
             answer: The whole answer, as the reader returned it.
             verification: Evidence for the answer's citations; ``None`` for none.
         """
-        last = self._chunk(self._take(len(self._text)))
+        for piece in self._marking.finish() if self._marking else ():
+            yield from self._write(piece)
+        last = self._chunk("")
         last.chunk_position = "last"
         last.usage_metadata = usage(answer)
         last.response_metadata |= {
@@ -136,12 +129,34 @@ class MessageWriter:
             "finish_reason": "length" if answer.truncated else "stop",
             "at2": describe_answer(answer, self._statements, self._passages, verification),
         }
-        return last
+        yield last
 
-    def _take(self, end: int) -> str:
-        text = self._text[self._sent : end]
-        self._sent = max(self._sent, end)
-        return text
+    def _add(self, event: str | Statement) -> Iterator[AIMessageChunk]:
+        for piece in self._marking.add(event) if self._marking else [event]:
+            yield from self._write(piece)
+
+    def _write(self, piece: str | Statement | MarkPlace) -> Iterator[AIMessageChunk]:
+        if isinstance(piece, str):
+            self._sent += len(piece)
+            yield self._chunk(piece)
+        elif isinstance(piece, Statement):
+            yield from self._cite(piece)
+        elif marks := piece.marks(n for index in piece.statements for n in self._numbers[index]):
+            self._shift += len(marks)
+            yield self._chunk(marks)
+
+    def _cite(self, statement: Statement) -> Iterator[AIMessageChunk]:
+        """Yield a statement's citations; it ends before marks that stand within it."""
+        place = statement.start + self._shift, min(statement.end, self._sent) + self._shift
+        self._statements.append(describe_statement(statement, *place))
+        self._numbers.append(statement.numbers)
+        annotations = []
+        for citation in statement.citations:
+            self._count += 1
+            identifier = f"{self._id}_{self._count}"
+            annotations.append(annotate(citation, self._passages, place, identifier))
+        if annotations:
+            yield self._chunk("", annotations)
 
     def _chunk(self, text: str, annotations: Sequence[Citation] = ()) -> AIMessageChunk:
         # Chunks merge where the index is the same; annotations have none, so that they add up.

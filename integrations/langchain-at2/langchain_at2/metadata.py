@@ -23,6 +23,7 @@ def describe_statement(statement: Statement, start: int, end: int) -> dict[str, 
         "start": start,
         "end": end,
         "supported": statement.supported,
+        "refusal": statement.refusal,
         "citations": [citation.number for citation in statement.citations],
     }
 
@@ -49,6 +50,7 @@ def describe_answer(
         "kept": list(answer.kept),
         "dropped": list(answer.dropped),
         "statements": statements,
+        "carets": answer.carets,
         "thoughts": answer.thoughts and describe_thoughts(answer.thoughts, documents),
     }
     if verification is not None:

@@ -82,8 +82,10 @@ def cite_node(
     - the answer, as a message with citations;
     - the references, as numbered text;
     - ``supported``: ``False`` if there is an unsupported statement, ``True`` if all statements are
-      known to be supported, ``None`` if the reader's estimator cannot tell;
-    - ``unsupported``: the statements that are not supported, or that nothing was cited for.
+      known to be supported, ``None`` if the reader's estimator cannot tell, or the answer says
+      only that it is not known;
+    - ``unsupported``: the statements that are not supported, or that nothing was cited for; a
+      refusal such as "The passages do not say." is none of them.
 
     Args:
         reader: The local model that scores the sources; or what has loaded it, as for
@@ -165,7 +167,7 @@ def _unsupported(message: AIMessage) -> list[str]:
     text = str(message.text)
     return [
         text[statement["start"] : statement["end"]]
-        for statement in message.response_metadata["at2"]["statements"]
+        for statement in _claims(message)
         if statement["supported"] is False or not statement["citations"]
     ]
 
@@ -173,5 +175,11 @@ def _unsupported(message: AIMessage) -> list[str]:
 def _supported(message: AIMessage, unsupported: Sequence[str]) -> bool | None:
     if unsupported:
         return False
+    claims = _claims(message)
+    return True if claims and all(statement["supported"] for statement in claims) else None
+
+
+def _claims(message: AIMessage) -> list[dict[str, Any]]:
+    """Return what is known of the statements that say more than that the answer is not there."""
     statements = message.response_metadata["at2"]["statements"]
-    return True if all(statement["supported"] for statement in statements) else None
+    return [statement for statement in statements if not statement["refusal"]]

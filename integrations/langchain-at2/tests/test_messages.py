@@ -13,7 +13,13 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import message_chunk_to_message
 from support.laws import check_message
 
-from langchain_at2 import answer_to_message, citations_of, passages_to_documents, references_text
+from langchain_at2 import (
+    AT2Citer,
+    answer_to_message,
+    citations_of,
+    passages_to_documents,
+    references_text,
+)
 from langchain_at2.messages import MessageWriter
 
 
@@ -21,6 +27,8 @@ def replay(answer, cuts, late, inline):
     """Write an answer with its text cut anywhere, and statements ``late`` characters later."""
     writer = MessageWriter(answer.question, answer.passages, inline)
     edges = [0, *sorted(cut % (len(answer.text) + 1) for cut in cuts), len(answer.text)]
+    if inline:  # a statement comes right behind its text, or its mark would
+        late, edges = 0, sorted([*edges, *(statement.end for statement in answer.statements)])
     waiting = list(answer.statements)
     chunks = []
     for start, end in pairwise(edges):
@@ -29,7 +37,7 @@ def replay(answer, cuts, late, inline):
             chunks += writer.add_statement(waiting.pop(0))
     for statement in waiting:
         chunks += writer.add_statement(statement)
-    return [*chunks, writer.end(answer, None)]
+    return [*chunks, *writer.end(answer, None)]
 
 
 @pytest.mark.parametrize("inline", [False, True])
@@ -148,3 +156,51 @@ def test_a_message_can_be_stored(answer):
     assert pickle.loads(pickle.dumps(message)) == message
     assert loads(dumps(message), allowed_objects="messages") == message
     check_message(message, passages_to_documents(answer.passages))
+
+
+#: Answers that marks would break if they stood right behind each sentence.
+MARKDOWN = {
+    "code": "So it is:\n\n```python\nx = values[1][2]\ny = One. Two\n```\nThat is it.",
+    "a table": "| Person | Born in |\n|---|---|\n| Ann. She | Bo |",
+    "JSON": '{"name": "Ann. She"}\n{"name": "Bo"}',
+    "numbers of its own": "Ann was born in Bo [3]. Bo is a city.",
+    "a link": "See [the page. It is](https://x.org) of Bo. And so on.",
+}
+
+
+@pytest.fixture(scope="module", params=MARKDOWN)
+def in_markdown(request, reader, world):
+    return reader.attribute(world.question, world.passages, MARKDOWN[request.param])
+
+
+@given(cuts=st.lists(st.integers(0, 1000), max_size=30))
+def test_marks_are_where_the_answer_has_them(in_markdown, cuts):
+    message = answer_to_message(in_markdown, inline_markers=True)
+    assert message.text == in_markdown.marked_text != in_markdown.text
+    chunks = replay(in_markdown, cuts, 0, inline=True)
+    assert message_chunk_to_message(chunks[0] + chunks[1:]) == message
+    told = message.response_metadata["at2"]["statements"]
+    for statement, place in zip(in_markdown.statements, told, strict=True):
+        said = message.text[place["start"] : place["end"]]
+        assert said in (statement.text, statement.text.rstrip(" |"))
+    assert references_text(message) == in_markdown.references
+
+
+def test_an_answer_from_elsewhere_is_marked_alike(in_markdown, reader, documents, question):
+    asked = {"question": question, "context": documents, "answer": f" {in_markdown.text}\n"}
+    message = AT2Citer(reader=reader, inline_markers=True).invoke(asked)
+    assert message.text == f" {in_markdown.marked_text}\n"
+    told = message.response_metadata["at2"]["statements"]
+    for statement, place in zip(in_markdown.statements, told, strict=True):
+        said = message.text[place["start"] : place["end"]]
+        assert said in (statement.text, statement.text.rstrip(" |"))
+
+
+def test_a_refusal_is_told(reader, documents, question):
+    passages = [document.page_content for document in documents]
+    answer = reader.attribute(question, passages, "I don't know. Bo is a city.")
+    message = answer_to_message(answer, inline_markers=True)
+    refusal, statement = message.response_metadata["at2"]["statements"]
+    assert (refusal["refusal"], refusal["citations"], refusal["supported"]) == (True, [], None)
+    assert not statement["refusal"]
+    assert message.text.startswith("I don't know. Bo")

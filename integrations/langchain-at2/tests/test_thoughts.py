@@ -113,7 +113,7 @@ def test_chunks_add_up_however_the_thoughts_are_cut(thought_of, inline, cuts):
     chunks += writer.add_text(thought_of.text)
     for statement in thought_of.statements:
         chunks += writer.add_statement(statement)
-    message = added_up([*chunks, writer.end(thought_of, None)])
+    message = added_up([*chunks, *writer.end(thought_of, None)])
     assert message == answer_to_message(thought_of, inline_markers=inline)
 
 

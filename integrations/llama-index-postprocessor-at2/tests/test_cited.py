@@ -11,7 +11,10 @@ from support.nodes import nodes_of, scored
 
 from at2_rag import Citation, Statement
 
-SENTENCES = st.text(st.characters(exclude_characters="[]", exclude_categories=["Cs"]), min_size=1)
+#: Prose in any script; what Markdown makes of other characters is tested where marks are placed.
+SENTENCES = st.text(
+    st.characters(categories=["Ll", "Lu", "Lo", "Mn", "Po"], exclude_characters="#*\\&!")
+).map(lambda text: f"a{text}.")
 NODES = [NodeWithScore(node=TextNode(text=f"Node {i}. " * 3)) for i in range(5)]
 
 
@@ -43,6 +46,7 @@ def test_numbers_are_in_order_and_offsets_hold(answer, data):
             given_out += response.add(text[done:cut])
             done = cut
         given_out += response.add(statement)
+    given_out += response.end()
     assert given_out == response.text
     metadata = response.metadata
     assert check_markers(response.text, metadata["citations"], metadata["statements"]) == text
@@ -99,3 +103,37 @@ def test_places_in_the_document_are_given_where_the_node_says(answered):
         first = nodes[c["node_index"]].node.start_char_idx
         assert c["document_start"] == first + c["source_start"]
         assert c["document_end"] == first + c["source_end"]
+
+
+CODE = "```python\nx = values[1][2]\ny = One. Two\n```"
+MARKDOWN = {
+    "code": f"So it is:\n\n{CODE}\nThat is it.",
+    "a table": "| Person | Born in |\n|---|---|\n| Ann. She | Bo |",
+    "numbers of its own": "Ann was born in Bo [3]. Bo is a city.",
+}
+
+
+@pytest.fixture(scope="module", params=MARKDOWN)
+def in_markdown(request, reader, worlds):
+    example, text = worlds[0], MARKDOWN[request.param]
+    return request.param, reader.attribute(example.question, example.passages, text)
+
+
+@given(data=st.data())
+def test_markers_stay_out_of_code_and_in_tables(in_markdown, worlds, data):
+    nodes, (name, answer) = scored(nodes_of(worlds[0])), in_markdown
+    whole, pieces = CitedResponse(nodes), CitedResponse(nodes)
+    for event in events_of(answer):
+        whole.add(event)
+        if isinstance(event, str):
+            cut = data.draw(st.integers(0, len(event)))
+            pieces.add(event[:cut])
+            pieces.add(event[cut:])
+        else:
+            pieces.add(event)
+    assert (pieces.text, pieces.metadata) == (whole.text, whole.metadata)
+    assert name != "code" or CODE in whole.text
+    assert name != "a table" or all(line.endswith("|") for line in whole.text.splitlines())
+    assert name != "numbers of its own" or "Bo [3].[^1]" in whole.text
+    for statement in whole.metadata["statements"]:
+        assert whole.text[statement["start"] : statement["end"]] == statement["text"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.schema import NodeWithScore
@@ -15,7 +16,7 @@ from llama_index.postprocessor.at2.records import (
     statement_record,
 )
 
-from at2_rag import Answer, Citation, Event, Statement, Thinking
+from at2_rag import Answer, Citation, Event, Marking, MarkPlace, Statement, Thinking
 
 
 def events_of(answer: Answer) -> Iterator[Event]:
@@ -63,7 +64,9 @@ class CitedResponse:
         self._nodes = nodes
         self._additional = additional
         self._numbers: dict[int, int] = {}
-        self._marked = 0
+        self._marking = Marking()
+        self._sent = 0  # characters of the answer that have gone out
+        self._marked = 0  # characters of markers that have gone out
 
     def add(self, event: Event) -> str:
         """Take in what the reader yielded, and return the text that it adds, maybe none."""
@@ -71,31 +74,48 @@ class CitedResponse:
             case Thinking():
                 added = ""
                 self._think(event.text)
-            case str():
-                added = event
-            case Statement():
-                added = self._mark(event)
+            case str() | Statement():
+                added = "".join(map(self._write, self._marking.add(event)))
             case Answer():
-                added = ""
+                added = self.end()
                 self._finish(event)
+                return added
         self.text += added
         return added
+
+    def end(self) -> str:
+        """Return what is left of the text and its markers, once all of it has been added."""
+        rest = "".join(map(self._write, self._marking.finish()))
+        self.text += rest
+        return rest
 
     def _think(self, text: str) -> None:
         thoughts = self.metadata["thoughts"]
         so_far = thoughts["text"] if thoughts else ""
         self.metadata["thoughts"] = ThoughtsRecord(text=so_far + text, finished=False)
 
-    def _mark(self, statement: Statement) -> str:
+    def _write(self, piece: str | Statement | MarkPlace) -> str:
+        """Return what a piece adds to the text."""
+        if isinstance(piece, str):
+            self._sent += len(piece)
+            return piece
+        if isinstance(piece, Statement):
+            self._cite(piece)
+            return ""
+        told = self.metadata["statements"]
+        markers = piece.marks(n for index in piece.statements for n in told[index]["numbers"])
+        self._marked += len(markers)
+        return markers
+
+    def _cite(self, statement: Statement) -> None:
+        end = min(statement.end, self._sent)  # markers may stand before what closes a row
+        statement = replace(statement, end=end, text=statement.text[: end - statement.start])
         for citation in statement.citations:
             record = self._record(citation, statement)
             self.metadata["citations"].append(record)
         cited = {c.passage_index for c in statement.citations if c.kind == "passage"}
         numbers = sorted(self._numbers[index] for index in cited)
         self.metadata["statements"].append(statement_record(statement, numbers, self._marked))
-        marker = "".join(f"[{number}]" for number in numbers)
-        self._marked += len(marker)
-        return marker
 
     def _record(self, citation: Citation, statement: Statement) -> CitationRecord:
         if citation.kind != "passage":  # its index is behind those of the nodes

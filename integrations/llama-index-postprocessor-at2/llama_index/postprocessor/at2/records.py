@@ -21,7 +21,8 @@ class CitationRecord(TypedDict):
         number: The node's number as shown in the response: ``response.source_nodes[number - 1]`` is
             the node. ``None`` for what is no node.
         start: First character of the statement in the response's text, markers included.
-        end: One past the statement's last character; its markers follow.
+        end: One past the statement's last character; its markers follow, in prose at once, and
+            behind the end of a block of code. What closes a row of a table is no part of it.
         statement: Exactly ``response.response[start:end]``.
         kind: What the source is a piece of: ``"passage"`` is a node, and there are ``"thought"``,
             ``"message"``, ``"tool"`` and ``"system"``.
@@ -88,10 +89,12 @@ class StatementRecord(TypedDict):
     Attributes:
         text: Exactly ``response.response[start:end]``.
         start: First character of the statement in the response's text, markers included.
-        end: One past the statement's last character; its markers follow.
+        end: One past the statement's last character; its markers follow, in prose at once, and
+            behind the end of a block of code. What closes a row of a table is no part of it.
         numbers: Numbers of the nodes that the statement cites, ascending.
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
-            calibrated threshold.
+            calibrated threshold, and of a refusal.
+        refusal: Whether it says only that the answer is not known, or not in the nodes.
     """
 
     text: str
@@ -99,6 +102,7 @@ class StatementRecord(TypedDict):
     end: int
     numbers: list[int]
     supported: bool | None
+    refusal: bool
 
 
 def citation_record(
@@ -172,6 +176,7 @@ def statement_record(statement: Statement, numbers: list[int], shift: int) -> St
         end=statement.end + shift,
         numbers=numbers,
         supported=statement.supported,
+        refusal=statement.refusal,
     )
 
 
