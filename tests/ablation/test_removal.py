@@ -173,14 +173,14 @@ def test_what_stands_between_neighbours_stays():
     text = "\n One is here.\n\n1. Two is here.  Three is here.\nFour is here. \n"
     prompts = prompts_of([text])
     assert [source.text for source in prompts.sources] == [
-        "One is here.", "Two is here.", "Three is here.", "Four is here.",
+        "One is here.", "1. Two is here.", "Three is here.", "Four is here.",
     ]  # fmt: skip
     assert left(prompts, [True] * 4) == {0: text}
     assert left(prompts, [True, True, False, True]) == {
-        0: "\n One is here.\n\n1. Two is here. Four is here. \n"
+        0: "\n One is here.\n\n1. Two is here.\nFour is here. \n"
     }
-    assert left(prompts, [False, True, True, False]) == {0: "Two is here.  Three is here."}
-    assert left(prompts, [True, False, False, True]) == {0: "\n One is here. Four is here. \n"}
+    assert left(prompts, [False, True, True, False]) == {0: "1. Two is here.  Three is here."}
+    assert left(prompts, [True, False, False, True]) == {0: "\n One is here.\n\nFour is here. \n"}
 
 
 def test_no_space_comes_where_none_stood():
