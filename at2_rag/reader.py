@@ -50,7 +50,8 @@ class Reader(Parts):
             found, and else probes the model for heads that read, once; ``"average"`` is average
             attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
-            :class:`Settings`.
+            :class:`Settings`, and the ``max_new_tokens`` of the model's ``generation_config`` if it
+            has one.
         method: What scores the sources instead of the estimator: a method such as
             ``at2_rag.methods.SurrogateMethod()``, or the name of one, such as ``"at2+bm25"``, which
             blends the estimator's scores with word overlap. Scores and ``min_score`` are in the
@@ -83,7 +84,7 @@ class Reader(Parts):
             estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(recorded.shape)
-        own, unknown = (settings or Settings()).override(options)
+        own, unknown = (settings or _settings_of(model)).override(options)
         refuse_unknown(unknown)
         if isinstance(method, str):
             method = _by_name(method, estimator)
@@ -123,12 +124,13 @@ class Reader(Parts):
             MissingExtraError: If it is a GGUF file, and what reads them is not installed.
         """
         _check_kind("settings", settings, (Settings, type(None)))
-        own, loading = (settings or Settings()).override(options)
+        _, loading = (settings or Settings()).override(options)
         model, tokenizer = load_model(name, loading)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(loading)
             estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
-        return cls(model, tokenizer, estimator, own)
+        own = {name: value for name, value in options.items() if name not in loading}
+        return cls(model, tokenizer, estimator, settings, **own)
 
     @classmethod
     def from_pipeline(
@@ -226,7 +228,8 @@ class Reader(Parts):
             history: Earlier chat messages, each with ``role`` and ``content``.
             prune_to: How many passages to answer from again: those that a first draft used most;
                 ``None`` to answer once.
-            options: Any of :class:`Settings`, by name; all others go to ``model.generate``.
+            options: Any of :class:`Settings`, by name; all others go to ``model.generate``. A
+                ``generation_config`` stands for the options that it sets.
 
         Raises:
             InputError: If an argument cannot be used, as its message says.
@@ -424,6 +427,12 @@ class Reader(Parts):
             options["source_unit"] = "sentence"
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.keep_used(request, rule)
+
+
+def _settings_of(model: PreTrainedModel) -> Settings:
+    """Return the default settings, with the longest answer that a model's own configuration has."""
+    longest = getattr(model.generation_config, "max_new_tokens", None)
+    return Settings() if longest is None else Settings(max_new_tokens=longest)
 
 
 def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:

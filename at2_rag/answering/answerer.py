@@ -16,7 +16,12 @@ from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.model.generate_options import refuse_misspelt
+from at2_rag.model.generate_options import (
+    only_for_sampling,
+    refuse_misspelt,
+    with_config_unfolded,
+)
+from at2_rag.notices import warn_of_no_sampling
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings, refuse_unknown
@@ -57,12 +62,14 @@ class Answerer:
             passages: What the caller wants the question answered from; a string is a passage's
                 text.
             history: Earlier messages of the chat, each with ``role`` and ``content``.
-            options: Settings, and options of ``model.generate``, by name.
+            options: Settings, and options of ``model.generate``, by name, also in a
+                ``generation_config``.
 
         Raises:
             InputError: If question, passages or an option cannot be used.
         """
-        settings, generation = self.settings.override(options)
+        settings, generation = self.settings.override(with_config_unfolded(options))
+        warn_of_no_sampling(only_for_sampling(generation), stacklevel=3)
         refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")

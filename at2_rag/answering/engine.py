@@ -15,6 +15,7 @@ from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
 from at2_rag.errors import InputError
+from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
 from at2_rag.model_facts import context_length
 from at2_rag.prompt.maker import PromptMaker
@@ -184,7 +185,7 @@ class Engine:
 
     def _generate_options(self, request: Request) -> dict[str, Any]:
         options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
-        if options.get("stop_strings") is not None:
+        if chosen(self.recorded.model, options, "stop_strings") is not None:
             options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
         return options
 
