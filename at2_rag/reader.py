@@ -227,7 +227,7 @@ class Reader(Parts):
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
             prune_to: How many passages to answer from again: those that a first draft used most;
-                ``None`` to answer once.
+                with ``None``, or no more passages than that, it answers once.
             options: Any of :class:`Settings`, by name; all others go to ``model.generate``. A
                 ``generation_config`` stands for the options that it sets.
 
@@ -412,7 +412,7 @@ class Reader(Parts):
         Args:
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
-            top_k: How many passages (or sentences) to keep; this or ``min_share`` is given.
+            top_k: How many passages (or sentences) to keep at most; this or ``min_share`` is given.
             min_share: Least share of all positive scores with which a passage (or sentence) is
                 kept, above 0 and at most 1; this or ``top_k`` is given.
             unit: What is kept or dropped: whole passages, or sentences within them.

@@ -299,8 +299,8 @@ def test_unusable_passages(golden_reader, passages, message):
     ("options", "message"),
     [
         ({"question": " "}, "question is ' '"),
-        ({"prune_to": 0}, "prune_to is 0; expected a whole number from 1 to 4"),
-        ({"prune_to": 5}, "prune_to is 5; expected a whole number from 1 to 4"),
+        ({"prune_to": 0}, "prune_to is 0; expected a whole number of at least 1"),
+        ({"prune_to": True}, "prune_to is True; expected a whole number of at least 1"),
         ({"source_unit": "page"}, "source_unit is 'page'; expected one of sentence"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"max_citations": 0}, "max_citations is 0"),

@@ -91,16 +91,15 @@ class Answerer:
         Args:
             request: The question, with its passages and settings.
             prune_to: How many passages to answer from again: those that a first draft used most;
-                ``None`` to answer once.
+                with ``None``, or no more passages than that, it answers once.
             watch: Follows the answer; of a draft it is told the steps only. What it raises ends
                 the generation.
 
         Raises:
-            InputError: If there are not so many passages to keep.
+            InputError: If ``prune_to`` is no number of passages.
         """
-        if prune_to is None:
+        if prune_to is None or not _has_more(request, prune_to):
             return self._written(Shown.whole(request), watch)
-        check_count("prune_to", prune_to, len(request.passages), "passages")
         draft = self.cited(self.new_reading(Shown.whole(request), _blind(watch)))
         again = self._written(Shown(request, _most_used(draft, prune_to)), watch)
         return replace(again, draft=draft, dropped=draft.dropped)
@@ -116,11 +115,9 @@ class Answerer:
             prune_to: As for :meth:`complete`.
 
         Raises:
-            InputError: If there are not so many passages to keep.
+            InputError: If ``prune_to`` is no number of passages.
         """
-        if prune_to is not None:
-            for request in requests:
-                check_count("prune_to", prune_to, len(request.passages), "passages")
+        pruned = [] if prune_to is None else [_has_more(each, prune_to) for each in requests]
 
         def written(shown: list[Shown]) -> list[Reading]:
             return self.engine.generate_readings(shown, self.estimator.weightings)
@@ -128,17 +125,13 @@ class Answerer:
         readings = written([Shown.whole(request) for request in requests])
         if prune_to is None:
             return [self.finish(reading) for reading in readings]
-        drafts = [self.cited(reading) for reading in readings]
-        again = written(
-            [
-                Shown(request, _most_used(draft, prune_to))
-                for request, draft in zip(requests, drafts, strict=True)
-            ]
-        )
-        return [
-            replace(self.finish(reading), draft=draft, dropped=draft.dropped)
-            for reading, draft in zip(again, drafts, strict=True)
-        ]
+        drafts = {i: self.cited(readings[i]) for i, more in enumerate(pruned) if more}
+        again = written([Shown(requests[i], _most_used(d, prune_to)) for i, d in drafts.items()])
+        readings = [dict(zip(drafts, again, strict=True)).get(i, r) for i, r in enumerate(readings)]
+        answers = [self.finish(reading) for reading in readings]
+        for index, draft in drafts.items():
+            answers[index] = replace(answers[index], draft=draft, dropped=draft.dropped)
+        return answers
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
         """Have the model draft an answer, and keep what it used.
@@ -146,11 +139,7 @@ class Answerer:
         Args:
             request: The question, with its passages and settings.
             rule: How much to keep, and whether of passages or of sentences.
-
-        Raises:
-            InputError: If there are not so many passages to keep.
         """
-        rule.check_passages(len(request.passages))
         draft = self.cited(self.new_reading(Shown.whole(request)))
         return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
 
@@ -223,6 +212,12 @@ def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
     """Whether the model's thoughts may be sources."""
     wanted = "thought" in settings.source_kinds
     return wanted and thinking_markers(tokenizer, settings.thinking) is not None
+
+
+def _has_more(request: Request, prune_to: int) -> bool:
+    """Whether there are more passages to read than are to be pruned to."""
+    check_count("prune_to", prune_to)
+    return len(request.readable) > prune_to
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:

@@ -41,6 +41,8 @@ def ask(
     The answer goes to stdout, and everything about it to stderr.
     """
     read = _gather(question, [*(passages or []), *(more_files or [])], max_passages)
+    if prune_to is not None and prune_to >= len(read):
+        note(f"there are no more than {len(read)} passages, so nothing is pruned")
     if model is None:
         _note_demo_reader()
     reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)

@@ -188,11 +188,11 @@ class AT2CitedAnswer(ReaderRunnable):
         )
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        return {"history": request.history, **self._options(request)}
+        return {"history": request.history, **self._options}
 
-    def _options(self, request: Request) -> dict[str, Any]:
-        prune_to = request.at_most(self.prune_to)
-        return self._own_options | ({} if prune_to is None else {"prune_to": prune_to})
+    @property
+    def _options(self) -> dict[str, Any]:
+        return self._own_options | ({} if self.prune_to is None else {"prune_to": self.prune_to})
 
 
 def _write(

@@ -79,11 +79,6 @@ class Request:
         """The passages as a reader takes them: no id twice."""
         return without_repeated_ids(self.passages)
 
-    def at_most(self, count: int | None) -> int | None:
-        """Return how many passages to prune to, or ``None`` if there are no more than that."""
-        available = sum(not passage.is_empty for passage in self.passages)
-        return None if count is None or count >= available else count
-
 
 def read_request(value: Any) -> Request:
     """Check an input and turn it into a request.

@@ -266,15 +266,12 @@ class AT2Synthesizer(BaseSynthesizer):
         options: Mapping[str, Any],
     ) -> _Job:
         passages = passages_of(nodes, self._metadata_mode)
-        readable = sum(not passage.is_empty for passage in passages)
-        if not readable:
+        if all(passage.is_empty for passage in passages):
             return _Job(None, CitedResponse(nodes, additional))
-        # Fewer nodes than wanted are no mistake of the caller's: the retriever found no more.
-        prune = self._prune_to is not None and readable > self._prune_to
         arguments = {
             "question": question,
             "passages": passages,
-            "prune_to": self._prune_to if prune else None,
+            "prune_to": self._prune_to,
             **self._options,
             "prompt": self._prompt.message,
             "system": self._prompt.system,
