@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -214,7 +215,7 @@ class Reader(Parts):
     def answer(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -241,7 +242,7 @@ class Reader(Parts):
 
     def answer_batch(
         self,
-        questions: Sequence[tuple[str, Sequence[str | Passage]]],
+        questions: Iterable[tuple[str, Iterable[str | Passage]]],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -265,13 +266,14 @@ class Reader(Parts):
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
-        requests = [self._answerer.request(*question, history, options) for question in questions]
+        pairs = _as_pairs(questions)
+        requests = [self._answerer.request(*pair, history, options) for pair in pairs]
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -304,7 +306,7 @@ class Reader(Parts):
     def astream(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -323,7 +325,7 @@ class Reader(Parts):
     def attribute(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         answer: str,
         *,
         thoughts: str | None = None,
@@ -355,7 +357,7 @@ class Reader(Parts):
     def task(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         answer: str | None = None,
         *,
         thoughts: str | None = None,
@@ -396,10 +398,32 @@ class Reader(Parts):
         reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)
         return verify(self._answerer.explain(reading), answer.statements, by)
 
+    def has_sources(
+        self,
+        passages: Iterable[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> bool:
+        """Tell whether a prompt about these would have anything in it to be cited.
+
+        Without it a model answers from nothing, as only ``on_empty="answer"`` asks for, or from
+        its own thoughts.
+
+        Args:
+            passages: What the retriever returned, perhaps nothing.
+            history: Earlier chat messages, each with ``role`` and ``content``.
+            options: Any of :class:`Settings`, by name; others are not looked at.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+        """
+        return self._answerer.has_sources(passages, history, options)
+
     def prune(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         top_k: int | None = None,
         min_share: float | None = None,
@@ -427,6 +451,22 @@ class Reader(Parts):
             options["source_unit"] = "sentence"
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.keep_used(request, rule)
+
+
+def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
+    """Return questions with their passages.
+
+    Raises:
+        InputError: If they are something else.
+    """
+    expected = "expected pairs of a question and its passages: [(question, passages), ...]"
+    if isinstance(questions, str | Mapping) or not isinstance(questions, Iterable):
+        raise InputError(f"questions is a {type(questions).__name__}; {expected}.")
+    pairs = list(questions)
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError(f"questions[{index}] is {short(pair)}; {expected}.")
+    return pairs
 
 
 def _settings_of(model: PreTrainedModel) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.reading import Reading
 from at2_rag.documents.conversation import Message, checked_history
-from at2_rag.documents.passages import Passage, as_passages
+from at2_rag.documents.passages import Passage, as_passages, check_text
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model.generate_options import (
@@ -51,7 +51,7 @@ class Answerer:
     def request(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         history: Sequence[Message],
         options: Mapping[str, Any],
     ) -> Request:
@@ -73,15 +73,38 @@ class Answerer:
         refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")
-        tokenizer = self.engine.tokenizer
-        found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
+        check_text("question", question)
+        tokenizer, alone = self.engine.tokenizer, settings.on_empty == "answer"
+        needed = not (alone or _has_other_sources(tokenizer, settings))
+        found = as_passages(passages, needed=needed)
         request = Request(question, found, checked_history(history), settings, generation)
-        if not len(request.documents) and not _thinks(tokenizer, settings):
+        if not (len(request.documents) or alone or _thinks(tokenizer, settings)):
             raise InputError(
                 f"There are no passages, and nothing in the conversation is a source by "
                 f"source_kinds={settings.source_kinds}; expected at least one document with text."
             )
         return request
+
+    def has_sources(
+        self,
+        passages: Iterable[str | Passage],
+        history: Sequence[Message],
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether the prompt of a question about these has anything in it to be cited.
+
+        Args:
+            passages: As for :meth:`request`.
+            history: As for :meth:`request`.
+            options: As for :meth:`request`.
+
+        Raises:
+            InputError: If passages, history or a setting cannot be used.
+        """
+        settings, _ = self.settings.override(options)
+        found = as_passages(passages, needed=False)
+        request = Request("", found, checked_history(history), settings)
+        return bool(request.readable or request.documents["conversation"])
 
     def complete(
         self, request: Request, prune_to: int | None = None, watch: Watch | None = None

@@ -14,6 +14,7 @@ from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
+from at2_rag.documents.passages import check_text
 from at2_rag.errors import InputError
 from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
@@ -167,6 +168,8 @@ class Engine:
         """
         if not isinstance(answer, str) or not (answer.strip() or thoughts):
             raise InputError(f"answer is {answer!r}; expected text to cite.")
+        check_text("answer", answer)
+        check_text("thoughts", thoughts or "")
         maker = PromptMaker.of(self.tokenizer, shown.request)
         if thoughts and maker.markers is None:
             raise InputError(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from reprlib import repr as short
 from typing import Any, Literal
 
-from at2_rag.documents.passages import SourceKind
+from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate
@@ -48,6 +48,8 @@ class Settings:
             cite by scores alone. Costs forward passes.
         refusals: What an answer says where the passages do not say, beside the usual words of
             English: whole statements, which then cite nothing.
+        on_empty: What to do when nothing is there to answer from, no passage with text and no other
+            source: ``"error"``, or ``"answer"`` to ask the question alone, which cites nothing.
     """
 
     source_unit: SourceUnit = "sentence"
@@ -65,6 +67,7 @@ class Settings:
     transitive: bool = True
     prove: int | None = None
     refusals: tuple[str, ...] = ()
+    on_empty: Literal["error", "answer"] = "error"
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)
@@ -79,8 +82,11 @@ class Settings:
             _check_count("prove", self.prove, " Or None to prove nothing.")
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
+        check_text("system", self.system or "")
         if self.on_overflow not in ("error", "drop"):
             raise InputError(f"on_overflow is {self.on_overflow!r}; expected 'error' or 'drop'.")
+        if self.on_empty not in ("error", "answer"):
+            raise InputError(f"on_empty is {self.on_empty!r}; expected 'error' or 'answer'.")
         if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):
             raise InputError(
                 f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "

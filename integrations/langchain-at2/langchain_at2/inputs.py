@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Required
 
@@ -104,7 +104,7 @@ def read_request(value: Any) -> Request:
     return Request(value[asked], tuple(passages), read_history(history))
 
 
-def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
+def _documents(value: Mapping[str, Any]) -> list[Document]:
     given = [key for key in _DOCUMENT_KEYS if value.get(key) is not None]
     if len(given) != 1:
         raise InputError(
@@ -114,21 +114,22 @@ def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
     return check_documents(value[given[0]], given[0])
 
 
-def check_documents(documents: Any, name: str) -> Sequence[Document]:
-    """Return a list of documents as it is.
+def check_documents(documents: Any, name: str) -> list[Document]:
+    """Return documents as a list, gone through once.
 
     Args:
-        documents: What should be a list of documents.
+        documents: What should be documents.
         name: What to call the documents in the error.
 
     Raises:
-        InputError: If it is anything but a list of documents.
+        InputError: If it is anything but documents.
     """
-    if isinstance(documents, str) or not isinstance(documents, Sequence):
+    if isinstance(documents, str | Mapping | Document) or not isinstance(documents, Iterable):
         raise InputError(
             f"{name} is a {type(documents).__name__}; expected a list of Documents, as a "
             "retriever returns it, not yet formatted as text."
         )
+    documents = list(documents)
     for index, document in enumerate(documents):
         if not isinstance(document, Document):
             raise InputError(

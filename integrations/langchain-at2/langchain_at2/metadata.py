@@ -58,6 +58,25 @@ def describe_answer(
     return described
 
 
+def describe_nothing(model: str, estimator: str) -> dict[str, Any]:
+    """Return what :func:`describe_answer` would of an answer without a word.
+
+    Args:
+        model: Name of the model that was not asked.
+        estimator: Kind of the estimator that scored nothing.
+    """
+    return {
+        "model": model,
+        "estimator": estimator,
+        "prompt_tokens": 0,
+        "answer_tokens": 0,
+        "kept": [],
+        "dropped": [],
+        "statements": [],
+        "thoughts": None,
+    }
+
+
 def describe_thoughts(thoughts: Thoughts, documents: Sequence[Passage]) -> dict[str, Any]:
     """Return what is known of thoughts.
 
