@@ -391,6 +391,8 @@ class Reader(Parts):
         from at2_rag.ablation.verification import verify  # which answering never needs
 
         own = [passage for passage in answer.passages if passage.kind == "passage"]
+        for index, length in answer.shortened:
+            own[index] = replace(own[index], text=own[index].text[:length])
         options = {name: getattr(answer.settings, name) for name in Settings.names()}
         request = self._answerer.request(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.

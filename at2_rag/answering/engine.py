@@ -105,8 +105,7 @@ class Engine:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        maker = PromptMaker.of(self.tokenizer, shown.request)
-        prompt = self._prompt(maker, shown.passages)
+        maker, prompt = self._prompt(shown)
 
         def follow(progress: Progress | None) -> None:
             assert watch is not None
@@ -133,20 +132,17 @@ class Engine:
         """
         if not asked:
             return []
-        makers = [PromptMaker.of(self.tokenizer, shown.request) for shown in asked]
-        prompts = [
-            self._prompt(maker, shown.passages) for maker, shown in zip(makers, asked, strict=True)
-        ]
+        prompts = [self._prompt(shown) for shown in asked]
         options = self._generate_options(asked[0].request)
         generated = in_length_batches(
-            [prompt.ids for prompt in prompts],
+            [prompt.ids for _, prompt in prompts],
             lambda part: self.recorded.generate(part, weightings, options),
             asked[0].request.settings.max_batch_tokens,
             int(options["max_new_tokens"]),
         )
         return [
             _generated_reading(maker, prompt, found)
-            for maker, prompt, found in zip(makers, prompts, generated, strict=True)
+            for (maker, prompt), found in zip(prompts, generated, strict=True)
         ]
 
     def read_given(
@@ -177,7 +173,9 @@ class Engine:
                 'thinking=ThinkingMarkers("<think>", "</think>").'
             )
         told = GivenText(answer, thoughts)
-        prompt = maker.fit(shown.passages, context_length(self.recorded.model), told.behind)
+        room = context_length(self.recorded.model)
+        maker, passages = maker.shortened(shown.passages, room, told.behind)
+        prompt = maker.fit(passages, room, told.behind)
         text = told.behind(prompt.thought_format)
         first = prompt.first_token_of_end(len(text))
         written = _read(maker, prompt, text, first)
@@ -192,12 +190,13 @@ class Engine:
             options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
         return options
 
-    def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
-        """Return the prompt, cut down if need be so that an answer has room."""
-        longest = maker.request.settings.max_new_tokens
+    def _prompt(self, shown: Shown) -> tuple[PromptMaker, EncodedPrompt]:
+        """Return the prompt and what made it, cut down if need be so that an answer has room."""
+        maker = PromptMaker.of(self.tokenizer, shown.request)
         context = context_length(self.recorded.model)
-        room = None if context is None else context - longest
-        return maker.fit(shown, room)
+        room = None if context is None else context - shown.request.settings.max_new_tokens
+        maker, passages = maker.shortened(shown.passages, room)
+        return maker, maker.fit(passages, room)
 
 
 def _proves(shown: Shown) -> bool:

@@ -103,6 +103,9 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
 def _note_what_happened(answer: Answer) -> None:
     if answer.dropped:
         note(f"left out what did not fit the model's context: {_names(answer, answer.dropped)}")
+    if answer.shortened:
+        cut = [index for index, _ in answer.shortened]
+        note(f"cut off the ends of what did not fit the model's context: {_names(answer, cut)}")
     if answer.draft is not None:
         note(
             f"pruned {len(answer.draft.kept)} passages to the {len(answer.kept)} that a draft "

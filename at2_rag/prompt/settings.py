@@ -37,7 +37,8 @@ class Settings:
         max_citations: How many citations a statement has at most; as many again of thoughts.
         min_score: Score below which a source is not cited, unitless; ``None`` for no such bound.
         on_overflow: What to do when the prompt and the longest answer do not fit the model's
-            context: ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
+            context: ``"error"``, ``"drop"`` to leave out passages that do not fit behind those
+            before them, or ``"truncate"`` to cut the last sentences of the longest.
         language: The language whose sentences are found, as Punkt names it.
         max_batch_tokens: How many tokens ``answer_batch`` runs at a time at most: texts times the
             longest, answer included. Caches grow with it.
@@ -61,7 +62,7 @@ class Settings:
     max_new_tokens: int = 256
     max_citations: int = 3
     min_score: float | None = None
-    on_overflow: Literal["error", "drop"] = "error"
+    on_overflow: Literal["error", "drop", "truncate"] = "error"
     language: str = "english"
     max_batch_tokens: int = 8192
     transitive: bool = True
@@ -83,8 +84,10 @@ class Settings:
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
         check_text("system", self.system or "")
-        if self.on_overflow not in ("error", "drop"):
-            raise InputError(f"on_overflow is {self.on_overflow!r}; expected 'error' or 'drop'.")
+        if self.on_overflow not in ("error", "drop", "truncate"):
+            raise InputError(
+                f"on_overflow is {self.on_overflow!r}; expected 'error', 'drop' or 'truncate'."
+            )
         if self.on_empty not in ("error", "answer"):
             raise InputError(f"on_empty is {self.on_empty!r}; expected 'error' or 'answer'.")
         if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):

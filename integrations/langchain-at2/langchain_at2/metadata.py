@@ -49,6 +49,7 @@ def describe_answer(
         "answer_tokens": answer.answer_tokens,
         "kept": list(answer.kept),
         "dropped": list(answer.dropped),
+        "shortened": [list(cut) for cut in answer.shortened],
         "statements": statements,
         "carets": answer.carets,
         "thoughts": answer.thoughts and describe_thoughts(answer.thoughts, documents),
@@ -72,6 +73,7 @@ def describe_nothing(model: str, estimator: str) -> dict[str, Any]:
         "answer_tokens": 0,
         "kept": [],
         "dropped": [],
+        "shortened": [],
         "statements": [],
         "thoughts": None,
     }

@@ -66,7 +66,8 @@ class AT2Synthesizer(BaseSynthesizer):
     :class:`CitationRecord` each, ``["statements"]`` holds each sentence of the answer
     (:class:`StatementRecord`), ``["thoughts"]`` what a reasoning model thought before
     (:class:`ThoughtsRecord`, or ``None``), and then there are the model, the estimator, tokens, and
-    the ids of the nodes that were kept and dropped.
+    the ids of the nodes that were kept and dropped, and of those that were shortened, with how many
+    characters of each were read.
 
     A streaming response's ``source_nodes``, ``metadata`` and ``at2`` fill as its text is read: a
     sentence's entries are there as soon as its markers are. Until the end, the nodes that may yet
