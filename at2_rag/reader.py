@@ -10,6 +10,7 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
@@ -74,6 +75,7 @@ class Reader(Parts):
         method: AttributionMethod | str | None = None,
         **options: Any,
     ) -> None:
+        _check_parts(model, tokenizer)
         model.eval()
         recorded = RecordedModel(model)
         if estimator is None:
@@ -475,6 +477,25 @@ def _settings_of(model: PreTrainedModel) -> Settings:
     """Return the default settings, with the longest answer that a model's own configuration has."""
     longest = getattr(model.generation_config, "max_new_tokens", None)
     return Settings() if longest is None else Settings(max_new_tokens=longest)
+
+
+def _check_parts(model: object, tokenizer: object) -> None:
+    """Raise ``InputError`` for what is no model or tokenizer of transformers, or is compiled."""
+    if not isinstance(model, Module):
+        raise InputError(
+            f"model is a {type(model).__name__}; expected a model of transformers. "
+            "Reader.from_pretrained takes hub ids and folders."
+        )
+    if not hasattr(tokenizer, "is_fast"):
+        raise InputError(
+            f"tokenizer is a {type(tokenizer).__name__}; expected the model's fast tokenizer, from "
+            "AutoTokenizer.from_pretrained."
+        )
+    if hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None):
+        raise InputError(
+            "The model was compiled by torch, and its attention cannot be followed; expected the "
+            "model itself, as from_pretrained returns it."
+        )
 
 
 def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:

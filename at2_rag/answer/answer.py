@@ -220,7 +220,7 @@ class Answer:
                 "statements": tuple(Statement.from_dict(s) for s in data["statements"]),
                 "attribution": Attribution.from_dict(data["attribution"]),
                 "kept": tuple(data["kept"]),
-                "shortened": tuple((index, length) for index, length in data["shortened"]),
+                "shortened": tuple((index, length) for index, length in data.get("shortened", ())),
                 "dropped": tuple(data["dropped"]),
                 "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
                 "settings": Settings.from_dict(data["settings"]),

@@ -190,8 +190,9 @@ def check_text(name: str, text: str) -> None:
     if (half := _LONE_SURROGATE.search(text)) is None:
         return
     raise InputError(
-        f"{name} has a lone surrogate, {half[0]!r}, at character {half.start()}; expected whole "
-        "characters. text.encode('utf-8', 'replace').decode() puts question marks in their place."
+        f"{name} holds half of a surrogate pair, {half[0]!r}, at character {half.start()}; "
+        "expected whole characters. text.encode('utf-8', 'replace').decode() puts question marks "
+        "there."
     )
 
 

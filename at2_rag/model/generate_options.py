@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from inspect import signature
 from reprlib import repr as short
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from transformers import GenerationConfig, PreTrainedModel
 
 from at2_rag.errors import InputError
+from at2_rag.prompt.settings import meant_by
 
 #: generate() options under which its steps are not one query after the other on one cache.
 _UNRECORDABLE = (
@@ -123,7 +123,7 @@ def refuse_misspelt(
     for name in options:
         if name in known:
             continue
-        meant = get_close_matches(name, sorted({*others, *known}), n=2)
+        meant = meant_by(name, {*others, *known}, most=2)
         advice = f"did you mean {' or '.join(meant)}?" if meant else "leave it out."
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "

@@ -119,6 +119,10 @@ def load_estimator(
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)
+    if str(where).startswith((".", "/", "~", "\\")) or str(where).count("/") > 1:  # no hub id
+        raise InputError(
+            f"There is no score estimator at {str(where)!r}; expected a folder, a file or a hub id."
+        )
     if meant := get_close_matches(str(where), (AUTO, AVERAGE), n=1):
         raise InputError(
             f"There is no score estimator at {where!r}; expected a folder, a file or a hub id. Did "

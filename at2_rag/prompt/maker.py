@@ -143,7 +143,8 @@ class PromptMaker:
         settings, maker = self.request.settings, self
         while room is not None and settings.on_overflow == "truncate":
             prompt = maker.make(shown, behind)
-            excess = len(prompt.ids) - room
+            if (excess := len(prompt.ids) - room) <= 0:
+                break
             lengths = cut_longest(prompt, maker.request.passages, excess, settings.language)
             if not lengths:
                 break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from reprlib import repr as short
@@ -167,10 +167,29 @@ def _check_refusals(phrases: Sequence[str]) -> None:
         )
 
 
+#: What other libraries call a setting.
+_CALLED_OTHERWISE = dict.fromkeys(
+    ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict"), "max_new_tokens"
+)
+
+
+def meant_by(name: str, known: Collection[str], most: int = 1) -> list[str]:
+    """Return the options that may be meant by an unknown one, the likeliest first.
+
+    Args:
+        name: The name that nobody knows.
+        known: Names of options, the settings' or more.
+        most: How many to return at most.
+    """
+    if name in _CALLED_OTHERWISE:
+        return [_CALLED_OTHERWISE[name]]
+    return get_close_matches(name, sorted(known), n=most)
+
+
 def refuse_unknown(options: Mapping[str, Any]) -> None:
     """Raise ``InputError`` if an option is no setting, with the one that may have been meant."""
     for name in options:
-        meant = get_close_matches(name, Settings.names(), n=1)
+        meant = meant_by(name, Settings.names())
         advice = f" Did you mean {meant[0]}?" if meant else ""
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "
