@@ -30,7 +30,7 @@ from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_est
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_plain_prompts
-from at2_rag.prompt.settings import Settings, refuse_unknown
+from at2_rag.prompt.settings import Settings, refuse_nearly_settings, refuse_unknown
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
@@ -128,6 +128,7 @@ class Reader(Parts):
         """
         _check_kind("settings", settings, (Settings, type(None)))
         _, loading = (settings or Settings()).override(options)
+        refuse_nearly_settings(loading)
         model, tokenizer = load_model(name, loading)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(loading)
@@ -396,6 +397,7 @@ class Reader(Parts):
         for index, length in answer.shortened:
             own[index] = replace(own[index], text=own[index].text[:length])
         options = {name: getattr(answer.settings, name) for name in Settings.names()}
+        options["on_overflow"] = "error"  # nothing but what the model saw is to be left out
         request = self._answerer.request(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text

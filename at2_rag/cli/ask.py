@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, show_json, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
+from at2_rag.documents.passages import check_text
 from at2_rag.errors import InputError
 from at2_rag.known_estimators import AUTO
 
@@ -85,6 +86,7 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
     """Read the passages and keep the best, before any model is loaded."""
     if not question.strip():
         raise InputError("The question is empty; expected one, in quotes, before the options.")
+    check_text("question", question)
     if not paths:
         raise InputError("No passages; expected --passages with a file or folder to answer from.")
     from at2_rag.documents.bm25 import best_by_bm25

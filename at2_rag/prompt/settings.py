@@ -173,17 +173,27 @@ _CALLED_OTHERWISE = dict.fromkeys(
 )
 
 
-def meant_by(name: str, known: Collection[str], most: int = 1) -> list[str]:
+def meant_by(name: str, known: Collection[str], most: int = 1, alike: float = 0.6) -> list[str]:
     """Return the options that may be meant by an unknown one, the likeliest first.
 
     Args:
         name: The name that nobody knows.
         known: Names of options, the settings' or more.
         most: How many to return at most.
+        alike: How much alike the names are at least, of 1.
     """
     if name in _CALLED_OTHERWISE:
         return [_CALLED_OTHERWISE[name]]
-    return get_close_matches(name, sorted(known), n=most)
+    return get_close_matches(name, sorted(known), most, alike)
+
+
+def refuse_nearly_settings(options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` if an option of something else was most likely meant as a setting."""
+    for name in options:
+        if meant := meant_by(name, Settings.names(), alike=0.85):
+            raise InputError(
+                f"Unknown option {name}={short(options[name])}. Did you mean {meant[0]}?"
+            )
 
 
 def refuse_unknown(options: Mapping[str, Any]) -> None:

@@ -250,6 +250,9 @@ def test_empty_question_is_refused_before_anything_is_read():
     result = run("ask", " ", "-p", "gone.txt")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: The question is empty")
+    result = run("ask", "Who \udcff?", "-p", "gone.txt")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: question holds half of a surrogate pair")
 
 
 @pytest.mark.parametrize(
