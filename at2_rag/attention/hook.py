@@ -9,11 +9,10 @@ There is no code per architecture.
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
@@ -35,8 +34,8 @@ SUPPORTED = (
 )
 
 
-class Listener(Protocol):
-    """Hears every attention call of a pass."""
+class Listener:
+    """Hears every attention call of a pass; to be derived from."""
 
     seen: dict[int, int]
     """Queries that each attention module, by identity, has been handed so far."""
@@ -54,9 +53,9 @@ class Listener(Protocol):
     def end_pass(self) -> None:
         """Be told that the pass has ended."""
 
-    @abstractmethod
     def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
         """Take in one call: what it was, and the other arguments (``value`` among them)."""
+        raise NotImplementedError
 
 
 #: Belongs to the current thread or task, so that concurrent answers never see each other.

@@ -129,11 +129,11 @@ def check_documents(documents: Any, name: str) -> list[Document]:
             f"{name} is a {type(documents).__name__}; expected a list of Documents, as a "
             "retriever returns it, not yet formatted as text."
         )
-    documents = list(documents)
-    for index, document in enumerate(documents):
+    found = list(documents)
+    for index, document in enumerate(found):
         if not isinstance(document, Document):
             raise InputError(
                 f"{name}[{index}] is a {type(document).__name__}; expected a Document: "
                 "Document(page_content=…)."
             )
-    return documents
+    return found

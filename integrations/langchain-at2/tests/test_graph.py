@@ -143,8 +143,12 @@ class TestBadInput:
         assert prune_node(reader).invoke({"question": question, "documents": []}) == {
             "documents": []
         }
+        state = {"question": question, "documents": [], "answer": "Yes."}
+        update = cite_node(reader).invoke(state)
+        assert (update["references"], update["supported"]) == ("", False)
+        assert update["unsupported"] == ["Yes."]
         with pytest.raises(InputError, match="No passages"):
-            cite_node(reader).invoke({"question": question, "documents": [], "answer": "Yes."})
+            cite_node(reader, reader_options={"on_empty": "error"}).invoke(state)
 
     def test_no_question(self, reader, documents):
         state = {"messages": [AIMessage("Hi")], "documents": documents}
