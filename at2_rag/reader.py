@@ -99,6 +99,8 @@ class Reader(Parts):
         name: str | Path,
         estimator: ScoreEstimator | str | Path | None = AUTO,
         settings: Settings | None = None,
+        *,
+        method: AttributionMethod | str | None = None,
         **options: Any,
     ) -> Reader:
         """Load a model and its tokenizer by hub id or folder, or from a GGUF file.
@@ -115,6 +117,7 @@ class Reader(Parts):
                 attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
                 :class:`Settings`.
+            method: What scores the sources instead of the estimator: a method, or the name of one.
             options: Single settings, by name, that replace those of ``settings``; and options for
                 ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
                 …).
@@ -134,7 +137,7 @@ class Reader(Parts):
             access = HubAccess.of(loading)
             estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
         own = {name: value for name, value in options.items() if name not in loading}
-        return cls(model, tokenizer, estimator, settings, **own)
+        return cls(model, tokenizer, estimator, settings, method=method, **own)
 
     @classmethod
     def from_pipeline(

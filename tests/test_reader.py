@@ -403,7 +403,10 @@ def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):
 
 def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
     folder = golden_llama.folder / "model"
-    reader = Reader.from_pretrained(folder, "average", dtype="float32", max_citations=1)
+    reader = Reader.from_pretrained(
+        folder, "average", dtype="float32", max_citations=1, method=RandomMethod()
+    )
+    assert isinstance(reader.method, RandomMethod)
     assert (reader.settings.max_citations, reader.model.dtype) == (1, torch.float32)
     for name, meant in (("max_citation", "max_citations"), ("max_tokens", "max_new_tokens")):
         with pytest.raises(InputError, match=rf"Unknown option {name}=1\. Did you mean {meant}\?"):
@@ -417,6 +420,8 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
         ({"estimator": "/no/where"}, "no score estimator at '/no/where'; expected a folder, a f"),
         ({"estimator": "no/such/place"}, "no score estimator at 'no/such/place'; expected"),
         ({"estimator": Path("gone")}, "No score estimator at gone"),
+        ({"estimator": "no/such"}, "no score estimator at 'no/such', and none can be had from the"),
+        ({"min_score": "0.1"}, "min_score is '0.1'; expected a number"),
         ({"estimator": "avrage"}, "no score estimator at 'avrage'.* Did you mean 'average'?"),
         ({"settings": {"max_new_tokens": 3}}, "settings is a dict; expected Settings or None"),
         ({"method": "lime"}, "no method 'lime'; expected one of at2, average-attention"),

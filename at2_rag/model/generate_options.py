@@ -135,7 +135,8 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
     """Return options of ``model.generate`` with our defaults: greedy, one answer.
 
     Raises:
-        InputError: If they ask for several answers, or give a cache that holds a text.
+        InputError: If they ask for several answers, give a cache that holds a text, or cannot be
+            sampled by.
     """
     if (asked := chosen(model, options, "num_return_sequences")) not in (None, 1):
         raise InputError(
@@ -154,6 +155,12 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
         "return_dict_in_generate": False,
         **options,
     }
+    temperature = result.get("temperature")
+    if result["do_sample"] and isinstance(temperature, int | float) and temperature <= 0:
+        raise InputError(
+            f"temperature is {temperature} with do_sample; expected above 0. Leave both out to have "
+            "the likeliest tokens."
+        )
     if not result["do_sample"]:
         # Sampling options mean nothing to greedy search, which warns of them: the model's own, and
         # a caller's, who has been told.

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from at2_rag.attention.recording import inspect_attention
-from at2_rag.errors import InputError, UnsupportedModelError
+from at2_rag.errors import At2Error, InputError, UnsupportedModelError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
@@ -108,7 +108,7 @@ def load_estimator(
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
-        InputError: If nothing is there, and the name is nearly one of these two.
+        InputError: If nothing is there, or the name is nearly one of these two.
         FileFormatError: If it cannot be read.
         EstimatorMismatchError: If it is for another model.
     """
@@ -128,4 +128,12 @@ def load_estimator(
             f"There is no score estimator at {where!r}; expected a folder, a file or a hub id. Did "
             f"you mean {meant[0]!r}?"
         )
-    return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)
+    try:
+        return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)
+    except (OSError, ValueError) as error:
+        if isinstance(error, At2Error):
+            raise
+        raise InputError(
+            f"There is no score estimator at {where!r}, and none can be had from the hub by that "
+            f"name; expected a folder, a file or a hub id. {type(error).__name__}: {error}"
+        ) from error

@@ -81,6 +81,8 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
+        if self.min_score is not None and not isinstance(self.min_score, int | float):
+            raise InputError(f"min_score is {self.min_score!r}; expected a number, or None.")
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
         check_text("system", self.system or "")

@@ -57,6 +57,11 @@ def test_an_option_goes_before_what_a_configuration_sets(golden_reader):
         answered(golden_reader, generation_config={"do_sample": True})
 
 
+def test_nothing_is_sampled_at_temperature_0(golden_reader):
+    with pytest.raises(InputError, match="temperature is 0 with do_sample; expected above 0"):
+        answered(golden_reader, do_sample=True, temperature=0)
+
+
 def test_stop_strings_need_no_tokenizer_wherever_they_are_set(reader):
     whole = answered(reader)
     stop = whole.text[4:6]
