@@ -668,7 +668,7 @@ def test_loading_from_folders(golden_llama, tmp_path):
     answer = reader.answer(QUESTION, PASSAGES, max_new_tokens=4)
     check_answer(answer, PASSAGES)
     assert answer.estimator == "linear"
-    with pytest.raises(OSError, match="no-such-model"):
+    with pytest.raises(InputError, match=r"There is nothing at .*no-such-model"):
         Reader.from_pretrained(tmp_path / "no-such-model")
 
 

@@ -158,8 +158,8 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
     temperature = result.get("temperature")
     if result["do_sample"] and isinstance(temperature, int | float) and temperature <= 0:
         raise InputError(
-            f"temperature is {temperature} with do_sample; expected above 0. Leave both out to have "
-            "the likeliest tokens."
+            f"temperature is {temperature} with do_sample; expected above 0. Leave both out, and "
+            "the likeliest tokens are taken."
         )
     if not result["do_sample"]:
         # Sampling options mean nothing to greedy search, which warns of them: the model's own, and

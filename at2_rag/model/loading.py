@@ -22,7 +22,7 @@ from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.gguf import load_gguf
-from at2_rag.model.names import gguf_of
+from at2_rag.model.names import gguf_of, is_path
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (
@@ -119,7 +119,7 @@ def load_estimator(
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)
-    if str(where).startswith((".", "/", "~", "\\")) or str(where).count("/") > 1:  # no hub id
+    if is_path(str(where)):
         raise InputError(
             f"There is no score estimator at {str(where)!r}; expected a folder, a file or a hub id."
         )

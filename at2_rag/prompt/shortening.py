@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 from at2_rag.documents.passages import Passage
-from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.documents.sentences import sentence_spans
 from at2_rag.prompt.template import PassageInPrompt
 from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
@@ -47,5 +47,5 @@ def cut_longest(
 def _ends(prompt: EncodedPrompt, place: PassageInPrompt, text: str, language: str) -> list[Span]:
     """Return characters of the text, and tokens of the block, up to the end of each sentence."""
     begin, (first, _) = place.text[0], prompt.token_range(*place.block)
-    ends = [end for _, end in sentences_or_whole(text, language)]
+    ends = [end for _, end in sentence_spans(text, language)]
     return [(end, prompt.token_range(place.block[0], begin + end)[1] - first) for end in ends]
