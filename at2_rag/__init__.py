@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
-    from at2_rag.notices import NoHeadsWarning, PlainPromptWarning
+    from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
     from at2_rag.prompt.settings import Settings
     from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
     from at2_rag.prompt.thinking_markers import ThinkingMarkers
@@ -67,7 +67,7 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
-    "notices": ("NoHeadsWarning", "PlainPromptWarning"),
+    "notices": ("NoHeadsWarning", "NoSamplingWarning", "PlainPromptWarning"),
     "prompt.settings": ("Settings",),
     "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
     "prompt.thinking_markers": ("ThinkingMarkers",),
@@ -100,6 +100,7 @@ __all__ = [
     "MissingResourceError",
     "NetworkEstimator",
     "NoHeadsWarning",
+    "NoSamplingWarning",
     "NumericalError",
     "Passage",
     "PlainPromptWarning",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -13,6 +14,28 @@ class NoHeadsWarning(UserWarning):
 
 class PlainPromptWarning(UserWarning):
     """The tokenizer has no chat template, so prompts are plain text."""
+
+
+class NoSamplingWarning(UserWarning):
+    """Options of sampling were given, and nothing is sampled."""
+
+
+def warn_of_no_sampling(names: Sequence[str], stacklevel: int) -> None:
+    """Warn of options that do nothing without ``do_sample``.
+
+    Args:
+        names: Names of these options; of none, nothing is said.
+        stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
+            is called.
+    """
+    if not names:
+        return
+    warnings.warn(
+        f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} nothing without "
+        "do_sample=True: the likeliest token is taken.",
+        NoSamplingWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def warn_of_plain_prompts(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
@@ -28,7 +30,7 @@ from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_est
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_plain_prompts
-from at2_rag.prompt.settings import Settings, refuse_unknown
+from at2_rag.prompt.settings import Settings, refuse_nearly_settings, refuse_unknown
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
@@ -50,7 +52,8 @@ class Reader(Parts):
             found, and else probes the model for heads that read, once; ``"average"`` is average
             attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
-            :class:`Settings`.
+            :class:`Settings`, and the ``max_new_tokens`` of the model's ``generation_config`` if it
+            has one.
         method: What scores the sources instead of the estimator: a method such as
             ``at2_rag.methods.SurrogateMethod()``, or the name of one, such as ``"at2+bm25"``, which
             blends the estimator's scores with word overlap. Scores and ``min_score`` are in the
@@ -72,6 +75,7 @@ class Reader(Parts):
         method: AttributionMethod | str | None = None,
         **options: Any,
     ) -> None:
+        _check_parts(model, tokenizer)
         model.eval()
         recorded = RecordedModel(model)
         if estimator is None:
@@ -83,7 +87,7 @@ class Reader(Parts):
             estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(recorded.shape)
-        own, unknown = (settings or Settings()).override(options)
+        own, unknown = (settings or _settings_of(model)).override(options)
         refuse_unknown(unknown)
         if isinstance(method, str):
             method = _by_name(method, estimator)
@@ -95,6 +99,8 @@ class Reader(Parts):
         name: str | Path,
         estimator: ScoreEstimator | str | Path | None = AUTO,
         settings: Settings | None = None,
+        *,
+        method: AttributionMethod | str | None = None,
         **options: Any,
     ) -> Reader:
         """Load a model and its tokenizer by hub id or folder, or from a GGUF file.
@@ -111,6 +117,7 @@ class Reader(Parts):
                 attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
                 :class:`Settings`.
+            method: What scores the sources instead of the estimator: a method, or the name of one.
             options: Single settings, by name, that replace those of ``settings``; and options for
                 ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
                 …).
@@ -123,12 +130,14 @@ class Reader(Parts):
             MissingExtraError: If it is a GGUF file, and what reads them is not installed.
         """
         _check_kind("settings", settings, (Settings, type(None)))
-        own, loading = (settings or Settings()).override(options)
+        _, loading = (settings or Settings()).override(options)
+        refuse_nearly_settings(loading)
         model, tokenizer = load_model(name, loading)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(loading)
             estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
-        return cls(model, tokenizer, estimator, own)
+        own = {name: value for name, value in options.items() if name not in loading}
+        return cls(model, tokenizer, estimator, settings, method=method, **own)
 
     @classmethod
     def from_pipeline(
@@ -212,7 +221,7 @@ class Reader(Parts):
     def answer(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -225,8 +234,9 @@ class Reader(Parts):
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
             prune_to: How many passages to answer from again: those that a first draft used most;
-                ``None`` to answer once.
-            options: Any of :class:`Settings`, by name; all others go to ``model.generate``.
+                with ``None``, or no more passages than that, it answers once.
+            options: Any of :class:`Settings`, by name; all others go to ``model.generate``. A
+                ``generation_config`` stands for the options that it sets.
 
         Raises:
             InputError: If an argument cannot be used, as its message says.
@@ -238,7 +248,7 @@ class Reader(Parts):
 
     def answer_batch(
         self,
-        questions: Sequence[tuple[str, Sequence[str | Passage]]],
+        questions: Iterable[tuple[str, Iterable[str | Passage]]],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -262,13 +272,14 @@ class Reader(Parts):
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
-        requests = [self._answerer.request(*question, history, options) for question in questions]
+        pairs = _as_pairs(questions)
+        requests = [self._answerer.request(*pair, history, options) for pair in pairs]
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -301,7 +312,7 @@ class Reader(Parts):
     def astream(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
@@ -320,7 +331,7 @@ class Reader(Parts):
     def attribute(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         answer: str,
         *,
         thoughts: str | None = None,
@@ -352,7 +363,7 @@ class Reader(Parts):
     def task(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         answer: str | None = None,
         *,
         thoughts: str | None = None,
@@ -386,17 +397,42 @@ class Reader(Parts):
         from at2_rag.ablation.verification import verify  # which answering never needs
 
         own = [passage for passage in answer.passages if passage.kind == "passage"]
+        for index, length in answer.shortened:
+            own[index] = replace(own[index], text=own[index].text[:length])
         options = {name: getattr(answer.settings, name) for name in Settings.names()}
+        options["on_overflow"] = "error"  # nothing but what the model saw is to be left out
         request = self._answerer.request(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
         reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)
         return verify(self._answerer.explain(reading), answer.statements, by)
 
+    def has_sources(
+        self,
+        passages: Iterable[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> bool:
+        """Tell whether a prompt about these would have anything in it to be cited.
+
+        Without it a model answers from nothing, as only ``on_empty="answer"`` asks for, or from
+        its own thoughts.
+
+        Args:
+            passages: What the retriever returned, perhaps nothing.
+            history: Earlier chat messages, each with ``role`` and ``content``.
+            options: Any of :class:`Settings`, by name; others are not looked at.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says.
+        """
+        return self._answerer.has_sources(passages, history, options)
+
     def prune(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         *,
         top_k: int | None = None,
         min_share: float | None = None,
@@ -409,7 +445,7 @@ class Reader(Parts):
         Args:
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
-            top_k: How many passages (or sentences) to keep; this or ``min_share`` is given.
+            top_k: How many passages (or sentences) to keep at most; this or ``min_share`` is given.
             min_share: Least share of all positive scores with which a passage (or sentence) is
                 kept, above 0 and at most 1; this or ``top_k`` is given.
             unit: What is kept or dropped: whole passages, or sentences within them.
@@ -424,6 +460,47 @@ class Reader(Parts):
             options["source_unit"] = "sentence"
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.keep_used(request, rule)
+
+
+def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
+    """Return questions with their passages.
+
+    Raises:
+        InputError: If they are something else.
+    """
+    expected = "expected pairs of a question and its passages: [(question, passages), ...]"
+    if isinstance(questions, str | Mapping) or not isinstance(questions, Iterable):
+        raise InputError(f"questions is a {type(questions).__name__}; {expected}.")
+    pairs = list(questions)
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError(f"questions[{index}] is {short(pair)}; {expected}.")
+    return pairs
+
+
+def _settings_of(model: PreTrainedModel) -> Settings:
+    """Return the default settings, with the longest answer that a model's own configuration has."""
+    longest = getattr(model.generation_config, "max_new_tokens", None)
+    return Settings() if longest is None else Settings(max_new_tokens=longest)
+
+
+def _check_parts(model: object, tokenizer: object) -> None:
+    """Raise ``InputError`` for what is no model or tokenizer of transformers, or is compiled."""
+    if not isinstance(model, Module):
+        raise InputError(
+            f"model is a {type(model).__name__}; expected a model of transformers. "
+            "Reader.from_pretrained takes hub ids and folders."
+        )
+    if not hasattr(tokenizer, "is_fast"):
+        raise InputError(
+            f"tokenizer is a {type(tokenizer).__name__}; expected the model's fast tokenizer, from "
+            "AutoTokenizer.from_pretrained."
+        )
+    if hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None):
+        raise InputError(
+            "The model was compiled by torch, and its attention cannot be followed; expected the "
+            "model itself, as from_pretrained returns it."
+        )
 
 
 def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,6 +34,7 @@ from at2_rag import (
     Reader,
     ScoreEstimator,
     Settings,
+    ThinkingMarkers,
     UnsupportedModelError,
 )
 from at2_rag.documents.passages import as_passages
@@ -40,6 +43,8 @@ from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.worlds import generate_examples
+
+THINK = ThinkingMarkers("<think>", "</think>")
 
 
 @pytest.mark.parametrize("unit", ["sentence", "passage", "word", "token"])
@@ -270,6 +275,41 @@ def test_a_pickled_reader_answers_in_another_process(golden_reader, tmp_path):
     check_close(found.attribution.scores, answer.attribution.scores)
 
 
+@pytest.mark.parametrize("make", [iter, tuple, lambda found: (p for p in found)])
+def test_passages_may_come_in_any_iterable(golden_reader, make):
+    expected = golden_reader.answer(QUESTION, PASSAGES)
+    assert golden_reader.answer(QUESTION, make(PASSAGES)) == expected
+    *_, streamed = golden_reader.stream(QUESTION, make(PASSAGES))
+    assert streamed.kept == expected.kept
+    [batched] = golden_reader.answer_batch(iter([(QUESTION, make(PASSAGES))]))
+    assert batched.kept == expected.kept
+
+
+def test_mappings_of_a_passages_fields_are_passages(golden_reader):
+    given = [{"text": PASSAGES[0].text, "title": "Zandor", "id": "z"}, *PASSAGES[1:]]
+    assert golden_reader.answer(QUESTION, given) == golden_reader.answer(QUESTION, PASSAGES)
+
+
+@pytest.mark.parametrize("passages", [[], ["", " "], iter(())])
+def test_nothing_is_answered_from_where_that_is_asked(golden_reader, passages):
+    passages = list(passages)
+    answer = golden_reader.answer(QUESTION, passages, on_empty="answer")
+    check_answer(answer, passages)
+    assert answer.text
+    assert (answer.kept, answer.citations, answer.attribution.sources) == ((), (), ())
+    assert all(statement.supported is not True for statement in answer.statements)
+    *_, streamed = golden_reader.stream(QUESTION, passages, on_empty="answer", prune_to=2)
+    assert (streamed.text, streamed.draft) == (answer.text, None)
+    cited = golden_reader.attribute(QUESTION, passages, "On the Mol.", on_empty="answer")
+    assert cited.citations == ()
+    assert golden_reader.prune(QUESTION, passages, top_k=2, on_empty="answer").passages == ()
+    assert not golden_reader.has_sources(passages)
+    assert golden_reader.has_sources([*passages, "It is."])
+    tool = [{"role": "tool", "content": "It is."}]
+    assert not golden_reader.has_sources(passages, history=tool)
+    assert golden_reader.has_sources(passages, history=tool, source_kinds=("tool",))
+
+
 def test_empty_passages_keep_their_place(golden_reader):
     passages = ["", *PASSAGES, "  \n "]
     answer = golden_reader.answer(QUESTION, passages)
@@ -287,6 +327,13 @@ def test_empty_passages_keep_their_place(golden_reader):
         (["", "  "], "All 2 passages are empty"),
         ("text", "passages is one string"),
         ([1], r"passages\[0\] is a int"),
+        (None, "passages is a NoneType; expected a list"),
+        ({"text": "a"}, "passages is a dict; expected a list"),
+        ([{"page": "a"}], r"passages\[0\] is a dict with the keys \['page'\]; expected 'text'"),
+        ([{"text": 1}], r"passages\[0\]: A passage's text is 1, a int; expected a string"),
+        ([SimpleNamespace(page_content="a")], "langchain_at2.documents_to_passages makes"),
+        (["a", "half a \ud83d"], r"passages\[1\]\.text holds half .* at character 7"),
+        ([Passage("a", "\udc80")], r"passages\[0\]\.title holds half of a surrogate pair"),
         ([Passage("a", id="x"), Passage("b", id="x")], r"passages\[0\] and passages\[1\].*'x'"),
     ],
 )
@@ -299,12 +346,16 @@ def test_unusable_passages(golden_reader, passages, message):
     ("options", "message"),
     [
         ({"question": " "}, "question is ' '"),
-        ({"prune_to": 0}, "prune_to is 0; expected a whole number from 1 to 4"),
-        ({"prune_to": 5}, "prune_to is 5; expected a whole number from 1 to 4"),
+        ({"prune_to": 0}, "prune_to is 0; expected a whole number of at least 1"),
+        ({"prune_to": True}, "prune_to is True; expected a whole number of at least 1"),
         ({"source_unit": "page"}, "source_unit is 'page'; expected one of sentence"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"max_citations": 0}, "max_citations is 0"),
         ({"on_overflow": "cut"}, "on_overflow is 'cut'"),
+        ({"on_empty": "drop"}, "on_empty is 'drop'; expected 'error' or 'answer'"),
+        ({"question": "Who \ud83d?"}, "question holds half of a surrogate pair"),
+        ({"system": "\ud83d"}, "system holds half of a surrogate pair"),
+        ({"history": [{"role": "user", "content": "\ud83d"}]}, r"history\[0\]\['content'\] holds"),
         ({"prompt": "{passages}"}, "prompt is a str; expected a PromptTemplate"),
         ({"num_return_sequences": 2}, "num_return_sequences is 2"),
         ({"return_dict_in_generate": True}, "return_dict_in_generate"),
@@ -327,6 +378,10 @@ def test_unknown_options_are_named(golden_reader):
     for call in (golden_reader.with_options, partial(Reader, *golden_pair(golden_reader))):
         with pytest.raises(InputError, match=r"Unknown option max_citation=1; .*max_citations\?"):
             call(max_citation=1)
+        with pytest.raises(InputError, match=r"Unknown option max_tokens=1; .*max_new_tokens\?"):
+            call(max_tokens=1)
+    with pytest.raises(InputError, match=r"max_tokens=1; .* did you mean max_new_tokens"):
+        golden_reader.answer(QUESTION, PASSAGES, max_tokens=1)
     with pytest.raises(InputError, match="Unknown option temperature=1; expected any of"):
         golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", temperature=1)
 
@@ -348,14 +403,25 @@ def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):
 
 def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
     folder = golden_llama.folder / "model"
-    reader = Reader.from_pretrained(folder, "average", dtype="float32", max_citations=1)
+    reader = Reader.from_pretrained(
+        folder, "average", dtype="float32", max_citations=1, method=RandomMethod()
+    )
+    assert isinstance(reader.method, RandomMethod)
     assert (reader.settings.max_citations, reader.model.dtype) == (1, torch.float32)
+    for name, meant in (("max_citation", "max_citations"), ("max_tokens", "max_new_tokens")):
+        with pytest.raises(InputError, match=rf"Unknown option {name}=1\. Did you mean {meant}\?"):
+            Reader.from_pretrained(folder, "average", **{name: 1})
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"estimator": 5}, "estimator is a int; expected ScoreEstimator or str or Path"),
+        ({"estimator": "/no/where"}, "no score estimator at '/no/where'; expected a folder, a f"),
+        ({"estimator": "no/such/place"}, "no score estimator at 'no/such/place'; expected"),
+        ({"estimator": Path("gone")}, "No score estimator at gone"),
+        ({"estimator": "no/such"}, "no score estimator at 'no/such', and none can be had from the"),
+        ({"min_score": "0.1"}, "min_score is '0.1'; expected a number"),
         ({"estimator": "avrage"}, "no score estimator at 'avrage'.* Did you mean 'average'?"),
         ({"settings": {"max_new_tokens": 3}}, "settings is a dict; expected Settings or None"),
         ({"method": "lime"}, "no method 'lime'; expected one of at2, average-attention"),
@@ -365,6 +431,36 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
 def test_what_cannot_be_an_option_is_told(golden_reader, given, message):
     with pytest.raises(InputError, match=message):
         golden_reader.with_options(**given)
+
+
+def test_what_is_no_model_or_tokenizer_is_told(golden_llama):
+    model, tokenizer = golden_llama.model, golden_llama.tokenizer
+    for given, message in (
+        (("gpt2", tokenizer), "model is a str; expected a model of transformers"),
+        (
+            (torch.compile(model, backend="eager"), tokenizer),
+            r"compiled by torch.*itself",
+        ),
+        ((model, None), "tokenizer is a NoneType; expected the model's fast tokenizer"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Reader(*given, ScoreEstimator.uniform(model))
+    compiled = copy.deepcopy(model)
+    compiled.compile(backend="eager")
+    with pytest.raises(InputError, match="compiled by torch"):
+        Reader(compiled, tokenizer, ScoreEstimator.uniform(model))
+
+
+def test_one_of_several_chat_templates_is_used(golden_llama):
+    model, tokenizer = golden_llama.model, copy.deepcopy(golden_llama.tokenizer)
+    options = {"estimator": ScoreEstimator.uniform(model), "max_new_tokens": 4}
+    expected = Reader(model, golden_llama.tokenizer, **options).answer(QUESTION, PASSAGES)
+    template = tokenizer.chat_template
+    tokenizer.chat_template = {"default": template, "tool_use": "{{ messages[0].content }}"}
+    assert Reader(model, tokenizer, **options).answer(QUESTION, PASSAGES) == expected
+    tokenizer.chat_template = {"rag": template}
+    with pytest.raises(InputError, match=r"has the chat templates \['rag'\]; expected .*default"):
+        Reader(model, tokenizer, **options).answer(QUESTION, PASSAGES)
 
 
 def golden_pair(reader):
@@ -391,6 +487,41 @@ def test_a_reader_with_other_options_is_another_reader(golden_reader):
             setattr(golden_reader, name, None)
     with pytest.raises(EstimatorMismatchError):
         golden_reader.with_options(estimator=LinearEstimator(torch.ones(1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"text": None}, "A passage's text is None; expected a string"),
+        ({"text": "a", "title": 3}, "A passage's title is 3, a int; expected a string, or None"),
+        ({"text": "a", "id": 3}, "A passage's id is 3"),
+        ({"text": "a", "url": b"x"}, "A passage's url is b'x', a bytes"),
+        ({"text": "a", "metadata": "x"}, "A passage's metadata is 'x', a str; expected a mapping"),
+    ],
+)
+def test_a_passage_says_what_it_cannot_hold(fields, message):
+    with pytest.raises(InputError, match=message):
+        Passage(**fields)
+
+
+@pytest.mark.parametrize(
+    ("questions", "message"),
+    [
+        ([QUESTION], r"questions\[0\] is 'Which .*; expected pairs of a question and its passages"),
+        (QUESTION, "questions is a str; expected pairs"),
+        (None, "questions is a NoneType; expected pairs"),
+        ([(QUESTION, PASSAGES), (QUESTION,)], r"questions\[1\] is \('Which"),
+    ],
+)
+def test_unusable_questions(golden_reader, questions, message):
+    with pytest.raises(InputError, match=message):
+        golden_reader.answer_batch(questions)
+
+
+def test_half_a_character_in_an_answer_is_told(golden_reader):
+    for given, name in ((("\ud83d", None), "answer"), (("a", "\ud83d"), "thoughts")):
+        with pytest.raises(InputError, match=f"{name} holds half of a surrogate pair"):
+            golden_reader.attribute(QUESTION, PASSAGES, given[0], thoughts=given[1], thinking=THINK)
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", None])
@@ -449,6 +580,62 @@ def test_overflow_can_drop_the_last_passages(short_reader):
     check_answer(pruned, passages)
 
 
+def test_only_what_does_not_fit_is_dropped(short_reader):
+    """Wherever it stands, and not what stands behind it."""
+    short = [f"Bird number {i} saw a tree." for i in range(3)]
+    for place in range(4):
+        passages = [*short[:place], "The tree was very big. " * 100, *short[place:]]
+        answer = short_reader.answer("Who saw it?", passages, on_overflow="drop")
+        check_answer(answer, passages)
+        assert (answer.dropped, answer.shortened) == ((place,), ())
+        assert answer.kept == tuple(i for i in range(4) if i != place)
+        without = short_reader.answer("Who saw it?", short)
+        assert (answer.text, answer.prompt_tokens) == (without.text, without.prompt_tokens)
+
+
+@pytest.mark.parametrize("unit", ["sentence", "passage", "token"])
+def test_the_longest_passages_lose_their_last_sentences(short_reader, unit):
+    long = " ".join(f"Tree number {i} was a very big tree." for i in range(80))
+    passages = ["Bird one saw a tree. It sang.", Passage(long, title="Trees"), "Bird two slept."]
+    options = {"on_overflow": "truncate", "source_unit": unit}
+    with Unchanged(passages):
+        answer = short_reader.answer("Who saw it?", passages, **options)
+    check_answer(answer, passages)
+    assert (answer.kept, answer.dropped) == ((0, 1, 2), ())
+    [(index, length)] = answer.shortened
+    assert index == 1
+    assert long[:length].endswith("tree.")
+    assert answer.passages[1].text == long
+    assert all(s.end <= length for s in answer.attribution.sources if s.passage_index == 1)
+    # One sentence more would not have fitted, and what was cut might as well not have been there.
+    more = long.index("tree.", length) + len("tree.")
+    by_hand = [passages[0], Passage(long[:length], title="Trees"), passages[2]]
+    same = short_reader.answer("Who saw it?", by_hand, source_unit=unit)
+    check_close(answer.attribution.scores, same.attribution.scores)
+    assert same.prompt_tokens == answer.prompt_tokens
+    by_hand[1] = Passage(long[:more], title="Trees")
+    with pytest.raises(ContextOverflowError):
+        short_reader.answer("Who saw it?", by_hand)
+    assert Answer.from_dict(json.loads(json.dumps(answer.to_dict()))) == answer
+    cited = short_reader.attribute("Who saw it?", passages, "Bird one saw a tree.", **options)
+    assert cited.shortened
+    assert len(short_reader.verify(cited).statements) == 1
+    *_, streamed = short_reader.stream("Who saw it?", passages, **options)
+    [batched] = short_reader.answer_batch([("Who saw it?", passages)], **options)
+    assert streamed.shortened == batched.shortened == answer.shortened
+
+
+def test_a_passage_without_a_sentence_left_is_dropped(short_reader):
+    passages = ["A bird saw it. It sang.", "tree " * 1000, "It was a bird."]
+    answer = short_reader.answer("Who saw it?", passages, on_overflow="truncate")
+    check_answer(answer, passages)
+    assert (answer.kept, answer.dropped, answer.shortened) == ((0, 2), (1,), ())
+    pruned = short_reader.answer("Who?", passages, on_overflow="truncate", prune_to=1)
+    assert pruned.dropped == (1,)
+    with pytest.raises(ContextOverflowError, match="even one passage is too long"):
+        short_reader.answer("Who?", ["tree " * 1000], on_overflow="truncate")
+
+
 def test_one_passage_too_long_cannot_be_dropped(short_reader):
     with pytest.raises(ContextOverflowError, match="even one passage is too long"):
         short_reader.answer("Who?", ["tree " * 1000], on_overflow="drop")
@@ -481,7 +668,7 @@ def test_loading_from_folders(golden_llama, tmp_path):
     answer = reader.answer(QUESTION, PASSAGES, max_new_tokens=4)
     check_answer(answer, PASSAGES)
     assert answer.estimator == "linear"
-    with pytest.raises(OSError, match="no-such-model"):
+    with pytest.raises(InputError, match=r"There is nothing at .*no-such-model"):
         Reader.from_pretrained(tmp_path / "no-such-model")
 
 

@@ -46,6 +46,8 @@ class Answer:
         thoughts: What a reasoning model thought before it answered; ``None`` if nothing.
         given_start: Where the answer begins in the text that :meth:`Reader.attribute` was given, in
             characters; ``None`` for an answer that the model itself gave.
+        shortened: (passage index, characters) of the passages whose ends were cut off so that they
+            fit the context: how many characters of its text the model saw.
     """
 
     question: str
@@ -65,6 +67,7 @@ class Answer:
     history: tuple[Message, ...] = ()
     thoughts: Thoughts | None = None
     given_start: int | None = None
+    shortened: tuple[tuple[int, int], ...] = ()
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -200,6 +203,7 @@ class Answer:
             "settings": self.settings.to_dict(),
             "history": [dict(message) for message in self.history],
             "given_start": self.given_start,
+            "shortened": [list(cut) for cut in self.shortened],
             "thoughts": self.thoughts.to_dict() if self.thoughts else None,
             "attribution": self.attribution.to_dict(),
         }
@@ -216,6 +220,7 @@ class Answer:
                 "statements": tuple(Statement.from_dict(s) for s in data["statements"]),
                 "attribution": Attribution.from_dict(data["attribution"]),
                 "kept": tuple(data["kept"]),
+                "shortened": tuple((index, length) for index, length in data.get("shortened", ())),
                 "dropped": tuple(data["dropped"]),
                 "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
                 "settings": Settings.from_dict(data["settings"]),

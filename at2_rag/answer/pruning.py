@@ -56,7 +56,7 @@ class PruneRule:
     """How much to keep: the ``top_k`` highest, or all with a share of at least ``min_share``.
 
     Attributes:
-        top_k: How many passages (or sentences) to keep; ``None`` to go by ``min_share``.
+        top_k: How many passages (or sentences) to keep at most; ``None`` to go by ``min_share``.
         min_share: Least share of all positive scores with which a passage (or sentence) is kept,
             above 0 and at most 1; ``None`` to go by ``top_k``.
         unit: What is kept or dropped: whole passages, or sentences within them.
@@ -71,15 +71,12 @@ class PruneRule:
             raise InputError(
                 f"top_k is {self.top_k} and min_share is {self.min_share}; expected one of them."
             )
+        if self.top_k is not None:
+            check_count("top_k", self.top_k)
         if self.min_share is not None and not 0 < self.min_share <= 1:
             raise InputError(f"min_share is {self.min_share}; expected above 0 and at most 1.")
         if self.unit not in ("passage", "sentence"):
             raise InputError(f"unit is {self.unit!r}; expected 'passage' or 'sentence'.")
-
-    def check_passages(self, available: int) -> None:
-        """Raise ``InputError`` if more passages are to be kept than there are."""
-        if self.unit == "passage" and self.top_k is not None:
-            check_count("top_k", self.top_k, available, "passages")
 
     def choose(self, scores: Mapping[int, float]) -> list[int]:
         """Return the keys to keep, in ascending order; always at least one."""
@@ -93,13 +90,10 @@ class PruneRule:
         )
 
 
-def check_count(name: str, value: int, available: int, what: str) -> None:
-    """Raise ``InputError`` unless 1 <= value <= available."""
-    if not isinstance(value, int) or not 1 <= value <= available:
-        raise InputError(
-            f"{name} is {value!r}; expected a whole number from 1 to {available}, the number of "
-            f"{what}."
-        )
+def check_count(name: str, value: int) -> None:
+    """Raise ``InputError`` unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")
 
 
 def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
@@ -109,9 +103,6 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
         draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
         maker: Makes the prompts of the draft's request.
         rule: How much to keep, and whether of passages or of sentences.
-
-    Raises:
-        InputError: If more sentences are to be kept than there are.
     """
     choose = _whole_passages if rule.unit == "passage" else _sentences
     spans, request = choose(draft, rule), maker.request
@@ -150,8 +141,6 @@ def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
     White space before its first sentence and behind its last comes with these.
     """
     scores = dict(draft.ranked_sources)
-    if rule.top_k is not None:
-        check_count("top_k", rule.top_k, len(scores), "sentences")
     sources = draft.attribution.sources
     owners = [source.passage_index for source in sources]
     spans: dict[int, list[Span]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,15 @@ from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.reading import Reading
 from at2_rag.documents.conversation import Message, checked_history
-from at2_rag.documents.passages import Passage, as_passages
+from at2_rag.documents.passages import Passage, as_passages, check_text
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.model.generate_options import refuse_misspelt
+from at2_rag.model.generate_options import (
+    only_for_sampling,
+    refuse_misspelt,
+    with_config_unfolded,
+)
+from at2_rag.notices import warn_of_no_sampling
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings, refuse_unknown
@@ -46,7 +51,7 @@ class Answerer:
     def request(
         self,
         question: str,
-        passages: Sequence[str | Passage],
+        passages: Iterable[str | Passage],
         history: Sequence[Message],
         options: Mapping[str, Any],
     ) -> Request:
@@ -57,24 +62,49 @@ class Answerer:
             passages: What the caller wants the question answered from; a string is a passage's
                 text.
             history: Earlier messages of the chat, each with ``role`` and ``content``.
-            options: Settings, and options of ``model.generate``, by name.
+            options: Settings, and options of ``model.generate``, by name, also in a
+                ``generation_config``.
 
         Raises:
             InputError: If question, passages or an option cannot be used.
         """
-        settings, generation = self.settings.override(options)
+        settings, generation = self.settings.override(with_config_unfolded(options))
+        warn_of_no_sampling(only_for_sampling(generation), stacklevel=3)
         refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")
-        tokenizer = self.engine.tokenizer
-        found = as_passages(passages, needed=not _has_other_sources(tokenizer, settings))
+        check_text("question", question)
+        tokenizer, alone = self.engine.tokenizer, settings.on_empty == "answer"
+        needed = not (alone or _has_other_sources(tokenizer, settings))
+        found = as_passages(passages, needed=needed)
         request = Request(question, found, checked_history(history), settings, generation)
-        if not len(request.documents) and not _thinks(tokenizer, settings):
+        if not (len(request.documents) or alone or _thinks(tokenizer, settings)):
             raise InputError(
                 f"There are no passages, and nothing in the conversation is a source by "
                 f"source_kinds={settings.source_kinds}; expected at least one document with text."
             )
         return request
+
+    def has_sources(
+        self,
+        passages: Iterable[str | Passage],
+        history: Sequence[Message],
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether the prompt of a question about these has anything in it to be cited.
+
+        Args:
+            passages: As for :meth:`request`.
+            history: As for :meth:`request`.
+            options: As for :meth:`request`.
+
+        Raises:
+            InputError: If passages, history or a setting cannot be used.
+        """
+        settings, _ = self.settings.override(options)
+        found = as_passages(passages, needed=False)
+        request = Request("", found, checked_history(history), settings)
+        return bool(request.readable or request.documents["conversation"])
 
     def complete(
         self, request: Request, prune_to: int | None = None, watch: Watch | None = None
@@ -84,16 +114,15 @@ class Answerer:
         Args:
             request: The question, with its passages and settings.
             prune_to: How many passages to answer from again: those that a first draft used most;
-                ``None`` to answer once.
+                with ``None``, or no more passages than that, it answers once.
             watch: Follows the answer; of a draft it is told the steps only. What it raises ends
                 the generation.
 
         Raises:
-            InputError: If there are not so many passages to keep.
+            InputError: If ``prune_to`` is no number of passages.
         """
-        if prune_to is None:
+        if prune_to is None or not _has_more(request, prune_to):
             return self._written(Shown.whole(request), watch)
-        check_count("prune_to", prune_to, len(request.passages), "passages")
         draft = self.cited(self.new_reading(Shown.whole(request), _blind(watch)))
         again = self._written(Shown(request, _most_used(draft, prune_to)), watch)
         return replace(again, draft=draft, dropped=draft.dropped)
@@ -109,11 +138,9 @@ class Answerer:
             prune_to: As for :meth:`complete`.
 
         Raises:
-            InputError: If there are not so many passages to keep.
+            InputError: If ``prune_to`` is no number of passages.
         """
-        if prune_to is not None:
-            for request in requests:
-                check_count("prune_to", prune_to, len(request.passages), "passages")
+        pruned = [] if prune_to is None else [_has_more(each, prune_to) for each in requests]
 
         def written(shown: list[Shown]) -> list[Reading]:
             return self.engine.generate_readings(shown, self.estimator.weightings)
@@ -121,17 +148,13 @@ class Answerer:
         readings = written([Shown.whole(request) for request in requests])
         if prune_to is None:
             return [self.finish(reading) for reading in readings]
-        drafts = [self.cited(reading) for reading in readings]
-        again = written(
-            [
-                Shown(request, _most_used(draft, prune_to))
-                for request, draft in zip(requests, drafts, strict=True)
-            ]
-        )
-        return [
-            replace(self.finish(reading), draft=draft, dropped=draft.dropped)
-            for reading, draft in zip(again, drafts, strict=True)
-        ]
+        drafts = {i: self.cited(readings[i]) for i, more in enumerate(pruned) if more}
+        again = written([Shown(requests[i], _most_used(d, prune_to)) for i, d in drafts.items()])
+        readings = [dict(zip(drafts, again, strict=True)).get(i, r) for i, r in enumerate(readings)]
+        answers = [self.finish(reading) for reading in readings]
+        for index, draft in drafts.items():
+            answers[index] = replace(answers[index], draft=draft, dropped=draft.dropped)
+        return answers
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
         """Have the model draft an answer, and keep what it used.
@@ -139,11 +162,7 @@ class Answerer:
         Args:
             request: The question, with its passages and settings.
             rule: How much to keep, and whether of passages or of sentences.
-
-        Raises:
-            InputError: If there are not so many passages to keep.
         """
-        rule.check_passages(len(request.passages))
         draft = self.cited(self.new_reading(Shown.whole(request)))
         return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
 
@@ -216,6 +235,12 @@ def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
     """Whether the model's thoughts may be sources."""
     wanted = "thought" in settings.source_kinds
     return wanted and thinking_markers(tokenizer, settings.thinking) is not None
+
+
+def _has_more(request: Request, prune_to: int) -> bool:
+    """Whether there are more passages to read than are to be pruned to."""
+    check_count("prune_to", prune_to)
+    return len(request.readable) > prune_to
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:

@@ -14,7 +14,9 @@ from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
+from at2_rag.documents.passages import check_text
 from at2_rag.errors import InputError
+from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
 from at2_rag.model_facts import context_length
 from at2_rag.prompt.maker import PromptMaker
@@ -103,8 +105,7 @@ class Engine:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        maker = PromptMaker.of(self.tokenizer, shown.request)
-        prompt = self._prompt(maker, shown.passages)
+        maker, prompt = self._prompt(shown)
 
         def follow(progress: Progress | None) -> None:
             assert watch is not None
@@ -131,20 +132,17 @@ class Engine:
         """
         if not asked:
             return []
-        makers = [PromptMaker.of(self.tokenizer, shown.request) for shown in asked]
-        prompts = [
-            self._prompt(maker, shown.passages) for maker, shown in zip(makers, asked, strict=True)
-        ]
+        prompts = [self._prompt(shown) for shown in asked]
         options = self._generate_options(asked[0].request)
         generated = in_length_batches(
-            [prompt.ids for prompt in prompts],
+            [prompt.ids for _, prompt in prompts],
             lambda part: self.recorded.generate(part, weightings, options),
             asked[0].request.settings.max_batch_tokens,
             int(options["max_new_tokens"]),
         )
         return [
             _generated_reading(maker, prompt, found)
-            for maker, prompt, found in zip(makers, prompts, generated, strict=True)
+            for (maker, prompt), found in zip(prompts, generated, strict=True)
         ]
 
     def read_given(
@@ -166,6 +164,8 @@ class Engine:
         """
         if not isinstance(answer, str) or not (answer.strip() or thoughts):
             raise InputError(f"answer is {answer!r}; expected text to cite.")
+        check_text("answer", answer)
+        check_text("thoughts", thoughts or "")
         maker = PromptMaker.of(self.tokenizer, shown.request)
         if thoughts and maker.markers is None:
             raise InputError(
@@ -173,7 +173,9 @@ class Engine:
                 'thinking=ThinkingMarkers("<think>", "</think>").'
             )
         told = GivenText(answer, thoughts)
-        prompt = maker.fit(shown.passages, context_length(self.recorded.model), told.behind)
+        room = context_length(self.recorded.model)
+        maker, passages = maker.shortened(shown.passages, room, told.behind)
+        prompt = maker.fit(passages, room, told.behind)
         text = told.behind(prompt.thought_format)
         first = prompt.first_token_of_end(len(text))
         written = _read(maker, prompt, text, first)
@@ -184,16 +186,17 @@ class Engine:
 
     def _generate_options(self, request: Request) -> dict[str, Any]:
         options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
-        if options.get("stop_strings") is not None:
+        if chosen(self.recorded.model, options, "stop_strings") is not None:
             options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
         return options
 
-    def _prompt(self, maker: PromptMaker, shown: Sequence[int]) -> EncodedPrompt:
-        """Return the prompt, cut down if need be so that an answer has room."""
-        longest = maker.request.settings.max_new_tokens
+    def _prompt(self, shown: Shown) -> tuple[PromptMaker, EncodedPrompt]:
+        """Return the prompt and what made it, cut down if need be so that an answer has room."""
+        maker = PromptMaker.of(self.tokenizer, shown.request)
         context = context_length(self.recorded.model)
-        room = None if context is None else context - longest
-        return maker.fit(shown, room)
+        room = None if context is None else context - shown.request.settings.max_new_tokens
+        maker, passages = maker.shortened(shown.passages, room)
+        return maker, maker.fit(passages, room)
 
 
 def _proves(shown: Shown) -> bool:

@@ -70,11 +70,12 @@ class Reading:
             estimator: The estimator that the attention was folded for.
         """
         request, prompt = self.request, self.prompt
+        originals = request.originals or request.passages
         cited = self.cited(list(self.scores(estimator)), estimator)
         return Answer(
             question=request.question,
             text=self.written.response.text,
-            passages=self.layout.documents.items,
+            passages=(*originals, *self.layout.documents.items[len(originals) :]),
             statements=cited.statements,
             attribution=cited.attribution,
             kept=prompt.shown,
@@ -89,6 +90,11 @@ class Reading:
             history=tuple(request.history),
             thoughts=cited.thoughts,
             given_start=self._given_start(self.written.response, thoughts=False),
+            shortened=tuple(
+                (i, len(request.passages[i].text))
+                for i in prompt.shown
+                if request.passages[i].text != originals[i].text
+            ),
         )
 
     def scores(self, estimator: ScoreEstimator, begin: int = 0) -> Iterator[TokenScores]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
@@ -34,14 +34,28 @@ SUPPORTED = (
 )
 
 
-class Listener(Protocol):
-    """Hears every attention call of a pass."""
+class Listener:
+    """Hears every attention call of a pass; to be derived from."""
 
     seen: dict[int, int]
     """Queries that each attention module, by identity, has been handed so far."""
 
+    listens: bool = True
+    """Whether what is computed now is heard."""
+
+    def begin_pass(self, cache: object) -> None:
+        """Be told that a model which is followed begins a pass.
+
+        Args:
+            cache: The cache that the pass goes on from; ``None`` without one.
+        """
+
+    def end_pass(self) -> None:
+        """Be told that the pass has ended."""
+
     def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
         """Take in one call: what it was, and the other arguments (``value`` among them)."""
+        raise NotImplementedError
 
 
 #: Belongs to the current thread or task, so that concurrent answers never see each other.
@@ -63,7 +77,7 @@ def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | No
         attention_mask: Tensor | BlockMask | None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        if (listener := _listener.get()) is not None:
+        if (listener := _listener.get()) is not None and listener.listens:
             first_query = listener.seen.get(id(module), 0)
             listener.seen[id(module)] = first_query + query.shape[2]
             mask = _as_mask(module, attention_mask, _positions(wrapped, module, kwargs))
@@ -126,6 +140,23 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def follow_passes(model: PreTrainedModel) -> None:
+    """Have whoever listens be told of each pass of a model, and of its cache."""
+    if _begin_pass not in model._forward_pre_hooks.values():  # which a copy has already
+        model.register_forward_pre_hook(_begin_pass, with_kwargs=True)
+        model.register_forward_hook(_end_pass, always_call=True)
+
+
+def _begin_pass(module: nn.Module, inputs: Any, options: dict[str, Any]) -> None:
+    if (listener := _listener.get()) is not None:
+        listener.begin_pass(options.get("past_key_values", options.get("cache_params")))
+
+
+def _end_pass(module: nn.Module, inputs: Any, result: Any) -> None:
+    if (listener := _listener.get()) is not None:
+        listener.end_pass()
 
 
 def install(model: PreTrainedModel) -> str:

@@ -8,12 +8,13 @@ the cache, which holds them for the model itself.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.attention.hook import listening
+from at2_rag.attention.hook import Listener, listening
 from at2_rag.attention.weights import AttentionCall
 from at2_rag.model_facts import input_device
 
@@ -59,14 +60,14 @@ class PendingRows:
         return merged
 
 
-class _Keys:
+class _Keys(Listener):
     """Holds the keys of each module's call."""
 
     def __init__(self) -> None:
         self.seen: dict[int, int] = {}
         self.of: dict[int, Tensor] = {}
 
-    def hear(self, module: torch.nn.Module, call: AttentionCall, arguments: object) -> None:
+    def hear(self, module: torch.nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
         self.of[id(module)] = call.key
 
 

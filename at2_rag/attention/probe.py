@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from at2_rag.attention.hook import SUPPORTED, eager_function, install, listening
+from at2_rag.attention.hook import SUPPORTED, Listener, eager_function, install, listening
 from at2_rag.attention.weights import AttentionCall, attention_weights
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.model_facts import input_device, vocabulary_size
@@ -62,7 +62,7 @@ def probe_model(model: PreTrainedModel) -> tuple[AttentionShape, dict[int, int]]
     return probe.shape(), probe.layers
 
 
-class _Probe:
+class _Probe(Listener):
     """Checks a model's attention, layer by layer, against its own eager function."""
 
     def __init__(self, name: str) -> None:

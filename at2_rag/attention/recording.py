@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from torch import nn
 from transformers import PreTrainedModel
 
-from at2_rag.attention.hook import install, listening
+from at2_rag.attention.hook import Listener, follow_passes, install, listening
 from at2_rag.attention.pending_rows import MOST_ROWS, PendingRows, layers_in_cache
 from at2_rag.attention.probe import AttentionShape, probe_model
 from at2_rag.attention.weights import (
@@ -47,6 +47,7 @@ class AttentionCapture:
     def __init__(self, model: PreTrainedModel) -> None:
         self.shape, self._layers = probe_model(model)
         self._in_cache = layers_in_cache(model, self._layers)
+        follow_passes(model)
 
     @contextmanager
     def recording(
@@ -61,7 +62,8 @@ class AttentionCapture:
         """Fold the attention weights of all queries from position ``first_row`` on.
 
         Covers what the current thread or task computes within the block: one forward pass, or a
-        generation step by step. At its end, all is folded.
+        generation step by step, without the passes over other texts that its logits processors may
+        run. At its end, all is folded.
 
         Args:
             model: The model that this capture was made for.
@@ -76,14 +78,17 @@ class AttentionCapture:
         """
         install(model)  # in case somebody chose another attention function since
         waiting = self._in_cache if stepwise else frozenset[int]()
-        recording = Recording(self._layers, fold, first_row, byte_limit, waiting)
+        recording = Recording(self._layers, fold, first_row, byte_limit, waiting, stepwise=stepwise)
         with listening(recording):
             yield recording
         recording.catch_up()
 
 
-class Recording:
+class Recording(Listener):
     """Hears a model's attention and folds it.
+
+    Of a generation only the passes on the cache that it began with are heard. Others are over other
+    texts: guidance reads one without the prompt beside each step.
 
     Args:
         layers: Index of each attention layer by the identity of its module.
@@ -91,6 +96,7 @@ class Recording:
         first_row: Absolute position of the first query that is wanted.
         byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
         waiting: Layers whose steps may wait for one another.
+        stepwise: Whether the passes are those of a generation with a cache.
     """
 
     def __init__(
@@ -100,12 +106,47 @@ class Recording:
         first_row: int,
         byte_limit: int,
         waiting: frozenset[int],
+        *,
+        stepwise: bool = False,
     ) -> None:
         self.seen: dict[int, int] = {}
+        self.listens = not stepwise
+        self._stepwise = stepwise
+        self._cache: Any = None
         self._layers, self._fold = layers, fold
         self._first_row, self._byte_limit = first_row, byte_limit
         self._scratch = Scratch()
         self._pending = {layer: PendingRows() for layer in waiting}
+
+    def begin_pass(self, cache: Any) -> None:
+        """Listen if the pass is one of the text's own.
+
+        Raises:
+            RecordingLost: If it cannot be told whether it is, or the cache holds something else
+                than what was heard.
+        """
+        if not self._stepwise:
+            return
+        if not self._heard:
+            self._cache = cache
+        elif self._cache is None:
+            raise RecordingLost
+        self.listens = cache is self._cache
+        if self.listens and cache is not None and cache.get_seq_length() != self._heard:
+            raise RecordingLost
+
+    def end_pass(self) -> None:
+        """Hear nothing of a generation until its next pass."""
+        self.listens = not self._stepwise
+
+    def require(self, queries: int) -> None:
+        """Raise ``RecordingLost`` unless so many queries of the text were heard."""
+        if self._heard < queries:
+            raise RecordingLost
+
+    @property
+    def _heard(self) -> int:
+        return max(self.seen.values(), default=0)
 
     def hear(self, module: nn.Module, call: AttentionCall, arguments: dict[str, Any]) -> None:
         """Take in one call."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, show_json, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
+from at2_rag.documents.passages import check_text
 from at2_rag.errors import InputError
 from at2_rag.known_estimators import AUTO
 
@@ -41,6 +42,8 @@ def ask(
     The answer goes to stdout, and everything about it to stderr.
     """
     read = _gather(question, [*(passages or []), *(more_files or [])], max_passages)
+    if prune_to is not None and prune_to >= len(read):
+        note(f"there are no more than {len(read)} passages, so nothing is pruned")
     if model is None:
         _note_demo_reader()
     reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
@@ -83,6 +86,7 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
     """Read the passages and keep the best, before any model is loaded."""
     if not question.strip():
         raise InputError("The question is empty; expected one, in quotes, before the options.")
+    check_text("question", question)
     if not paths:
         raise InputError("No passages; expected --passages with a file or folder to answer from.")
     from at2_rag.documents.bm25 import best_by_bm25
@@ -101,6 +105,9 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
 def _note_what_happened(answer: Answer) -> None:
     if answer.dropped:
         note(f"left out what did not fit the model's context: {_names(answer, answer.dropped)}")
+    if answer.shortened:
+        cut = [index for index, _ in answer.shortened]
+        note(f"cut off the ends of what did not fit the model's context: {_names(answer, cut)}")
     if answer.draft is not None:
         note(
             f"pruned {len(answer.draft.kept)} passages to the {len(answer.kept)} that a draft "

@@ -25,6 +25,7 @@ class OnOverflow(StrEnum):
 
     error = "error"
     drop = "drop"
+    truncate = "truncate"
 
 
 class Dtype(StrEnum):
@@ -67,7 +68,8 @@ MaxPassages = Annotated[
 Overflow = Annotated[
     OnOverflow,
     typer.Option(
-        help="Passages too long for the model: stop, or drop the last ones.",
+        help="Passages too long for the model: stop, drop those that do not fit, or truncate the "
+        "longest, by sentences.",
         rich_help_panel=_READING,
     ),
 ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from at2_rag.documents.passages import Passage, SourceKind
+from at2_rag.documents.passages import Passage, SourceKind, check_text
 from at2_rag.errors import InputError
 
 Message = Mapping[str, Any]
@@ -171,6 +171,7 @@ def _check_message(name: str, message: Message) -> None:
         elif message["content"] is None:
             expected = "a string, or tool_calls beside it"
         raise _wrong_type(f"{name}['content']", message["content"], expected)
+    check_text(f"{name}['content']", message["content"])
 
 
 def _wrong_type(name: str, value: Any, expected: str) -> InputError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as short
 from typing import Any, Literal
 
 from at2_rag.errors import InputError
@@ -18,6 +19,9 @@ SourceKind = Literal["passage", "message", "tool", "system", "thought"]
 
 #: Where loaders put the page, what is printed on it first: ``page`` often counts from 0.
 _PAGE_KEYS = ("page_label", "page_number", "page")
+
+#: Half of a character that is written as two in UTF-16, without the other; Python joins no halves.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,22 @@ class Passage:
     url: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     kind: SourceKind = "passage"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InputError(
+                f"A passage's text is {_told(self.text)}; expected a string, empty if there is "
+                "none."
+            )
+        for name in ("title", "id", "url"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(
+                    f"A passage's {name} is {_told(value)}; expected a string, or None: "
+                    f"str({name})."
+                )
+        if not isinstance(self.metadata, Mapping):
+            raise InputError(f"A passage's metadata is {_told(self.metadata)}; expected a mapping.")
 
     @property
     def is_empty(self) -> bool:
@@ -75,11 +95,16 @@ class Passage:
         return f"{path}:{line}"
 
 
-def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tuple[Passage, ...]:
+def _told(value: object) -> str:
+    return "None" if value is None else f"{short(value)}, a {type(value).__name__}"
+
+
+def as_passages(passages: Iterable[str | Passage], *, needed: bool = True) -> tuple[Passage, ...]:
     """Turn strings into passages and check that there is something to read.
 
     Args:
-        passages: The caller's passages; a string is the text of one.
+        passages: The caller's passages, gone through once; a string is the text of one, and a
+            mapping has a passage's fields by name.
         needed: Whether there must be something to read in them. There need not be where a chat's
             messages or the system prompt are sources as well.
 
@@ -89,19 +114,86 @@ def as_passages(passages: Sequence[str | Passage], *, needed: bool = True) -> tu
     """
     if isinstance(passages, str):
         raise InputError("passages is one string; expected a list: pass [text] for one passage.")
-    for index, passage in enumerate(passages):
-        if not isinstance(passage, str | Passage):
-            raise InputError(
-                f"passages[{index}] is a {type(passage).__name__}; expected str or Passage."
-            )
-    result = tuple(Passage(p) if isinstance(p, str) else p for p in passages)
-    if needed and not result:
-        raise InputError("No passages were given; expected at least one. Retrieve some first.")
-    if needed and all(p.is_empty for p in result):
-        raise InputError(f"All {len(result)} passages are empty; expected text in at least one.")
+    if isinstance(passages, Mapping | Passage) or not isinstance(passages, Iterable):
+        raise InputError(
+            f"passages is a {type(passages).__name__}; expected a list of strings or Passages."
+        )
+    result = tuple(_as_passage(passage, index) for index, passage in enumerate(passages))
     _check_kinds(result)
     _check_ids(result)
+    if needed and not result:
+        raise InputError(f"No passages were given; expected at least one. {_WITHOUT}")
+    if needed and all(p.is_empty for p in result):
+        raise InputError(
+            f"All {len(result)} passages are empty; expected text in at least one. {_WITHOUT}"
+        )
     return result
+
+
+#: What to do where nothing was retrieved.
+_WITHOUT = 'Retrieve some first, or pass on_empty="answer" to answer without.'
+
+
+def _as_passage(passage: object, index: int) -> Passage:
+    """Return a caller's passage.
+
+    Raises:
+        InputError: If it cannot be one.
+    """
+    name = f"passages[{index}]"
+    if isinstance(passage, str):
+        passage = Passage(passage)
+    elif isinstance(passage, Mapping):
+        passage = _of_mapping(passage, name)
+    elif not isinstance(passage, Passage):
+        raise InputError(
+            f"{name} is a {type(passage).__name__}; expected str or Passage.{_advice(passage)}"
+        )
+    check_text(f"{name}.text", passage.text)
+    if passage.title is not None:
+        check_text(f"{name}.title", passage.title)
+    return passage
+
+
+def _of_mapping(fields: Mapping[Any, Any], name: str) -> Passage:
+    known = ("text", "title", "id", "url", "metadata")
+    if "text" not in fields or not set(fields) <= set(known):
+        raise InputError(
+            f"{name} is a {type(fields).__name__} with the keys {list(fields)}; expected 'text', "
+            f"and any of {', '.join(known[1:])}: Passage(its_text, metadata=the_rest)."
+        )
+    try:
+        return Passage(**fields)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _advice(document: object) -> str:
+    """Return what to do with a document of one of the frameworks."""
+    if hasattr(document, "page_content"):
+        return " langchain_at2.documents_to_passages makes passages of LangChain's documents."
+    if hasattr(document, "get_content"):
+        return " AT2Synthesizer reads LlamaIndex's nodes; else pass their get_content()."
+    return ""
+
+
+def check_text(name: str, text: str) -> None:
+    """Raise ``InputError`` for half of a character, which no tokenizer takes.
+
+    Files that were decoded with ``errors="surrogateescape"`` have such halves, and texts that were
+    cut by bytes.
+
+    Args:
+        name: What the text is called.
+        text: Any text from outside.
+    """
+    if (half := _LONE_SURROGATE.search(text)) is None:
+        return
+    raise InputError(
+        f"{name} holds half of a surrogate pair, {half[0]!r}, at character {half.start()}; "
+        "expected whole characters. text.encode('utf-8', 'replace').decode() puts question marks "
+        "there."
+    )
 
 
 def _check_kinds(passages: Sequence[Passage]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from inspect import signature
 from reprlib import repr as short
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from transformers import GenerationConfig, PreTrainedModel
 
 from at2_rag.errors import InputError
+from at2_rag.prompt.settings import meant_by
 
 #: generate() options under which its steps are not one query after the other on one cache.
 _UNRECORDABLE = (
@@ -26,6 +26,83 @@ _UNRECORDABLE = (
 
 #: Options that generate() takes and does not name.
 _UNNAMED = ("tokenizer", "assistant_tokenizer")
+
+#: What a configuration holds that no answer has: what is returned beside it, and where it is from.
+_NOT_ASKED = {
+    "return_dict_in_generate",
+    "output_scores",
+    "output_logits",
+    "output_attentions",
+    "output_hidden_states",
+    "transformers_version",
+}
+
+#: Options that only sampling looks at, each with the values that change nothing without it.
+_SAMPLING: dict[str, tuple[Any, ...]] = {
+    "temperature": (None, 0, 1),
+    "top_p": (None, 1),
+    "top_k": (None, 0, 1),
+    "min_p": (None, 0),
+    "typical_p": (None, 1),
+    "epsilon_cutoff": (None, 0),
+    "eta_cutoff": (None, 0),
+}
+
+
+def with_config_unfolded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in which a ``generation_config`` is replaced by what it sets.
+
+    What is given beside it goes before what it sets.
+
+    Args:
+        options: Options by name, of ``model.generate`` and others.
+
+    Raises:
+        InputError: If it is no ``GenerationConfig``.
+    """
+    rest = {name: value for name, value in options.items() if name != "generation_config"}
+    config = options.get("generation_config")
+    if config is None:
+        return rest
+    if not isinstance(config, GenerationConfig):
+        raise InputError(
+            f"generation_config is a {type(config).__name__}; expected a GenerationConfig: "
+            "GenerationConfig(do_sample=True), or the options themselves, by name."
+        )
+    return {**_set_in(config), **rest}
+
+
+def _set_in(config: GenerationConfig) -> dict[str, Any]:
+    """Return the options that a configuration sets to something else than their defaults."""
+    found = {}
+    for name, default in vars(GenerationConfig()).items():
+        value = getattr(config, name, None)
+        if name.startswith("_") or name in _NOT_ASKED or value is None or value == default:
+            continue
+        found[name] = value
+    return found
+
+
+def chosen(model: PreTrainedModel, options: Mapping[str, Any], name: str) -> Any:
+    """Return what a generation is asked for under a name: by its options, else by the model's own.
+
+    Args:
+        model: The model that is to generate.
+        options: Options of ``model.generate``, by name.
+        name: Name of the option.
+    """
+    return options.get(name, getattr(model.generation_config, name, None))
+
+
+def only_for_sampling(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of options that do nothing, since nothing is sampled.
+
+    Args:
+        options: Options of ``model.generate``, by name.
+    """
+    if options.get("do_sample"):
+        return []
+    return [name for name in _SAMPLING if options.get(name) not in _SAMPLING[name]]
 
 
 def refuse_misspelt(
@@ -46,7 +123,7 @@ def refuse_misspelt(
     for name in options:
         if name in known:
             continue
-        meant = get_close_matches(name, sorted({*others, *known}), n=2)
+        meant = meant_by(name, {*others, *known}, most=2)
         advice = f"did you mean {' or '.join(meant)}?" if meant else "leave it out."
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "
@@ -58,12 +135,12 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
     """Return options of ``model.generate`` with our defaults: greedy, one answer.
 
     Raises:
-        InputError: If they ask for several answers, or give a cache that holds a text.
+        InputError: If they ask for several answers, give a cache that holds a text, or cannot be
+            sampled by.
     """
-    if options.get("num_return_sequences", 1) != 1:
+    if (asked := chosen(model, options, "num_return_sequences")) not in (None, 1):
         raise InputError(
-            f"num_return_sequences is {options['num_return_sequences']}; expected 1: ask "
-            "again for another answer."
+            f"num_return_sequences is {asked}; expected 1: ask again for another answer."
         )
     if options.get("return_dict_in_generate"):
         raise InputError("return_dict_in_generate is set; expected it unset.")
@@ -72,10 +149,23 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
             "past_key_values is given; expected none: a cache holds one text, and would answer "
             'the next from it. Name its kind instead, as in cache_implementation="static".'
         )
-    result = {"do_sample": False, "pad_token_id": _pad_id(model), **options}
+    result = {
+        "do_sample": False,
+        "pad_token_id": _pad_id(model),
+        "return_dict_in_generate": False,
+        **options,
+    }
+    temperature = result.get("temperature")
+    if result["do_sample"] and isinstance(temperature, int | float) and temperature <= 0:
+        raise InputError(
+            f"temperature is {temperature} with do_sample; expected above 0. Leave both out, and "
+            "the likeliest tokens are taken."
+        )
     if not result["do_sample"]:
-        # A model's own sampling defaults mean nothing to greedy search, which warns of them.
-        result = {"temperature": None, "top_p": None, "top_k": None, **result}
+        # Sampling options mean nothing to greedy search, which warns of them: the model's own, and
+        # a caller's, who has been told.
+        given = {name for name in _SAMPLING if chosen(model, options, name) is not None}
+        result |= dict.fromkeys(given | {"temperature", "top_p", "top_k"})
     return result
 
 
@@ -96,11 +186,8 @@ def end_ids(model: PreTrainedModel, options: Mapping[str, Any]) -> set[int]:
 
 def is_recordable(model: PreTrainedModel, arguments: Mapping[str, Any]) -> bool:
     """Return whether the steps of a generation can be followed."""
-
-    def chosen(name: str) -> Any:
-        given = arguments.get("generation_config") or model.generation_config
-        return arguments.get(name, getattr(given, name, None))
-
-    if (chosen("num_beams") or 1) > 1 or chosen("use_cache") is False:
+    if (chosen(model, arguments, "num_beams") or 1) > 1:
         return False
-    return all(chosen(name) is None for name in _UNRECORDABLE)
+    if chosen(model, arguments, "use_cache") is False:
+        return False
+    return all(chosen(model, arguments, name) is None for name in _UNRECORDABLE)

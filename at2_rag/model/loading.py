@@ -16,13 +16,13 @@ from transformers import (
 )
 
 from at2_rag.attention.recording import inspect_attention
-from at2_rag.errors import InputError, UnsupportedModelError
+from at2_rag.errors import At2Error, InputError, UnsupportedModelError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.gguf import load_gguf
-from at2_rag.model.names import gguf_of
+from at2_rag.model.names import gguf_of, is_path
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (
@@ -108,7 +108,7 @@ def load_estimator(
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
-        InputError: If nothing is there, and the name is nearly one of these two.
+        InputError: If nothing is there, or the name is nearly one of these two.
         FileFormatError: If it cannot be read.
         EstimatorMismatchError: If it is for another model.
     """
@@ -119,9 +119,21 @@ def load_estimator(
     shape = inspect_attention(model)
     if isinstance(where, Path) or Path(where).exists():
         return ScoreEstimator.load(where, shape)
+    if is_path(str(where)):
+        raise InputError(
+            f"There is no score estimator at {str(where)!r}; expected a folder, a file or a hub id."
+        )
     if meant := get_close_matches(str(where), (AUTO, AVERAGE), n=1):
         raise InputError(
             f"There is no score estimator at {where!r}; expected a folder, a file or a hub id. Did "
             f"you mean {meant[0]!r}?"
         )
-    return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)
+    try:
+        return ScoreEstimator.from_hub(where, shape, **(access or HubAccess()).download)
+    except (OSError, ValueError) as error:
+        if isinstance(error, At2Error):
+            raise
+        raise InputError(
+            f"There is no score estimator at {where!r}, and none can be had from the hub by that "
+            f"name; expected a folder, a file or a hub id. {type(error).__name__}: {error}"
+        ) from error

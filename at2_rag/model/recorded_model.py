@@ -99,6 +99,7 @@ class _Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes a
         else:
             # The newest token waits for the next step: a cache that cannot be followed shows then,
             # and some devices generate one token more than they return.
+            self._followed[1].require(input_ids.shape[1] - 1)
             new = input_ids[0, len(self._prompt) : -1].tolist()
             self._watch(Progress(_until_end(new, self._ends), self._prompt, *self._followed))
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
@@ -274,9 +275,10 @@ class RecordedModel:
                     self.model, fold, first_row, stepwise=True
                 ) as recording:
                     output = generate(recording)
+                    recording.require(output.shape[1] - 1)
                 return output, True
             except RecordingLost:
-                pass  # an unforeseen cache: answer again without recording, then read
+                pass  # unforeseen caches or passes: answer again without recording, then read
         return generate(None), False
 
 

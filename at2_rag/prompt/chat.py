@@ -185,6 +185,7 @@ def _apply(
     chat = messages if system is None else [{"role": "system", "content": system}, *messages]
     probe = [{**m, "content": unused} if is_instruction(m) else m for m in chat]
     instructions = sum(map(is_instruction, chat))
+    _check_templates(tokenizer, options)
     try:
         for arrange in _ARRANGEMENTS if instructions else ():
             if shows(arrange(probe), instructions):
@@ -195,6 +196,18 @@ def _apply(
         raise InputError(
             f"The chat template refuses messages with the roles {roles}: {error}"
         ) from error
+
+
+def _check_templates(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` where a tokenizer has several templates, and none is to be taken."""
+    templates = tokenizer.chat_template
+    if not isinstance(templates, Mapping) or options.get("chat_template") is not None:
+        return
+    if "default" not in templates and not ("tool_use" in templates and options.get("tools")):
+        raise InputError(
+            f"The tokenizer has the chat templates {sorted(templates)}; expected one called "
+            '"default". Set tokenizer.chat_template to one of them.'
+        )
 
 
 def _as_given(chat: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from transformers import PreTrainedTokenizerBase
 
@@ -12,6 +13,7 @@ from at2_rag.documents.sources import Source, split_passage
 from at2_rag.errors import ContextOverflowError
 from at2_rag.prompt.chat import RenderedChat, render_chat, render_plain
 from at2_rag.prompt.request import Request
+from at2_rag.prompt.shortening import cut_longest
 from at2_rag.prompt.template import PassageInPrompt
 from at2_rag.prompt.thinking_markers import ThinkingMarkers, ThoughtFormat, thinking_markers
 from at2_rag.prompt.tokens import EncodedPrompt, encode
@@ -98,7 +100,8 @@ class PromptMaker:
         """Return the prompt, short enough for ``room`` tokens.
 
         Args:
-            shown: Indices of the passages to show; left out from the end if the settings say so.
+            shown: Indices of the passages to show, best first; those that do not fit behind the
+                ones before them are left out if the settings say so.
             room: How many tokens the prompt may have, with what follows it; ``None`` for any
                 number.
             behind: Says what text follows the prompt and is tokenized with it.
@@ -106,15 +109,48 @@ class PromptMaker:
         Raises:
             ContextOverflowError: If it does not fit.
         """
-        kept = list(shown)
-        while True:
+        prompt = self.make(shown, behind)
+        if room is None or len(prompt.ids) <= room:
+            return prompt
+        if self.request.settings.on_overflow == "error" or not shown:
+            raise self._overflow(len(prompt.ids), room, shown)
+        costs = _costs(prompt)
+        left = sum(costs.values()) + room - len(prompt.ids)
+        while kept := _those_that_fit(costs, left):
             prompt = self.make(kept, behind)
-            if room is None or len(prompt.ids) <= room:
+            if len(prompt.ids) <= room:
                 return prompt
-            excess = len(prompt.ids) - room
-            if self.request.settings.on_overflow == "error" or len(kept) <= 1:
-                raise self._overflow(len(prompt.ids), room, kept)
-            kept = kept[: -_how_many_to_drop(prompt, excess)]
+            left -= len(prompt.ids) - room  # tokens join otherwise than where all are shown
+        shortest = min(costs, key=lambda index: costs[index])
+        prompt = self.make([shortest], behind)
+        if len(prompt.ids) <= room:
+            return prompt
+        raise self._overflow(len(prompt.ids), room, [shortest])
+
+    def shortened(
+        self, shown: Sequence[int], room: int | None, behind: Behind = nothing
+    ) -> tuple[PromptMaker, Sequence[int]]:
+        """Return what makes the prompt with less of its longest passages, and what it is to show.
+
+        Without ``on_overflow="truncate"``, and where all fits, that is the very same.
+
+        Args:
+            shown: Indices of the passages to show, in order.
+            room: How many tokens the prompt may have, with what follows it; ``None`` for any
+                number.
+            behind: Says what text follows the prompt and is tokenized with it.
+        """
+        settings, maker = self.request.settings, self
+        while room is not None and settings.on_overflow == "truncate":
+            prompt = maker.make(shown, behind)
+            if (excess := len(prompt.ids) - room) <= 0:
+                break
+            lengths = cut_longest(prompt, maker.request.passages, excess, settings.language)
+            if not lengths:
+                break
+            shown = [index for index in shown if lengths.get(index, 1)]
+            maker = replace(maker, request=maker.request.shortened(lengths))
+        return maker, shown
 
     def sources(self, prompt: EncodedPrompt) -> list[Source]:
         """Return the sources of the passages that the prompt shows, and of the other documents."""
@@ -161,7 +197,7 @@ class PromptMaker:
         elif self.request.settings.on_overflow == "error":
             advice = (
                 'lower max_new_tokens, pass fewer or shorter passages, or on_overflow="drop" to '
-                "leave out the last ones"
+                'leave out those that do not fit, or "truncate" to cut the longest ones'
             )
         else:
             advice = "even one passage is too long: lower max_new_tokens or pass shorter passages"
@@ -173,13 +209,20 @@ class PromptMaker:
         )
 
 
-def _how_many_to_drop(prompt: EncodedPrompt, excess: int) -> int:
-    """Return how many of the last passages have at least so many tokens; the first one stays."""
-    dropped = 0
-    for place in reversed(prompt.places[1:]):
-        start, end = prompt.token_range(*place.block)
-        excess -= end - start
-        dropped += 1
-        if excess <= 0:
-            break
-    return dropped
+def _costs(prompt: EncodedPrompt) -> dict[int, int]:
+    """Return how many tokens each shown passage has, with what stands between it and the next."""
+    ranges = [prompt.token_range(*place.block) for place in prompt.places]
+    between = ranges[1][0] - ranges[0][1] if len(ranges) > 1 else 0
+    edges = [*(start for start, _ in ranges), ranges[-1][1] + between]
+    costs = (end - start for start, end in pairwise(edges))
+    return {place.index: cost for place, cost in zip(prompt.places, costs, strict=True)}
+
+
+def _those_that_fit(costs: Mapping[int, int], room: int) -> list[int]:
+    """Return the passages that fit, each behind those before it."""
+    kept = []
+    for index, cost in costs.items():
+        if cost <= room:
+            kept.append(index)
+            room -= cost
+    return kept

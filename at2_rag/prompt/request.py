@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,8 @@ class Request:
             for the question, with the question among them.
         settings: How the question is asked and the answer cited: template, system prompt and so on.
         generation: Options of ``model.generate``, by name.
+        originals: The caller's passages, where some of ``passages`` are shortened so that they fit;
+            empty where they are the caller's own.
     """
 
     question: str
@@ -31,6 +33,20 @@ class Request:
     history: tuple[Message, ...] = field(default=(), hash=False)
     settings: Settings = field(default_factory=Settings)
     generation: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    originals: tuple[Passage, ...] = ()
+
+    def shortened(self, lengths: Mapping[int, int]) -> Request:
+        """Return the same about passages that are shorter.
+
+        Args:
+            lengths: How many characters to keep of some passages, by index; with 0, a passage stays
+                as it is.
+        """
+        passages = tuple(
+            replace(passage, text=passage.text[: lengths[i]]) if lengths.get(i) else passage
+            for i, passage in enumerate(self.passages)
+        )
+        return replace(self, passages=passages, originals=self.originals or self.passages)
 
     @property
     def readable(self) -> list[int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from reprlib import repr as short
 from typing import Any, Literal
 
-from at2_rag.documents.passages import SourceKind
+from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate
@@ -37,7 +37,8 @@ class Settings:
         max_citations: How many citations a statement has at most; as many again of thoughts.
         min_score: Score below which a source is not cited, unitless; ``None`` for no such bound.
         on_overflow: What to do when the prompt and the longest answer do not fit the model's
-            context: ``"error"``, or ``"drop"`` to leave out passages from the end of the list.
+            context: ``"error"``, ``"drop"`` to leave out passages that do not fit behind those
+            before them, or ``"truncate"`` to cut the last sentences of the longest.
         language: The language whose sentences are found, as Punkt names it.
         max_batch_tokens: How many tokens ``answer_batch`` runs at a time at most: texts times the
             longest, answer included. Caches grow with it.
@@ -48,6 +49,8 @@ class Settings:
             cite by scores alone. Costs forward passes.
         refusals: What an answer says where the passages do not say, beside the usual words of
             English: whole statements, which then cite nothing.
+        on_empty: What to do when nothing is there to answer from, no passage with text and no other
+            source: ``"error"``, or ``"answer"`` to ask the question alone, which cites nothing.
     """
 
     source_unit: SourceUnit = "sentence"
@@ -59,12 +62,13 @@ class Settings:
     max_new_tokens: int = 256
     max_citations: int = 3
     min_score: float | None = None
-    on_overflow: Literal["error", "drop"] = "error"
+    on_overflow: Literal["error", "drop", "truncate"] = "error"
     language: str = "english"
     max_batch_tokens: int = 8192
     transitive: bool = True
     prove: int | None = None
     refusals: tuple[str, ...] = ()
+    on_empty: Literal["error", "answer"] = "error"
 
     def __post_init__(self) -> None:
         check_unit(self.source_unit)
@@ -77,10 +81,17 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
+        if self.min_score is not None and not isinstance(self.min_score, int | float):
+            raise InputError(f"min_score is {self.min_score!r}; expected a number, or None.")
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
-        if self.on_overflow not in ("error", "drop"):
-            raise InputError(f"on_overflow is {self.on_overflow!r}; expected 'error' or 'drop'.")
+        check_text("system", self.system or "")
+        if self.on_overflow not in ("error", "drop", "truncate"):
+            raise InputError(
+                f"on_overflow is {self.on_overflow!r}; expected 'error', 'drop' or 'truncate'."
+            )
+        if self.on_empty not in ("error", "answer"):
+            raise InputError(f"on_empty is {self.on_empty!r}; expected 'error' or 'answer'.")
         if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):
             raise InputError(
                 f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "
@@ -158,10 +169,39 @@ def _check_refusals(phrases: Sequence[str]) -> None:
         )
 
 
+#: What other libraries call a setting.
+_CALLED_OTHERWISE = dict.fromkeys(
+    ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict"), "max_new_tokens"
+)
+
+
+def meant_by(name: str, known: Collection[str], most: int = 1, alike: float = 0.6) -> list[str]:
+    """Return the options that may be meant by an unknown one, the likeliest first.
+
+    Args:
+        name: The name that nobody knows.
+        known: Names of options, the settings' or more.
+        most: How many to return at most.
+        alike: How much alike the names are at least, of 1.
+    """
+    if name in _CALLED_OTHERWISE:
+        return [_CALLED_OTHERWISE[name]]
+    return get_close_matches(name, sorted(known), most, alike)
+
+
+def refuse_nearly_settings(options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` if an option of something else was most likely meant as a setting."""
+    for name in options:
+        if meant := meant_by(name, Settings.names(), alike=0.85):
+            raise InputError(
+                f"Unknown option {name}={short(options[name])}. Did you mean {meant[0]}?"
+            )
+
+
 def refuse_unknown(options: Mapping[str, Any]) -> None:
     """Raise ``InputError`` if an option is no setting, with the one that may have been meant."""
     for name in options:
-        meant = get_close_matches(name, Settings.names(), n=1)
+        meant = meant_by(name, Settings.names())
         advice = f" Did you mean {meant[0]}?" if meant else ""
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tokenizers import PreTokenizedString, Token
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from at2_rag.documents.passages import check_text
 from at2_rag.documents.sources import Source
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import PassageInPrompt
@@ -135,9 +136,10 @@ def encode(
         add_special_tokens: Whether the tokenizer adds its own, such as a beginning token.
 
     Raises:
-        InputError: If the tokenizer does not know offsets.
+        InputError: If the tokenizer does not know offsets, or the text holds half a character.
     """
     require_fast(tokenizer)
+    check_text("The prompt", text)  # of what nobody has checked before, such as template options
     encoded = _encoded_whole(tokenizer, text, add_special_tokens=add_special_tokens)
     found = zip(
         encoded["input_ids"],

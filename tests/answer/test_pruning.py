@@ -28,11 +28,28 @@ def test_whole_passages(golden_reader):
 
 
 def test_keeping_all_saves_nothing(golden_reader):
-    pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=4)
-    assert pruned.passages == pruned.draft.passages
-    saved = pruned.saved
-    for before, after in (saved.passages, saved.sentences, saved.tokens):
-        assert before == after
+    for rule in ({"top_k": 4}, {"top_k": 5}, {"top_k": 50, "unit": "sentence"}):
+        pruned = golden_reader.prune(QUESTION, PASSAGES, **rule)
+        assert pruned.kept == (0, 1, 2, 3)
+        saved = pruned.saved
+        assert saved.passages == (4, 4)
+        assert saved.sentences[0] == saved.sentences[1]
+        if "unit" not in rule:  # which leaves out white space around the sentences
+            assert pruned.passages == pruned.draft.passages
+            assert saved.tokens[0] == saved.tokens[1]
+
+
+@pytest.mark.parametrize("most", [3, 4, 99])
+def test_there_is_nothing_to_prune_where_no_more_are_there(golden_reader, most):
+    passages = [*PASSAGES[:3], "  \n"]
+    once = golden_reader.answer(QUESTION, passages)
+    assert once.draft is None
+    assert golden_reader.answer(QUESTION, passages, prune_to=most) == once
+    *_, streamed = golden_reader.stream(QUESTION, passages, prune_to=most)
+    assert streamed.draft is None
+    few, many = golden_reader.answer_batch([(QUESTION, passages), (QUESTION, PASSAGES)], prune_to=3)
+    assert (few.draft, len(few.kept), len(many.kept)) == (None, 3, 3)
+    assert len(many.draft.kept) == 4
 
 
 def test_sentences_within_passages(golden_reader):
@@ -112,9 +129,8 @@ def test_top_k_keeps_the_highest_in_order(scores, k):
     [
         ({}, "top_k is None and min_share is None"),
         ({"top_k": 1, "min_share": 0.1}, "top_k is 1 and min_share is 0.1"),
-        ({"top_k": 0}, "top_k is 0; expected a whole number from 1 to 4, the number of passages"),
-        ({"top_k": 5}, "top_k is 5"),
-        ({"top_k": 50, "unit": "sentence"}, "top_k is 50.*the number of sentences"),
+        ({"top_k": 0}, "top_k is 0; expected a whole number of at least 1"),
+        ({"top_k": 1.5}, r"top_k is 1\.5; expected a whole number of at least 1"),
         ({"min_share": 0.0}, r"min_share is 0\.0; expected above 0"),
         ({"min_share": 1.5}, r"min_share is 1\.5"),
         ({"top_k": 1, "unit": "word"}, "unit is 'word'; expected 'passage' or 'sentence'"),

@@ -106,7 +106,7 @@ def test_nothing_is_answered_before_every_question_is_checked(golden_reader, mon
     with pytest.raises(InputError, match="question is ''"):
         golden_reader.answer_batch([fine, ("", PASSAGES)])
     with pytest.raises(InputError, match="prune_to"):
-        golden_reader.answer_batch([fine, (QUESTION, PASSAGES[:1])], prune_to=2)
+        golden_reader.answer_batch([fine, (QUESTION, PASSAGES[:1])], prune_to=0)
     with pytest.raises(ContextOverflowError):
         golden_reader.answer_batch([fine, (QUESTION, ["word " * 10_000])], on_overflow="error")
     assert golden_reader.answer_batch([]) == []

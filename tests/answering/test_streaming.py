@@ -580,7 +580,7 @@ def test_a_stream_that_was_never_started_runs_nothing(golden_reader, recwarn):
     ("question", "options", "message"),
     [
         (" ", {}, "question is ' '"),
-        (QUESTION, {"prune_to": 5}, "prune_to is 5"),
+        (QUESTION, {"prune_to": 0}, "prune_to is 0"),
         (QUESTION, {"source_unit": "page"}, "source_unit is 'page'"),
         (QUESTION, {"num_return_sequences": 2}, "num_return_sequences is 2"),
     ],

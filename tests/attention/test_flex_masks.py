@@ -32,7 +32,7 @@ from transformers.models.gemma4.modeling_gemma4 import Gemma4TextModel
 
 from at2_rag import Reader, UnsupportedModelError, inspect_attention
 from at2_rag.attention.flex_masks import rows_from
-from at2_rag.attention.hook import listening
+from at2_rag.attention.hook import Listener, listening
 from at2_rag.attention.masks import FlexMask
 from at2_rag.attention.recording import capture_of
 from at2_rag.attention.weights import AttentionCall, attention_weights
@@ -125,7 +125,7 @@ def test_a_model_that_cuts_block_masks_is_refused():
     assert model.config._attn_implementation == FLEX
 
 
-class Heard:
+class Heard(Listener):
     """Keeps the last call."""
 
     def __init__(self):

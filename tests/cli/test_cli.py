@@ -220,7 +220,6 @@ def test_warnings_for_users_become_notes(files, short_model):
     [
         (("-p", "gone.txt"), 2, "error: gone.txt: no such file or folder."),
         ((), 2, "error: No passages; expected --passages with a file or folder"),
-        (("-p", "{files}", "--prune-to", "7"), 2, "error: prune_to is 7; expected"),
         (("-p", "{files}", "--device", "toaster"), 2, "error: --device is 'toaster'"),
         (("-p", "{files}", "-m", "./gone"), 2, "error: There is nothing at './gone'"),
         (("-p", "{files}", "-m", "{files}"), 1, "error: The model '{files}' cannot be loaded: "),
@@ -240,10 +239,20 @@ def test_error_is_one_line_on_stderr_and_a_code(files, arguments, code, message)
     assert errors[0].startswith(message.format(files=files))
 
 
+def test_with_nothing_to_prune_it_answers_and_says_so(files):
+    plain = json.loads(ask("-p", str(files), "--json").stdout)
+    pruned = ask("-p", str(files), "--prune-to", "99", "--json")
+    assert json.loads(pruned.stdout) == plain
+    assert "so nothing is pruned" in pruned.stderr.partition("note: no --model was given")[0]
+
+
 def test_empty_question_is_refused_before_anything_is_read():
     result = run("ask", " ", "-p", "gone.txt")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: The question is empty")
+    result = run("ask", "Who \udcff?", "-p", "gone.txt")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: question holds half of a surrogate pair")
 
 
 @pytest.mark.parametrize(

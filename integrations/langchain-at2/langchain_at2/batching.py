@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from at2_rag import Answer, Reader
@@ -16,24 +16,24 @@ Result = Answer | Exception
 def answer_all(
     reader: Reader,
     requests: Sequence[Request],
-    options_of: Callable[[Request], dict[str, Any]],
+    options: Mapping[str, Any],
 ) -> list[Result]:
     """Answer requests in as few batches as possible; where one fails, the others still answer.
 
     Args:
         reader: The reader that answers.
         requests: The questions with their documents, checked.
-        options_of: Returns the options of ``reader.answer`` for a request; those with the same ones
-            and the same history share a batch.
+        options: Options of ``reader.answer``, the same for all; requests with the same history
+            share a batch.
     """
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for index, request in enumerate(requests):
-        groups[repr((request.history, sorted(options_of(request).items())))].append(index)
+        groups[repr(request.history)].append(index)
     found: dict[int, Result] = {}
     for indices in groups.values():
         group = [requests[index] for index in indices]
-        options = {"history": group[0].history, **options_of(group[0])}
-        found.update(zip(indices, _answer(reader, group, options), strict=True))
+        shared = {"history": group[0].history, **options}
+        found.update(zip(indices, _answer(reader, group, shared), strict=True))
     return [found[index] for index in range(len(requests))]
 
 

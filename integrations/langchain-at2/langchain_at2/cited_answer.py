@@ -7,7 +7,7 @@ from contextlib import aclosing, closing
 from typing import Any, cast
 
 from at2_rag import Answer, Event, Statement, Thinking, Verification
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 from pydantic import Field
@@ -15,7 +15,7 @@ from pydantic import Field
 from langchain_at2.base import ReaderRunnable
 from langchain_at2.batching import answer_all
 from langchain_at2.inputs import AnswerInput, ChainInput, Request, read_request
-from langchain_at2.messages import MessageWriter, answer_to_message
+from langchain_at2.messages import MessageWriter, answer_to_message, uncited_chunk
 
 _Configs = RunnableConfig | list[RunnableConfig] | None
 
@@ -32,9 +32,13 @@ class AT2CitedAnswer(ReaderRunnable):
     Attributes:
         prune_to: How many documents to answer from again: those that a first draft used most. With
             no more documents than that, and with ``None``, the model answers once.
+        empty_response: What the message says where nothing was retrieved that could be cited; the
+            model is not asked then. With ``on_empty`` among the reader's options, it is as that
+            says: ``"answer"`` has the model answer without documents, ``"error"`` raises.
     """
 
     prune_to: int | None = Field(default=None, ge=1)
+    empty_response: str = "No documents were found to answer from."
 
     @property
     def InputType(self) -> Any:
@@ -127,6 +131,8 @@ class AT2CitedAnswer(ReaderRunnable):
 
     def _run(self, value: dict[str, Any]) -> AIMessage:
         request = read_request(value)
+        if (chunk := self._unanswered(request)) is not None:
+            return cast("AIMessage", message_chunk_to_message(chunk))
         passages = request.readable_passages
         answer = self.reader.answer(request.question, passages, **self._arguments(request))
         return self._message(request, answer)
@@ -136,7 +142,11 @@ class AT2CitedAnswer(ReaderRunnable):
         requests: dict[int, Request] = {}
         for index, value in enumerate(values):
             try:
-                requests[index] = read_request(value)
+                request = read_request(value)
+                if (chunk := self._unanswered(request)) is None:
+                    requests[index] = request
+                else:
+                    results[index] = cast("AIMessage", message_chunk_to_message(chunk))
             except Exception as error:
                 results[index] = error
         answers = answer_all(self.reader, list(requests.values()), self._options)
@@ -152,6 +162,9 @@ class AT2CitedAnswer(ReaderRunnable):
     def _chunks(self, inputs: Iterator[dict[str, Any]]) -> Iterator[AIMessage]:
         for value in inputs:
             request = read_request(value)
+            if (chunk := self._unanswered(request)) is not None:
+                yield chunk
+                continue
             writer = MessageWriter(request.question, request.passages, self.inline_markers)
             events = self.reader.stream(
                 request.question, request.readable_passages, **self._arguments(request)
@@ -164,6 +177,9 @@ class AT2CitedAnswer(ReaderRunnable):
     async def _achunks(self, inputs: AsyncIterator[dict[str, Any]]) -> AsyncIterator[AIMessage]:
         async for value in inputs:
             request = read_request(value)
+            if (unanswered := self._unanswered(request)) is not None:
+                yield unanswered
+                continue
             writer = MessageWriter(request.question, request.passages, self.inline_markers)
             events = self.reader.astream(
                 request.question, request.readable_passages, **self._arguments(request)
@@ -175,6 +191,17 @@ class AT2CitedAnswer(ReaderRunnable):
                         proof = await run_in_executor(None, self._proof, event)
                     for chunk in _write(writer, event, proof):
                         yield chunk
+
+    def _unanswered(self, request: Request) -> AIMessageChunk | None:
+        """Return the message for a request with nothing to answer from; ``None`` if it has."""
+        if not all(passage.is_empty for passage in request.passages):
+            return None
+        options = self._arguments(request)
+        if "on_empty" in options or self.reader.settings.on_empty == "answer":
+            return None
+        if self.reader.has_sources((), **options):
+            return None
+        return uncited_chunk(request.question, request.passages, self.empty_response, self.reader)
 
     def _proof(self, event: Event) -> Verification | None:
         return self._verification(event) if isinstance(event, Answer) else None
@@ -188,11 +215,11 @@ class AT2CitedAnswer(ReaderRunnable):
         )
 
     def _arguments(self, request: Request) -> dict[str, Any]:
-        return {"history": request.history, **self._options(request)}
+        return {"history": request.history, **self._options}
 
-    def _options(self, request: Request) -> dict[str, Any]:
-        prune_to = request.at_most(self.prune_to)
-        return self._own_options | ({} if prune_to is None else {"prune_to": prune_to})
+    @property
+    def _options(self) -> dict[str, Any]:
+        return self._own_options | ({} if self.prune_to is None else {"prune_to": self.prune_to})
 
 
 def _write(

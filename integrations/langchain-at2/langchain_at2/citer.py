@@ -25,7 +25,8 @@ class AT2Citer(ReaderRunnable):
 
     ``response_metadata["at2"]`` is as for ``AT2CitedAnswer``, and has ``answered_by`` and
     ``scored_by_answering_model``: ``False`` if the message names another model than the reader's,
-    ``None`` if it names none.
+    ``None`` if it names none. Where nothing was retrieved, the message is read all the same, and
+    nothing is cited for what it says; ``reader_options={"on_empty": "error"}`` refuses it.
     """
 
     @property
@@ -45,7 +46,7 @@ class AT2Citer(ReaderRunnable):
             text,
             thoughts=thoughts,
             history=request.history,
-            **self._own_options,
+            **{"on_empty": "answer", **self._own_options},
         )
         placed = with_thoughts_placed(answer)
         cited = cite_blocks(

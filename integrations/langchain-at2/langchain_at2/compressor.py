@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import ConfigDict, Field
 
 from langchain_at2.held import HoldsReader
+from langchain_at2.inputs import check_documents
 from langchain_at2.ranking import most_used, scored_copies
 
 
@@ -72,12 +73,13 @@ class AT2DocumentCompressor(HoldsReader, BaseDocumentCompressor):
         return RunnableLambda(self._compress, name=type(self).__name__)
 
     def _compress(self, value: dict[str, Any]) -> list[Document]:
+        documents = check_documents(value["documents"], "documents")
         ranked = most_used(
             self.reader,
-            value["documents"],
+            documents,
             value["query"],
             top_n=self.top_n,
             score_threshold=self.score_threshold,
             options=self.reader_options,
         )
-        return scored_copies(value["documents"], ranked)
+        return scored_copies(documents, ranked)

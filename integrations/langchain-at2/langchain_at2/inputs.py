@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Required
 
@@ -79,11 +79,6 @@ class Request:
         """The passages as a reader takes them: no id twice."""
         return without_repeated_ids(self.passages)
 
-    def at_most(self, count: int | None) -> int | None:
-        """Return how many passages to prune to, or ``None`` if there are no more than that."""
-        available = sum(not passage.is_empty for passage in self.passages)
-        return None if count is None or count >= available else count
-
 
 def read_request(value: Any) -> Request:
     """Check an input and turn it into a request.
@@ -109,7 +104,7 @@ def read_request(value: Any) -> Request:
     return Request(value[asked], tuple(passages), read_history(history))
 
 
-def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
+def _documents(value: Mapping[str, Any]) -> list[Document]:
     given = [key for key in _DOCUMENT_KEYS if value.get(key) is not None]
     if len(given) != 1:
         raise InputError(
@@ -119,25 +114,26 @@ def _documents(value: Mapping[str, Any]) -> Sequence[Document]:
     return check_documents(value[given[0]], given[0])
 
 
-def check_documents(documents: Any, name: str) -> Sequence[Document]:
-    """Return a list of documents as it is.
+def check_documents(documents: Any, name: str) -> list[Document]:
+    """Return documents as a list, gone through once.
 
     Args:
-        documents: What should be a list of documents.
+        documents: What should be documents.
         name: What to call the documents in the error.
 
     Raises:
-        InputError: If it is anything but a list of documents.
+        InputError: If it is anything but documents.
     """
-    if isinstance(documents, str) or not isinstance(documents, Sequence):
+    if isinstance(documents, str | Mapping | Document) or not isinstance(documents, Iterable):
         raise InputError(
             f"{name} is a {type(documents).__name__}; expected a list of Documents, as a "
             "retriever returns it, not yet formatted as text."
         )
-    for index, document in enumerate(documents):
+    found = list(documents)
+    for index, document in enumerate(found):
         if not isinstance(document, Document):
             raise InputError(
                 f"{name}[{index}] is a {type(document).__name__}; expected a Document: "
                 "Document(page_content=…)."
             )
-    return documents
+    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from at2_rag import Answer, Marking, MarkPlace, Passage, Statement, Verification
+from at2_rag import Answer, Marking, MarkPlace, Passage, Reader, Statement, Verification
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.content import (
     Citation,
     ReasoningContentBlock,
@@ -16,7 +17,7 @@ from langchain_core.messages.content import (
 )
 
 from langchain_at2.annotations import annotate, block_id
-from langchain_at2.metadata import describe_answer, describe_statement, usage
+from langchain_at2.metadata import describe_answer, describe_nothing, describe_statement, usage
 
 #: Says that a message's content is a list of LangChain's standard blocks.
 STANDARD_CONTENT = {"output_version": "v1"}
@@ -55,6 +56,29 @@ def answer_to_message(
     chunks += writer.add_text(answer.text[done:])
     chunks += writer.end(answer, verification)
     return cast("AIMessage", message_chunk_to_message(chunks[0] + chunks[1:]))
+
+
+def uncited_chunk(
+    question: str, passages: Sequence[Passage], text: str, reader: Reader
+) -> AIMessageChunk:
+    """Return a whole message that no model wrote: one where nothing was found to answer from.
+
+    Args:
+        question: What was asked.
+        passages: The passages that were found, none of them with text.
+        text: What the message says.
+        reader: The reader that was not asked.
+    """
+    chunk = _chunk_of(
+        create_text_block(text, id=block_id(question, passages), annotations=[], index=0)
+    )
+    chunk.chunk_position = "last"
+    chunk.usage_metadata = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    chunk.response_metadata |= {
+        "finish_reason": "stop",
+        "at2": describe_nothing(reader.name, reader.estimator.kind),
+    }
+    return chunk
 
 
 class MessageWriter:

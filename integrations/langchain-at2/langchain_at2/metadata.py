@@ -49,6 +49,7 @@ def describe_answer(
         "answer_tokens": answer.answer_tokens,
         "kept": list(answer.kept),
         "dropped": list(answer.dropped),
+        "shortened": [list(cut) for cut in answer.shortened],
         "statements": statements,
         "carets": answer.carets,
         "thoughts": answer.thoughts and describe_thoughts(answer.thoughts, documents),
@@ -56,6 +57,26 @@ def describe_answer(
     if verification is not None:
         described["verification"] = verification.to_dict()
     return described
+
+
+def describe_nothing(model: str, estimator: str) -> dict[str, Any]:
+    """Return what :func:`describe_answer` would of an answer without a word.
+
+    Args:
+        model: Name of the model that was not asked.
+        estimator: Kind of the estimator that scored nothing.
+    """
+    return {
+        "model": model,
+        "estimator": estimator,
+        "prompt_tokens": 0,
+        "answer_tokens": 0,
+        "kept": [],
+        "dropped": [],
+        "shortened": [],
+        "statements": [],
+        "thoughts": None,
+    }
 
 
 def describe_thoughts(thoughts: Thoughts, documents: Sequence[Passage]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_at2.annotations import references_text
 from langchain_at2.citer import AT2Citer
 from langchain_at2.compressor import AT2DocumentCompressor
+from langchain_at2.inputs import check_documents
 from langchain_at2.ranking import most_used, scored_copies
 
 Node = Runnable[Any, dict[str, Any]]
@@ -48,7 +49,7 @@ def prune_node(
     )
 
     def prune(state: Any) -> dict[str, Any]:
-        documents = _value(state, documents_key)
+        documents = check_documents(_value(state, documents_key), documents_key)
         ranked = most_used(
             options.reader,
             documents,

@@ -32,14 +32,14 @@ def most_used(
 
     Args:
         reader: The local model that drafts the answer.
-        documents: What should be a list of documents.
+        documents: What should be documents.
         query: The question that the draft answers.
         top_n: How many documents to keep at most; ``None`` for any number.
         score_threshold: Score below which documents are not kept; ``None`` for no such bound.
         options: Options of ``reader.answer`` for the draft, by name.
 
     Raises:
-        InputError: If the query is blank, or ``documents`` is no list of documents.
+        InputError: If the query is blank, or ``documents`` are no documents.
         ContextOverflowError: If they do not fit the model's context.
     """
     checked = check_documents(documents, "documents")

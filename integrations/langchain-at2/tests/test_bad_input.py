@@ -4,11 +4,18 @@ import pickle
 
 import pytest
 from at2_rag import ContextOverflowError, InputError
-from langchain_core.messages import AIMessage, FunctionMessage
+from langchain_core.documents import Document
+from langchain_core.messages import (
+    AIMessage,
+    FunctionMessage,
+    HumanMessage,
+    ToolMessage,
+    message_chunk_to_message,
+)
 from support.documents import as_documents
 from support.laws import check_message
 
-from langchain_at2 import AT2CitedAnswer, citations_of
+from langchain_at2 import AT2CitedAnswer, citations_of, references_text
 
 
 class TestInput:
@@ -21,7 +28,7 @@ class TestInput:
             ({"question": "Who?"}, "exactly one of"),
             ({"question": "Who?", "context": "one text"}, "expected a list of Documents"),
             ({"question": "Who?", "context": ["text"]}, r"context\[0\] is a str"),
-            ({"question": "Who?", "context": []}, "No passages"),
+            ({"question": "Who?", "context": {"a": "b"}}, "a dict; expected a list of Documents"),
             ({"question": "Who?", "documents": None}, "exactly one of"),
         ],
     )
@@ -64,8 +71,42 @@ class TestInput:
         assert message.usage_metadata == expected.usage_metadata
         assert 0 not in message.response_metadata["at2"]["kept"]
         check_message(message, [empty, *asked["context"]])
-        with pytest.raises(InputError, match="empty"):
-            cited.invoke({**asked, "context": [empty]})
+
+    def test_documents_in_any_iterable(self, cited, asked, expected):
+        given = {**asked, "context": (document for document in asked["context"])}
+        assert cited.invoke(given).text == expected.text
+
+    @pytest.mark.parametrize("texts", [[], ["  \n"]])
+    async def test_without_documents_a_message_says_so(self, cited, reader, asked, texts):
+        value = {**asked, "context": [Document(text) for text in texts]}
+        message = cited.invoke(value)
+        assert message.text == cited.empty_response
+        assert citations_of(message) == []
+        assert references_text(message) == ""
+        assert check_message(message, value["context"]) == message.text
+        about = message.response_metadata["at2"]
+        assert set(about) == set(cited.invoke(asked).response_metadata["at2"])
+        assert message.usage_metadata["total_tokens"] == 0
+        for chunks in (list(cited.stream(value)), [c async for c in cited.astream(value)]):
+            assert message_chunk_to_message(sum(chunks[1:], chunks[0])) == message
+        assert await cited.ainvoke(value) == message
+        assert cited.invoke(value, empty_response="Nothing.").text == "Nothing."
+        # As it is asked for.
+        short = {"max_new_tokens": 4}
+        alone = cited.invoke(value, reader_options={"on_empty": "answer", **short})
+        assert alone.usage_metadata["output_tokens"] > 0
+        assert citations_of(alone) == []
+        by_reader = AT2CitedAnswer(reader=reader.with_options(on_empty="answer", **short))
+        assert by_reader.invoke(value).text == alone.text
+        with pytest.raises(InputError, match=r"No passages|are empty"):
+            cited.invoke(value, reader_options={"on_empty": "error"})
+
+    def test_without_documents_results_of_tools_are_read(self, cited, asked):
+        history = [HumanMessage(asked["question"]), ToolMessage("It is red.", tool_call_id="1")]
+        tools = {"source_kinds": ("passage", "tool"), "max_new_tokens": 4}
+        value = {**asked, "context": [], "history": history}
+        assert cited.invoke(value).text == cited.empty_response
+        assert cited.invoke(value, reader_options=tools).usage_metadata["output_tokens"] > 0
 
     def test_more_documents_than_fit(self, cited, reader, asked):
         asked["context"] = asked["context"] * 14

@@ -53,12 +53,12 @@ def check_all(messages, expected, inputs):
 
 def test_batch_keeps_order_and_returns_errors_in_their_places(cited, inputs, expected):
     runs = Runs()
-    given = [inputs[0], {"question": "Who?", "context": []}, *inputs[1:]]
+    given = [inputs[0], {"question": "Who?"}, *inputs[1:]]
     results = cited.batch(given, {"callbacks": [runs]}, return_exceptions=True)
     assert isinstance(results.pop(1), InputError)
     check_all(results, expected, inputs)
     assert (len(runs.started), len(runs.ended), len(runs.failed)) == (5, 4, 1)
-    with pytest.raises(InputError, match="No passages"):
+    with pytest.raises(InputError, match="exactly one of"):
         cited.batch(given[:2])
     assert cited.batch([]) == []
 
@@ -93,10 +93,18 @@ def test_one_that_fails_does_not_take_the_others_along(batching, inputs, expecte
 
 
 def test_what_differs_is_asked_apart(batching, cited, inputs):
-    """Histories that are the same share a batch, and so do inputs with enough to prune."""
+    """Histories that are the same share a batch, whether there is enough to prune or not."""
     history = [HumanMessage("Hello.")]
     few = {**inputs[0], "context": inputs[0]["context"][:2]}
     given = [few, {**inputs[1], "history": history}, inputs[2], {**inputs[3], "history": history}]
     results = batching.batch(given, prune_to=2)
     check_all(results, [cited.invoke(value, prune_to=2) for value in given], given)
+    assert batching.reader.sizes == [2, 2]
+
+
+def test_those_with_nothing_to_read_are_not_asked(batching, cited, inputs, expected):
+    given = [inputs[0], {**inputs[1], "context": []}, inputs[2]]
+    results = batching.batch(given)
+    assert results.pop(1) == cited.invoke({**inputs[1], "context": []})
+    check_all(results, [expected[0], expected[2]], [inputs[0], inputs[2]])
     assert batching.reader.sizes == [2]

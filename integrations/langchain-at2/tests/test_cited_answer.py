@@ -187,7 +187,7 @@ def test_callbacks_names_tags_and_metadata(cited, asked, expected):
     ]
     assert [output.text for output in runs.ended] == [expected.text] * 3
     with pytest.raises(InputError):
-        cited.invoke({"question": "?", "context": []}, {"callbacks": [runs]})
+        cited.invoke({"question": "?"}, {"callbacks": [runs]})
     assert len(runs.failed) == 1
 
 

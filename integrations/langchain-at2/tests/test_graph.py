@@ -9,6 +9,7 @@ import pytest
 from at2_rag import InputError
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import MessagesState
@@ -61,6 +62,18 @@ def test_the_graph(reader, retriever, world):
     assert result["references"] == references_text(result["answer"])
     assert (result["supported"] is False) == bool(result["unsupported"])
     assert result["tries"] == (2 if result["unsupported"] else 1)
+
+
+def test_a_graph_goes_on_where_nothing_is_retrieved(reader, world):
+    nothing = RunnableLambda(lambda question: [])
+    result = build(reader, nothing).invoke({"question": world.question})
+    assert result["answer"].text == AT2CitedAnswer(reader=reader).empty_response
+    assert (result["documents"], result["references"], result["supported"]) == ([], "", False)
+    assert result["unsupported"] == [result["answer"].text]
+    with pytest.raises(InputError, match="No passages"):
+        build(reader, nothing, reader_options={"on_empty": "error"}).invoke(
+            {"question": world.question}
+        )
 
 
 def test_unsupported_statements_take_the_other_way(reader, retriever, world):
@@ -130,8 +143,12 @@ class TestBadInput:
         assert prune_node(reader).invoke({"question": question, "documents": []}) == {
             "documents": []
         }
+        state = {"question": question, "documents": [], "answer": "Yes."}
+        update = cite_node(reader).invoke(state)
+        assert (update["references"], update["supported"]) == ("", False)
+        assert update["unsupported"] == ["Yes."]
         with pytest.raises(InputError, match="No passages"):
-            cite_node(reader).invoke({"question": question, "documents": [], "answer": "Yes."})
+            cite_node(reader, reader_options={"on_empty": "error"}).invoke(state)
 
     def test_no_question(self, reader, documents):
         state = {"messages": [AIMessage("Hi")], "documents": documents}

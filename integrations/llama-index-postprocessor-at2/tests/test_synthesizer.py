@@ -137,6 +137,27 @@ def test_pruning_answers_from_fewer_nodes(reader, asked):
     assert len(few.at2["kept"]) == 2
 
 
+def test_without_nodes_it_says_so_or_answers_where_asked(reader, asked):
+    example, _ = asked
+    for given in ([], [NodeWithScore(node=TextNode(text=" "))]):
+        assert AT2Synthesizer(reader).synthesize(example.question, given).response == (
+            "Empty Response"
+        )
+        options = {"on_empty": "answer", "max_new_tokens": 4}
+        response = AT2Synthesizer(reader, options=options).synthesize(example.question, given)
+        assert response.metadata["at2"]["answer_tokens"] > 0
+        assert response.source_nodes == []
+        with pytest.raises(ValueError, match=r"No passages|are empty"):
+            AT2Synthesizer(reader).synthesize(example.question, given, on_empty="error")
+
+
+def test_nodes_may_come_in_any_iterable_and_have_scores(reader, asked, whole):
+    example, nodes = asked
+    assert AT2Synthesizer(reader).synthesize(example.question, iter(nodes)) == whole
+    with pytest.raises(TypeError, match=r"nodes\[0\] is a TextNode; expected a NodeWithScore"):
+        AT2Synthesizer(reader).synthesize(example.question, [nodes[0].node])
+
+
 def test_options_are_the_readers(reader, asked):
     example, nodes = asked
     synthesizer = AT2Synthesizer(reader, options={"max_citations": 1, "source_unit": "passage"})

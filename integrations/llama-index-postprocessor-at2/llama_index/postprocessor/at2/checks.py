@@ -34,6 +34,7 @@ def check_prune_to(prune_to: int | None) -> int | None:
     Raises:
         ValueError: If it is no whole number of at least 1.
     """
-    if prune_to is not None and (not isinstance(prune_to, int) or prune_to < 1):
+    whole = isinstance(prune_to, int) and not isinstance(prune_to, bool)
+    if prune_to is not None and (not whole or prune_to < 1):
         raise ValueError(f"prune_to is {prune_to!r}; expected a whole number of at least 1.")
     return prune_to

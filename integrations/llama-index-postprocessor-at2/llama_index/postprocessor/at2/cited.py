@@ -157,6 +157,7 @@ class CitedResponse:
             "truncated": answer.truncated,
             "kept": [self._nodes[index].node.node_id for index in answer.kept],
             "dropped": [self._nodes[index].node.node_id for index in answer.dropped],
+            "shortened": {self._nodes[index].node.node_id: cut for index, cut in answer.shortened},
         }
 
     def _leave_out_others(self) -> None:

@@ -23,7 +23,16 @@ def passages_of(
         nodes: What the retriever returned; never changed.
         metadata_mode: Which metadata the model reads above a node's text. ``NONE`` shows the title
             alone; ``LLM`` and ``ALL`` show the keys and values that LlamaIndex would show.
+
+    Raises:
+        TypeError: If one is no node with a score.
     """
+    for index, item in enumerate(nodes):
+        if not isinstance(item, NodeWithScore):
+            raise TypeError(
+                f"nodes[{index}] is a {type(item).__name__}; expected a NodeWithScore, as a "
+                "retriever returns it: NodeWithScore(node=TextNode(text=…))."
+            )
     return [
         Passage(
             text_of(item.node),

@@ -99,6 +99,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
             raise ValueError(
                 "No query was given; expected query_str or query_bundle, which the draft answers."
             )
+        nodes = list(nodes)
         if not nodes:
             return []
         ranked: list[NodeWithScore] = []

@@ -79,7 +79,7 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
             metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
             streaming: Whether to return streaming responses.
             callback_manager: LlamaIndex's callbacks; ``Settings.callback_manager`` if not given.
-            empty_response: What to say where nothing was retrieved.
+            empty_response: What to say where nothing was retrieved, as for :class:`AT2Synthesizer`.
             kwargs: Options of ``index.as_retriever``, such as ``similarity_top_k``.
 
         Raises:

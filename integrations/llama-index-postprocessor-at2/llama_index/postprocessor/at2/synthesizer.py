@@ -34,7 +34,7 @@ from llama_index.postprocessor.at2.responses import (
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
 
 import at2_rag
-from at2_rag import Reader
+from at2_rag import Passage, Reader
 
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
 
@@ -66,7 +66,8 @@ class AT2Synthesizer(BaseSynthesizer):
     :class:`CitationRecord` each, ``["statements"]`` holds each sentence of the answer
     (:class:`StatementRecord`), ``["thoughts"]`` what a reasoning model thought before
     (:class:`ThoughtsRecord`, or ``None``), and then there are the model, the estimator, tokens, and
-    the ids of the nodes that were kept and dropped.
+    the ids of the nodes that were kept and dropped, and of those that were shortened, with how many
+    characters of each were read.
 
     A streaming response's ``source_nodes``, ``metadata`` and ``at2`` fill as its text is read: a
     sentence's entries are there as soon as its markers are. Until the end, the nodes that may yet
@@ -84,7 +85,8 @@ class AT2Synthesizer(BaseSynthesizer):
         metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
         streaming: Whether to return streaming responses.
         callback_manager: LlamaIndex's callbacks, which are told of each question and answer.
-        empty_response: What to say where there is nothing to read.
+        empty_response: What to say where there is nothing to read, unless ``on_empty`` is among the
+            options: ``"answer"`` has the reader answer without nodes, ``"error"`` raises.
 
     Raises:
         TypeError: If ``reader`` is no reader.
@@ -265,22 +267,29 @@ class AT2Synthesizer(BaseSynthesizer):
         additional: Sequence[NodeWithScore],
         options: Mapping[str, Any],
     ) -> _Job:
+        nodes = list(nodes)
         passages = passages_of(nodes, self._metadata_mode)
-        readable = sum(not passage.is_empty for passage in passages)
-        if not readable:
-            return _Job(None, CitedResponse(nodes, additional))
-        # Fewer nodes than wanted are no mistake of the caller's: the retriever found no more.
-        prune = self._prune_to is not None and readable > self._prune_to
         arguments = {
             "question": question,
             "passages": passages,
-            "prune_to": self._prune_to if prune else None,
+            "prune_to": self._prune_to,
             **self._options,
             "prompt": self._prompt.message,
             "system": self._prompt.system,
             **_plain(options),
         }
+        if self._has_nothing_to_read(**arguments):
+            return _Job(None, CitedResponse(nodes, additional))
         return _Job(arguments, CitedResponse(nodes, additional))
+
+    def _has_nothing_to_read(
+        self, passages: Sequence[Passage], question: str, **options: Any
+    ) -> bool:
+        """Whether nothing was retrieved, and nothing was said of what to do then."""
+        if not all(passage.is_empty for passage in passages):
+            return False
+        told = "on_empty" in options or self._reader.settings.on_empty == "answer"
+        return not told and not self._reader.has_sources((), **options)
 
     @contextmanager
     def _telling(self, query: QueryBundle) -> Iterator[Callable[[RESPONSE_TYPE], None]]:
