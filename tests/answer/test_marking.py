@@ -10,7 +10,7 @@ from support.texts import quick
 
 from at2_rag.answer.marking import Marking, MarkPlace, marked
 from at2_rag.answer.statement import Citation, Statement
-from at2_rag.documents.sources import sentences_or_whole
+from at2_rag.documents.sentences import statement_spans
 
 #: Stands for a mark: a number that no text has.
 MARK = "[1234567]"
@@ -22,7 +22,7 @@ def citation(number, start, end):
 
 def cited(text, numbers=None):
     """Return the sentences of a text, each citing a source of its own, or those given."""
-    spans = sentences_or_whole(text)
+    spans = statement_spans(text)
     numbers = numbers or [[index + 1] for index in range(len(spans))]
     return [
         Statement(text[a:b], a, b, tuple(citation(number, a, b) for number in numbers[index]))

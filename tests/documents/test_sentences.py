@@ -137,6 +137,7 @@ def test_what_says_nothing_at_all_is_one_sentence(text):
 #: A bar (¦) for where a sentence ends; what stands in 〔〕 is in no statement.
 LINES = {
     "numbers of items": "1. Apples are red.¦\n2. Pears〔\n- 〕¦\n* Plums¦\n(b) Nuts",
+    "numbers within items": "- 1. Apples are red.¦\n- 2. a) Pears",
     "amounts": "Results 2023¦\nTotal revenue¦\n$4,200¦\nTotal costs¦\n$1,100¦\nIt was good.",
     "table": "| Year | Sales |〔\n|---|---|〕¦\n| 2020 | 45 |¦\n| 2021 | 50 |¦\nGrowth was strong.",
     "number": "The result is:¦\n42",
