@@ -42,7 +42,7 @@ _PAIR_MARKS = re.compile(f"[{''.join(_PAIRS)}{''.join(_PAIRS.values())}]")
 _ATTACHED = re.compile(r"(?:\[\d+\]|[^\w\s]|_)+(?=\s|$)")
 
 #: The number of a list's item, or several of lists within lists, which belong to what follows.
-_ITEM_NUMBER = re.compile(r"\s*(?:(?:[^\w\s]+\s+)*[^\w\s]*(?:\d{1,3}|[^\W\d_]|[ivxIVX]+)[.)]\s*)+")
+_ITEM_NUMBER = re.compile(r"(?:[-+*•◦▪‣·∙●○>\s]*\(?(?:\d{1,3}|[^\W\d_]|[ivxIVX]+)[.)])+\s*")
 
 #: In Thai a period shortens a word, and ends no sentence.
 _THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
