@@ -76,6 +76,7 @@ def describe_nothing(model: str, estimator: str) -> dict[str, Any]:
         "shortened": [],
         "statements": [],
         "thoughts": None,
+        "carets": 0,
     }
 
 

@@ -145,7 +145,7 @@ def test_without_nodes_it_says_so_or_answers_where_asked(reader, asked):
         )
         options = {"on_empty": "answer", "max_new_tokens": 4}
         response = AT2Synthesizer(reader, options=options).synthesize(example.question, given)
-        assert response.metadata["at2"]["answer_tokens"] > 0
+        assert response.at2["answer_tokens"] > 0
         assert response.source_nodes == []
         with pytest.raises(ValueError, match=r"No passages|are empty"):
             AT2Synthesizer(reader).synthesize(example.question, given, on_empty="error")
