@@ -113,7 +113,8 @@ def test_answer_and_references_go_to_stdout_and_notes_to_stderr(files):
     assert len(lines) > 0
     for line, citation in zip(lines, as_json["citations"], strict=True):
         assert line.startswith(f"[{citation['number']}] {citation['title']}: {citation['text']} (")
-        assert line.endswith(f", {citation['passage_id']})")
+        place = files / citation["passage_id"].replace("#", ":")
+        assert line.endswith(f", {place})")
     assert "\x1b" not in result.output
     assert all(line.startswith("note: ") for line in result.stderr.splitlines())
 
