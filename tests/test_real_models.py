@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 from support.places import DATA
-from support.real_models import real_gguf, real_model
+from support.real_models import real_model
 
-from at2_rag import Reader, ScoreEstimator
+from at2_rag import Reader
 from at2_rag.cli.demo import read_articles
+from at2_rag.estimators.probing.kept import probed_before
 from at2_rag.estimators.probing.passes import encode_probe, see
 from at2_rag.estimators.probing.questions import probes
-from at2_rag.model.loading import load_model
 from at2_rag.prompt.settings import Settings
 
 pytestmark = pytest.mark.real_model
@@ -36,17 +36,23 @@ def reader():
     return Reader(*real_model("smollm2-135m"))
 
 
-def test_a_gguf_file_is_the_model_that_it_was_made_of(reader):
-    model, tokenizer = load_model(real_gguf(), {"dtype": "bfloat16"})
+def test_what_a_gguf_file_holds_is_the_same_as_a_folder(reader, tmp_path):
+    """Also for probing, which is not done again."""
+    reader.model.save_pretrained(tmp_path)
+    reader.tokenizer.save_pretrained(tmp_path)
+    again = Reader.from_pretrained(tmp_path)
     messages = [{"role": "user", "content": "Where does the Danube rise? 日本語 <|im_end|>"}]
-    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    assert ids == reader.tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, return_dict=False
+    ids, same = (
+        each.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+        for each in (reader, again)
     )
+    assert ids == same
     tokens = torch.tensor([ids])
     with torch.inference_mode():
-        assert torch.equal(model(tokens).logits, reader.model(tokens).logits)
-    assert ScoreEstimator.probe(model, tokenizer).metadata == reader.estimator.metadata
+        assert torch.equal(again.model(tokens).logits, reader.model(tokens).logits)
+    assert again.estimator.metadata == reader.estimator.metadata
+    names = probed_before(str(tmp_path))["models"]
+    assert names == [reader.model.config.name_or_path, str(tmp_path)]
 
 
 def test_heads_that_probing_finds_put_the_right_sentence_first_in_fresh_probes(reader):
@@ -73,9 +79,8 @@ def cited(reader, question):
 
 def test_it_cites_what_was_said_where_average_attention_does_not(reader):
     average = reader.with_options(estimator="average")
-    found = sum(cited(reader, question) for question in QUESTIONS[:10])
-    assert found >= 7
-    assert found - sum(cited(average, question) for question in QUESTIONS[:10]) >= 3
+    assert sum(cited(reader, question) for question in QUESTIONS[:10]) >= 9  # 10 when measured
+    assert sum(cited(average, question) for question in QUESTIONS[:10]) <= 4  # 1
 
 
 def test_what_the_articles_do_not_say_is_not_supported(reader):

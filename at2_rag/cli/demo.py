@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,8 @@ def read_articles() -> list[Passage]:
     from at2_rag.documents.files import read_passages
 
     with resources.as_file(resources.files("at2_rag") / "data" / "articles.jsonl") as path:
-        return read_passages([path])
+        # Where the package lies is of no use in a reference.
+        return [replace(passage, metadata={}) for passage in read_passages([path])]
 
 
 def _introduction(reader: Reader, articles: int) -> Text:

@@ -363,6 +363,7 @@ def test_demo_reads_articles_and_ends_in_a_proof():
     assert result.exit_code == 0
     assert all(line.startswith("note: ") for line in result.stderr.splitlines())
     assert " reads 12 short articles." in result.stdout
+    assert "articles.jsonl" not in result.stdout
     parts = ("What was ", "Pruned to the 3 articles ", "An answer from elsewhere", "Proof: ")
     places = [result.stdout.index(f"\n{part}") for part in parts]
     assert places == sorted(places)

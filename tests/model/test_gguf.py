@@ -53,7 +53,7 @@ def test_weights_tokens_and_template_are_those_of_the_folder(loaded):
         assert name == other
         torch.testing.assert_close(weight, expected, rtol=0, atol=0)
     assert tokenizer.chat_template == own.chat_template
-    assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (own.eos_token_id, own.pad_token_id)
+    assert tokenizer.eos_token_id == own.eos_token_id
     for text in ("<|user|>\nWho?<|end|>\n<|assistant|>\n", "Zandor lies on the Mol.", "日本語 😀"):
         assert tokenizer(text)["input_ids"] == own(text)["input_ids"]
 
