@@ -163,7 +163,8 @@ def _check_template_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_refusals(phrases: Sequence[str]) -> None:
-    if isinstance(phrases, str) or not all(isinstance(phrase, str) for phrase in phrases):
+    sequence = isinstance(phrases, Sequence) and not isinstance(phrases, str)
+    if not sequence or not all(isinstance(phrase, str) for phrase in phrases):
         raise InputError(
             f"refusals is {phrases!r}; expected statements in a tuple: ('Not in the passages.',)."
         )

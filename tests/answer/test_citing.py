@@ -49,6 +49,16 @@ def test_a_statement_that_leans_on_another_inherits_its_citations():
     assert inherited.text == "One."
 
 
+def test_a_refusal_cites_nothing_and_lends_no_support():
+    found = attribution([[1, 0, 0], [1, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0.9, 0, 0]])
+    settings = Settings(refusals=(TEXT[0:3],))
+    refusal, statement, leaning = cite(TEXT, found, PASSAGES, settings, CALIBRATION).statements
+    assert (refusal.refusal, refusal.citations, refusal.supported) == (True, (), None)
+    assert not statement.refusal
+    assert statement.citations
+    assert (leaning.citations, leaning.supported) == ((), False)
+
+
 def test_inheriting_goes_on_and_never_doubles():
     found = attribution([[1, 0, 0], [1, 0, 1], [0, 0, 1]], [[0, 0, 0], [0.9, 0, 0], [0, 0.9, 0]])
     statements = cite(TEXT, found, PASSAGES, Settings(), CALIBRATION).statements

@@ -5,6 +5,7 @@ import json
 import pytest
 from support.real_data import real_data
 
+from at2_rag import InputError, Settings
 from at2_rag.answer.refusals import is_refusal
 from at2_rag.worlds.schema import UNKNOWN
 
@@ -140,3 +141,11 @@ def test_what_an_encyclopedia_says_is_no_refusal(half):
     sentences = {sentence for passage in passages for sentence in passage["sentences"]}
     assert len(sentences) > 500
     assert [sentence for sentence in sentences if is_refusal(sentence)] == []
+
+
+def test_settings_take_them_in_a_sequence():
+    settings = Settings(refusals=["Keine Angabe."])
+    assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+    for wrong in ("Keine Angabe.", [1], None):
+        with pytest.raises(InputError, match="refusals is .*; expected statements in a tuple"):
+            Settings(refusals=wrong)

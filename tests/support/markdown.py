@@ -88,12 +88,19 @@ def _documents(draw):
     return text.strip()[: -cut or None].strip()
 
 
-def _comments_end(text):
-    return text.count("<!--") == text.count("-->")
+def _ends(text):
+    """Whether nothing is left open that hides all that follows, as comments do."""
+    return text.count("<!--") == text.count("-->") and "<?" not in text
 
 
-#: Texts as models write them, now and then cut off; not in a comment, behind which nothing is.
-documents = _documents().filter(str.strip).filter(_comments_end)
+#: Pieces of Markdown in any order.
+SIGNS = st.sampled_from(
+    [*"`*_[]()<>|#-+~$\\ \n\t1.a:&{}", "```", "\n\n", "> ", "- ", "    ", "A b. "]
+)
+
+#: Texts as models write them, now and then cut off, and some that nobody writes.
+documents = st.one_of(_documents(), st.lists(SIGNS, max_size=20).map(lambda s: "".join(s).strip()))
+documents = documents.filter(str.strip).filter(_ends)
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

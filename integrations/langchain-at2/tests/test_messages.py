@@ -7,6 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
+from at2_rag import Citation
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.load import dumps, loads
@@ -173,17 +174,30 @@ def in_markdown(request, reader, world):
     return reader.attribute(world.question, world.passages, MARKDOWN[request.param])
 
 
+@pytest.fixture(scope="module")
+def all_cited(in_markdown):
+    """The same, each statement with a citation."""
+    source, passage = in_markdown.attribution.sources[0], in_markdown.passages[0]
+    about = (0, passage.id, passage.title, passage.url)
+    of_it = (*about, source.start, source.end, source.text, 1.0)
+    statements = [
+        replace(s, citations=(Citation(index + 1, s.start, s.end, *of_it),))
+        for index, s in enumerate(in_markdown.statements)
+    ]
+    return replace(in_markdown, statements=tuple(statements))
+
+
 @given(cuts=st.lists(st.integers(0, 1000), max_size=30))
-def test_marks_are_where_the_answer_has_them(in_markdown, cuts):
-    message = answer_to_message(in_markdown, inline_markers=True)
-    assert message.text == in_markdown.marked_text != in_markdown.text
-    chunks = replay(in_markdown, cuts, 0, inline=True)
+def test_marks_are_where_the_answer_has_them(all_cited, cuts):
+    message = answer_to_message(all_cited, inline_markers=True)
+    assert message.text == all_cited.marked_text != all_cited.text
+    chunks = replay(all_cited, cuts, 0, inline=True)
     assert message_chunk_to_message(chunks[0] + chunks[1:]) == message
     told = message.response_metadata["at2"]["statements"]
-    for statement, place in zip(in_markdown.statements, told, strict=True):
+    for statement, place in zip(all_cited.statements, told, strict=True):
         said = message.text[place["start"] : place["end"]]
         assert said in (statement.text, statement.text.rstrip(" |"))
-    assert references_text(message) == in_markdown.references
+    assert references_text(message) == all_cited.references
 
 
 def test_an_answer_from_elsewhere_is_marked_alike(in_markdown, reader, documents, question):
