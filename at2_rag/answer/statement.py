@@ -81,8 +81,8 @@ class Statement:
             inherited citations behind its own, and those of thoughts behind all others.
         supported: Whether the passages made the model say it, by a calibrated threshold or
             because it leans on a supported statement; ``None`` while no threshold has been
-            calibrated, as with average attention. Where citations were proven, whether leaving out
-            all sources that were tried, together, has the effect, or a citation stands.
+            calibrated, as with average attention. Where citations were proven, whether one stands,
+            or leaving out all sources that were tried has the effect together.
     """
 
     text: str

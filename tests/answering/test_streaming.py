@@ -39,6 +39,7 @@ from at2_rag.estimators.network import SourceNetwork
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.prompt.tokens import special_ids
 from at2_rag.spans import touching
+from at2_rag.worlds import generate_examples
 
 THREE = "Zandor lies on the Mol. Dr. Rufe says so. It was founded in 1203."
 
@@ -264,16 +265,17 @@ def test_a_cache_that_cannot_be_followed_shows_before_anything_is_said(golden_re
 
 def test_proven_statements_come_at_the_end(demo_reader, golden_llama):
     """With the citations that stand, so that no event has to be taken back."""
+    example = next(generate_examples(11, 4, 2))
+    asked = example.question, example.passages
     other = Reader(golden_llama.model, golden_llama.tokenizer, method=LeaveOneOutMethod())
     for reader, options in (
         (demo_reader, {}),
         (demo_reader, {"prune_to": 2}),
         (other, saying(other, THREE)),
     ):
-        answer = reader.answer(QUESTION, PASSAGES, prove=2, **options)
-        events = list(reader.stream(QUESTION, PASSAGES, prove=2, **options))
-        check_events(events, answer)
-        assert any(c.effect is not None for c in answer.citations)
+        answer = reader.answer(*asked, prove=2, **options)
+        check_events(reader.stream(*asked, prove=2, **options), answer)
+        assert reader is other or any(c.effect is not None for c in answer.citations)
 
 
 def test_other_methods_come_at_the_end(golden_llama):
