@@ -123,9 +123,10 @@ class Proof:
         """Leave it all out, and return the answer with the citations that stand.
 
         A citation stands if the statement is less likely without it, by the calibration's effect.
-        Where no source of a statement stands alone, all are left out together: if these stand, each
-        hides that another is missing, and the one that scores best is cited, with the little effect
-        that it has alone. An inherited citation has to stand where it comes from too.
+        Where no source of a statement stands alone, all are left out together: if these stand, the
+        statement is supported. If, beyond what each has alone, they have the effect together, they
+        hide each other: the one of the greatest effect is cited, however small that is. Where many
+        have a little each, none is. An inherited citation has to stand where it comes from too.
 
         Args:
             calibration: What effect counts; half as likely with ``None``, and with one that no
@@ -173,9 +174,12 @@ class Proof:
             for group in (tests.own, tests.inherited)
         )
         standing = _standing(own, least)
-        supported = bool(standing) or trial.drop(target, tests.together) >= least
-        if supported and not standing:
-            standing = own[:1]
+        supported = bool(standing)
+        if not standing:
+            together = trial.drop(target, tests.together)
+            supported = together >= least
+            if together - sum(max(0.0, test.effect or 0.0) for test in own) >= least:
+                standing = _standing(own, -math.inf)[:1]
         known = {self.same[citation.place] for citation in standing}
         passed_on = [
             citation

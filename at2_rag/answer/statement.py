@@ -82,8 +82,7 @@ class Statement:
         supported: Whether the passages made the model say it, by a calibrated threshold or
             because it leans on a supported statement; ``None`` while no threshold has been
             calibrated, as with average attention, and of a refusal. Where citations were proven,
-            whether leaving out all sources that were tried, together, has the effect, or a
-            citation stands.
+            whether one stands, or leaving out all sources that were tried has the effect together.
         refusal: Whether it says only that the answer is not known, or not in the passages; such a
             statement cites nothing.
     """

@@ -2,7 +2,7 @@
 
 import json
 import math
-from itertools import islice
+from itertools import chain, islice
 
 import pytest
 import torch
@@ -41,6 +41,12 @@ def drops_by_hand(task, groups):
     return log_p[:, :1] - log_p[:, 1:], float(log_p.abs().max())
 
 
+def saying_the_same(answer):
+    """Return for each source the indices of all that say the same."""
+    words = [" ".join(source.text.split()).casefold() for source in answer.attribution.sources]
+    return [[i for i, other in enumerate(words) if other == word] for word in words]
+
+
 def own(statement):
     return [c for c in statement.citations if not c.inherited]
 
@@ -65,6 +71,7 @@ def test_everything_that_matters_is_cited_and_nothing_else(demo_reader, worlds):
             real = {place for place, drop, score in judged if drop >= EFFECT and score > 0}
             if real:
                 assert set(effects) == real
+            assert len(effects) <= max(1, len(real))
             assert bool(statement.supported) >= bool(real)
             cited += len(effects)
     assert cited >= 4
@@ -101,9 +108,7 @@ def test_texts_that_say_the_same_are_left_out_together_and_cited_once(demo_reade
     answer = demo_reader.attribute(example.question, passages, single.text, prove=MANY, **options)
     task = demo_reader.task(example.question, passages, single.text, **options)
     places = places_of(task)
-    words = [" ".join(source.text.split()) for source in answer.attribution.sources]
-    groups = [[i for i, other in enumerate(words) if other == word] for word in words]
-    drops, scale = drops_by_hand(task, groups)
+    drops, scale = drops_by_hand(task, saying_the_same(answer))
     found = 0
     for statement, fallen in zip(answer.statements, drops, strict=True):
         said = [" ".join(c.text.split()) for c in statement.citations]
@@ -115,7 +120,7 @@ def test_texts_that_say_the_same_are_left_out_together_and_cited_once(demo_reade
     assert found
 
 
-def test_what_is_only_missed_together_is_supported_and_cites_the_best(demo_reader, worlds):
+def test_what_hides_each_other_is_supported_and_cites_what_does_most(demo_reader, worlds):
     """Of two sentences that say the same in other words, either hides the other."""
     seen = 0
     for example in worlds:
@@ -123,11 +128,20 @@ def test_what_is_only_missed_together_is_supported_and_cites_the_best(demo_reade
         answer = demo_reader.answer(example.question, passages, prove=6, transitive=False)
         for statement in answer.statements:
             effects = [c.effect for c in statement.citations]
-            if statement.supported and max(effects) < EFFECT:
-                scores = answer.attribution.for_span(statement.start, statement.end)
-                assert [c.place for c in statement.citations] == ranked(answer, scores)[:1]
-                seen += 1
-            assert bool(effects) == statement.supported
+            assert statement.supported or not effects
+            if not effects or max(effects) >= EFFECT:
+                continue
+            scores = answer.attribution.for_span(statement.start, statement.end)
+            task = demo_reader.task(example.question, passages, answer.text)
+            same, places = saying_the_same(answer), places_of(task)
+            best = [same[places.index(place)] for place in ranked(answer, scores)]
+            positive = [group for group in best if max(scores[group]) > 0]
+            tried = list(map(list, dict.fromkeys(map(tuple, positive))))[:6]
+            drops, scale = drops_by_hand(task, [*tried, [*chain(*tried)]])
+            *alone, together = drops[answer.statements.index(statement)].tolist()
+            assert together - sum(max(0.0, drop) for drop in alone) >= EFFECT - 1e-3 * scale
+            check_close(effects, [max(alone)], scale=scale)
+            seen += 1
     assert seen
 
 
@@ -264,4 +278,4 @@ def test_it_needs_no_estimator_of_its_own(golden_llama):
     answer = reader.answer("Who?", ["Ann is here. Bob is there."], prove=2)
     for statement in answer.statements:
         assert all(c.effect is not None for c in own(statement))
-        assert bool(statement.citations) == statement.supported
+        assert statement.supported or not statement.citations

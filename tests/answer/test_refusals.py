@@ -147,5 +147,5 @@ def test_settings_take_them_in_a_sequence():
     settings = Settings(refusals=["Keine Angabe."])
     assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
     for wrong in ("Keine Angabe.", [1], None):
-        with pytest.raises(InputError, match="refusals is .*; expected statements in a tuple"):
+        with pytest.raises(InputError, match=r"refusals is .*; expected statements in a tuple"):
             Settings(refusals=wrong)
