@@ -125,7 +125,7 @@ class Answer:
     def marks(self) -> tuple[Mark, ...]:
         """Return the marks of :attr:`marked_text`, in order, so that nobody has to look for them.
 
-        Without the characters that they insert, the marked text is the text.
+        Without them, and what was put before and after them, the marked text is the text.
         """
         return self._marked[1]
 

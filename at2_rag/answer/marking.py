@@ -69,6 +69,8 @@ class Mark:
         start: First character of the mark in the marked text.
         end: One past the mark's last character in the marked text.
         carets: How many carets stand before the number.
+        before: What was put in front of the mark, such as a line break behind a block of code.
+        after: What was put behind the mark.
     """
 
     number: int
@@ -77,6 +79,8 @@ class Mark:
     start: int
     end: int
     carets: int = 0
+    before: str = ""
+    after: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -493,8 +497,11 @@ def _marks(place: MarkPlace, numbers: Mapping[int, Sequence[int]], start: int) -
         start: Where in the marked text the place is.
     """
     start += len(place.before)
-    for number in sorted({number for each in numbers.values() for number in each}):
+    ordered = sorted({number for each in numbers.values() for number in each})
+    for number in ordered:
         end = start + len(place.mark(number))
         citing = tuple(index for index, each in numbers.items() if number in each)
-        yield Mark(number, citing, place.position, start, end, place.carets)
+        before = place.before if number == ordered[0] else ""
+        after = place.after if number == ordered[-1] else ""
+        yield Mark(number, citing, place.position, start, end, place.carets, before, after)
         start = end

@@ -13,6 +13,9 @@ from at2_rag import Answer, InputError
 from at2_rag.ablation.verification import Evidence
 from at2_rag.worlds import generate_examples
 
+#: A question that the demo reader answers.
+WORLD = next(generate_examples(11, 8, 2))
+
 
 def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
     example = next(generate_examples(11, 6, 2))
@@ -63,7 +66,7 @@ def test_an_answer_is_verified_as_it_was_asked_for(demo_reader):
     talk = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}]
     kinds = ("passage", "message")
     answer = demo_reader.answer(
-        QUESTION, PASSAGES, history=talk, source_unit="word", source_kinds=kinds
+        WORLD.question, WORLD.passages, history=talk, source_unit="word", source_kinds=kinds
     )
     assert (answer.settings.source_unit, list(answer.history)) == ("word", talk)
     verification = demo_reader.verify(answer)
@@ -73,7 +76,7 @@ def test_an_answer_is_verified_as_it_was_asked_for(demo_reader):
 
 
 def test_citations_of_other_sources_are_refused(demo_reader):
-    answer = demo_reader.answer(QUESTION, PASSAGES, source_unit="word")
+    answer = demo_reader.answer(WORLD.question, WORLD.passages, source_unit="word")
     settings = replace(answer.settings, source_unit="sentence")
     with pytest.raises(InputError, match=r"Citation \[\d+\] is characters .* no source of this"):
         demo_reader.verify(replace(answer, settings=settings))

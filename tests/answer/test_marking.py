@@ -52,16 +52,12 @@ def test_without_marks_it_is_the_text(text):
     assert {index for mark in marks for index in mark.statements} == set(range(len(statements)))
     for mark in marks:
         assert result[mark.start : mark.end] == f"[{'^' * mark.carets}{mark.number}]"
-    rest, position = "", 0
-    for piece in Marking.of(text, statements).finish():
-        if isinstance(piece, str):
-            rest += piece
-        elif isinstance(piece, MarkPlace):
-            inserted = piece.marks(n for i in piece.statements for n in statements[i].numbers)
-            assert result[position:].startswith(inserted)
-            position += len(inserted)
-        position += len(piece) if isinstance(piece, str) else 0
-    assert rest == text
+    for mark in reversed(marks):
+        start, end = mark.start - len(mark.before), mark.end + len(mark.after)
+        assert result[start : mark.start] == mark.before
+        assert result[mark.end : end] == mark.after
+        result = result[:start] + result[end:]
+    assert result == text
 
 
 def streamed(text, statements, pieces):

@@ -44,10 +44,20 @@ def check_numbers(answer):
     places = {(c.passage_index, c.source_start, c.source_end) for c in answer.citations}
     assert len(places) == len(answer.citations)
     unmarked = answer.marked_text
-    for number in first_use:
-        assert f"[{number}]" in unmarked
-        unmarked = unmarked.replace(f"[{number}]", "")
-    assert "[" in answer.text or unmarked == answer.text
+    for mark in reversed(answer.marks):
+        assert unmarked[mark.start : mark.end] == f"[{'^' * mark.carets}{mark.number}]"
+        start, end = mark.start - len(mark.before), mark.end + len(mark.after)
+        assert unmarked[start:end].startswith(mark.before)
+        unmarked = unmarked[:start] + unmarked[end:]
+    assert unmarked == answer.text
+    marked = {(number, index) for number, *ones in numbered(answer) for index in ones}
+    assert marked == {
+        (c.number, index) for index, s in enumerate(answer.statements) for c in s.citations
+    }
+
+
+def numbered(answer):
+    return [(mark.number, *mark.statements) for mark in answer.marks]
 
 
 def check_scores(answer, texts):
