@@ -83,6 +83,16 @@ class CitedResponse:
         self.text += added
         return added
 
+    def pieces(self, event: Event) -> Iterator[str]:
+        """Take in what the reader yielded, and yield the text that it adds, if there is any.
+
+        The last markers come before nodes are scored, as all others do.
+        """
+        if isinstance(event, Answer) and (rest := self.end()):
+            yield rest
+        if added := self.add(event):
+            yield added
+
     def end(self) -> str:
         """Return what is left of the text and its markers, once all of it has been added."""
         rest = "".join(map(self._write, self._marking.finish()))

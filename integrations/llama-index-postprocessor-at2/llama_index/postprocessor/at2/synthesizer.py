@@ -335,8 +335,7 @@ class AT2Synthesizer(BaseSynthesizer):
             return
         with closing(self._reader.stream(**job.arguments)) as events:
             for event in events:
-                if text := job.cited.add(event):
-                    yield text
+                yield from job.cited.pieces(event)
 
     async def _astream(self, job: _Job) -> AsyncGenerator[str, None]:
         if job.arguments is None:
@@ -344,7 +343,7 @@ class AT2Synthesizer(BaseSynthesizer):
             return
         async with aclosing(self._reader.astream(**job.arguments)) as events:
             async for event in events:
-                if text := job.cited.add(event):
+                for text in job.cited.pieces(event):
                     yield text
 
 
