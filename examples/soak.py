@@ -128,7 +128,7 @@ def refuse(reader: Reader, asked: Asked) -> Any:
     messages = []
     for call in (
         lambda: reader.answer("", asked.passages),
-        lambda: reader.answer(asked.question, asked.passages, prune_to=99),
+        lambda: reader.answer(asked.question, asked.passages, prune_to=0),
         lambda: reader.answer(asked.question, ["word " * 5000]),
         lambda: list(reader.stream(asked.question, asked.passages, source_unit="page")),
         lambda: reader.answer_batch([(asked.question, asked.passages), (asked.question, [1])]),
