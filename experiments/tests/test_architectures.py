@@ -151,8 +151,10 @@ def test_a_second_reader_is_trained_and_goes_on_being_trained(demo_reader, tmp_p
 
 
 def test_a_second_model_that_is_nowhere_is_told(demo_reader, tmp_path):
-    with pytest.raises(MissingResourceError, match=r"second is '\./nowhere', which cannot"):
+    with pytest.raises(InputError, match=r"There is nothing at '\./nowhere'"):
         small(second="./nowhere").prepare(demo_reader, tmp_path, silent)
+    with pytest.raises(MissingResourceError, match=r"second is 'nobody/nothing', which cannot"):
+        small(second="nobody/nothing").prepare(demo_reader, tmp_path, silent)
 
 
 def test_rows_of_a_file_have_no_known_answer(demo_reader, tmp_path):

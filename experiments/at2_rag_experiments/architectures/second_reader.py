@@ -59,7 +59,7 @@ class SecondReader:
             on_done: Called after each step of the training.
 
         Raises:
-            InputError: If the folder holds another training.
+            InputError: If the folder holds another training, or a path to the model leads nowhere.
             MissingResourceError: If there is no such model.
             UnsupportedModelError: If it is no causal language model.
             NumericalError: If training diverged.
