@@ -13,7 +13,7 @@ from at2_rag.answer.marking import Marking, MarkPlace
 from at2_rag.cli.console import harmless, one_line
 
 if TYPE_CHECKING:
-    from at2_rag import Answer, Passage
+    from at2_rag import Answer
     from at2_rag.ablation.verification import Verification
     from at2_rag.answer.statement import Citation, Statement
     from at2_rag.answer.thoughts import Thoughts
@@ -55,7 +55,9 @@ def _marks(place: MarkPlace, statements: Sequence[Statement]) -> Text:
 def references(answer: Answer) -> Text:
     """Return one line for each cited source: number, title, quote, and how much it mattered."""
     if not answer.citations:
-        return Text("No passage made the model say this.", "dim")
+        only_refuses = answer.statements and all(s.refusal for s in answer.statements)
+        said = "It claims nothing, so there is nothing to cite."
+        return Text(said if only_refuses else "No passage made the model say this.", "dim")
     return Text("\n").join(_reference(answer, citation) for citation in answer.citations)
 
 
@@ -107,16 +109,20 @@ def passage_list(answer: Answer, numbers: Sequence[int]) -> Table:
     table.add_column(justify="right", style="dim")
     table.add_column()
     for index, number in enumerate(numbers):
-        cited = [c for c in answer.citations if c.passage_index == index]
-        text = highlighted(answer.passages[index], cited)
-        table.add_row(str(number), text)
+        table.add_row(str(number), highlighted(answer, index))
     return table
 
 
-def highlighted(passage: Passage, cited: Sequence[Citation]) -> Text:
-    """Return a passage's title and text, each cited piece followed by its number."""
-    base = "" if cited else "dim"
-    line = Text(style=base)
+def highlighted(answer: Answer, index: int) -> Text:
+    """Return a passage's title and text, each cited piece followed by its mark.
+
+    Args:
+        answer: The answer that cites the passage, or does not.
+        index: Index of the passage among the answer's.
+    """
+    passage = answer.passages[index]
+    cited = [citation for citation in answer.citations if citation.passage_index == index]
+    line = Text(style="" if cited else "dim")
     if passage.title:
         line.append(f"{one_line(passage.title)}: ", "bold" if cited else "")
     text, done = harmless(passage.text), 0
@@ -124,7 +130,7 @@ def highlighted(passage: Passage, cited: Sequence[Citation]) -> Text:
         style = _style(citation.number)
         line.append(text[done : citation.source_start])
         line.append(text[citation.source_start : citation.source_end], style)
-        line.append(f"[{citation.number}]", style)
+        line.append(answer.mark_of(citation.number), style)
         done = citation.source_end
     return line.append(text[done:])
 

@@ -409,7 +409,7 @@ def test_marks_and_highlights_leave_every_word_in_place(uniform_reader, world, u
     assert len(references(answer).plain.splitlines()) == len(answer.citations)
     for index, passage in enumerate(answer.passages):
         cited = [c for c in answer.citations if c.passage_index == index]
-        shown = highlighted(passage, cited).plain
+        shown = highlighted(answer, index).plain
         for citation in cited:
             assert f"{citation.text}[{citation.number}]" in shown
             shown = shown.replace(f"[{citation.number}]", "")
@@ -420,9 +420,23 @@ def test_passages_cannot_command_the_terminal(uniform_reader):
     passage = Passage("Red\x1b[31m.\r\nNew\x9b2J\tline.", title="A\x07\nB")
     answer = uniform_reader.answer(QUESTION, [passage], source_unit="passage")
     assert answer.citations
-    shown = highlighted(passage, []).plain
-    assert shown == "A\ufffd B: Red\ufffd[31m. \nNew\ufffd2J line."
+    shown = highlighted(answer, 0).plain
+    assert shown == "A\ufffd B: Red\ufffd[31m. \nNew\ufffd2J line.[1]"
     assert references(answer).plain.startswith("[1] A\ufffd B: Red\ufffd[31m. New\ufffd2J line. (")
+
+
+def test_what_claims_nothing_is_not_said_to_come_from_nowhere(uniform_reader, world):
+    refused = uniform_reader.attribute(QUESTION, world.passages, "I don't know.")
+    assert references(refused).plain == "It claims nothing, so there is nothing to cite."
+
+
+def test_numbers_of_the_answer_and_of_its_passages_are_told_apart(uniform_reader, world):
+    own = uniform_reader.attribute(QUESTION, world.passages, "See [3] there. It is a river.")
+    assert own.citations
+    for citation in own.citations:
+        mark = own.mark_of(citation.number)
+        assert mark in own.marked_text
+        assert f"{citation.text}{mark}" in highlighted(own, citation.passage_index).plain
 
 
 def test_shares_are_parts_of_a_whole(uniform_reader, world):
