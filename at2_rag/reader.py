@@ -76,6 +76,7 @@ class Reader(Parts):
         **options: Any,
     ) -> None:
         _check_parts(model, tokenizer)
+        _check_method(method)
         model.eval()
         recorded = RecordedModel(model)
         if estimator is None:
@@ -124,12 +125,14 @@ class Reader(Parts):
 
         Raises:
             InputError: If the name can only be a path, and nothing is there; or if it is a folder
-                with several GGUF files.
+                with several GGUF files, or without a model.
             OSError: If there is no such model, from transformers.
             UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
             MissingExtraError: If it is a GGUF file, and what reads them is not installed.
         """
+        _check_kind("name", name, (str, Path))
         _check_kind("settings", settings, (Settings, type(None)))
+        _check_method(method)
         _, loading = (settings or Settings()).override(options)
         refuse_nearly_settings(loading)
         model, tokenizer = load_model(name, loading)
@@ -392,10 +395,12 @@ class Reader(Parts):
                 learned; ``"removal"`` takes their text out of the prompt, as pruning does.
 
         Raises:
-            InputError: If a citation points to no source that the answer's settings give.
+            InputError: If it is no answer, or a citation points to no source that the answer's
+                settings give.
         """
         from at2_rag.ablation.verification import verify  # which answering never needs
 
+        _check_kind("answer", answer, (Answer,))
         own = [passage for passage in answer.passages if passage.kind == "passage"]
         for index, length in answer.shortened:
             own[index] = replace(own[index], text=own[index].text[:length])
@@ -508,6 +513,14 @@ def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
     if not isinstance(value, kinds):
         expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
         raise InputError(f"{name} is a {type(value).__name__}; expected {expected}.")
+
+
+def _check_method(method: object) -> None:
+    """Raise ``InputError`` at the name of no method, before a model is probed for its heads."""
+    if isinstance(method, str):
+        from at2_rag.methods import check_method_name  # as below
+
+        check_method_name(method)
 
 
 def _by_name(method: str, estimator: ScoreEstimator) -> AttributionMethod:

@@ -425,6 +425,9 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
         ({"estimator": "avrage"}, "no score estimator at 'avrage'.* Did you mean 'average'?"),
         ({"settings": {"max_new_tokens": 3}}, "settings is a dict; expected Settings or None"),
         ({"method": "lime"}, "no method 'lime'; expected one of at2, average-attention"),
+        ({"method": "at2+bm52"}, "no method 'bm52'; expected one of at2, average-attention"),
+        ({"prove": True}, "prove is True; expected a whole number of at least 1"),
+        ({"min_score": float("nan")}, "min_score is nan; expected a number, or None"),
         ({"system": 3}, "system is 3; expected text"),
     ],
 )
@@ -692,3 +695,19 @@ def test_a_method_goes_by_its_name(demo_reader):
     assert blend.with_options(method="estimator").attribute(*asked) == demo_reader.attribute(*asked)
     scores = blend.attribute(*asked).attribution.by_source()
     assert 0 <= float(scores.min()) <= float(scores.max()) <= 1
+
+
+def test_what_is_no_answer_is_not_verified(golden_reader):
+    with pytest.raises(InputError, match="answer is a str; expected Answer"):
+        golden_reader.verify("The mill was built in 1820.")
+
+
+def test_what_cannot_be_loaded_is_told_before_it_is_tried(tmp_path):
+    with pytest.raises(InputError, match=r"holds no model: there is no config\.json and no GGUF"):
+        Reader.from_pretrained(tmp_path)
+    with pytest.raises(InputError, match="name is a NoneType; expected str or Path"):
+        Reader.from_pretrained(None)
+    with pytest.raises(InputError, match=r"dtype is 'float17'; expected .*, or a type of torch"):
+        Reader.from_pretrained(tmp_path, dtype="float17")
+    with pytest.raises(InputError, match="no method 'lime'"):
+        Reader.from_pretrained(tmp_path, method="lime")

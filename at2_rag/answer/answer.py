@@ -139,12 +139,13 @@ class Answer:
         return self.marks[-1].carets if self.marks else 0
 
     def mark_of(self, number: int) -> str:
-        """Return how references write a number.
+        """Return how the text writes a number; each way of it, where it does so in several.
 
         Args:
             number: The number of a citation.
         """
-        return written_mark(number, self.carets)
+        ways = dict.fromkeys(mark.carets for mark in self.marks if mark.number == number)
+        return "".join(written_mark(number, carets) for carets in ways or (self.carets,))
 
     @property
     def references(self) -> str:

@@ -8,7 +8,7 @@ from at2_rag.methods.gradient import GradientMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
-from at2_rag.methods.registry import METHOD_NAMES, method_by_name
+from at2_rag.methods.registry import METHOD_NAMES, check_method_name, method_by_name
 from at2_rag.methods.surrogate import SurrogateMethod
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "WordOverlapMethod",
     "answer_by",
     "attribution_by",
+    "check_method_name",
     "method_by_name",
 ]

@@ -43,6 +43,24 @@ _METHODS: dict[str, Callable[[ScoreEstimator | None, int], AttributionMethod]] =
 METHOD_NAMES = (*sorted([*_METHODS, "esm-N"]),)
 
 
+def check_method_name(name: str) -> None:
+    """Check that there is a method of a name, before a model is asked for anything.
+
+    Args:
+        name: As :func:`method_by_name` takes it.
+
+    Raises:
+        InputError: If there is no such method.
+    """
+    for part in name.split("+"):
+        if part.strip() not in _METHODS and not _SURROGATE.fullmatch(part.strip()):
+            raise InputError(
+                f"There is no method {part.strip()!r}; expected one of {', '.join(METHOD_NAMES)}, "
+                "where N is the number of ablations, such as esm-32; or several of them, such as "
+                "at2+bm25."
+            )
+
+
 def method_by_name(
     name: str, estimator: ScoreEstimator | None = None, seed: int = 0
 ) -> AttributionMethod:
@@ -58,15 +76,10 @@ def method_by_name(
     Raises:
         InputError: If there is no such method, or ``"at2"`` has no learned coefficients.
     """
+    check_method_name(name)
     if "+" in name:
-        return BlendMethod(
-            tuple(method_by_name(part.strip(), estimator, seed) for part in name.split("+"))
-        )
+        parts = [part.strip() for part in name.split("+")]
+        return BlendMethod(tuple(method_by_name(part, estimator, seed) for part in parts))
     if name in _METHODS:
         return _METHODS[name](estimator, seed)
-    if found := _SURROGATE.fullmatch(name):
-        return SurrogateMethod(int(found.group(1)), seed=seed)
-    raise InputError(
-        f"There is no method {name!r}; expected one of {', '.join(METHOD_NAMES)}, "
-        "where N is the number of ablations, such as esm-32; or several of them, such as at2+bm25."
-    )
+    return SurrogateMethod(int(name.removeprefix("esm-")), seed=seed)

@@ -138,5 +138,5 @@ def _reworded(file: str | Path) -> Iterator[None]:
             ) from error
         raise FileFormatError(
             f"{file} cannot be read as a GGUF file ({type(error).__name__}: {reason}); expected "
-            "a whole one."
+            "a whole one. Where a download was cut off, fetch it again."
         ) from error

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -45,12 +46,13 @@ def load_model(
         options: What ``AutoModelForCausalLM.from_pretrained`` takes besides.
 
     Raises:
-        InputError: If it can only be a path, and nothing is there; or if it is a folder with
-            several GGUF files.
+        InputError: If it can only be a path, and nothing is there; if it is a folder with several
+            GGUF files, or without a model; or if there is no such ``dtype``.
         OSError: If there is no such model, from transformers.
         UnsupportedModelError: If it is no causal language model.
         MissingExtraError: If it is a GGUF file, and what reads them is not installed.
     """
+    _check_dtype(options.get("dtype", "auto"))
     if "gguf_file" in options:
         return load_gguf(options["gguf_file"], options, home=name)
     file = None if "subfolder" in options else gguf_of(name)
@@ -68,6 +70,16 @@ def load_model(
             f"{name} is no causal language model of transformers; expected a decoder-only "
             "model, such as Llama, Qwen or Gemma."
         ) from error
+
+
+def _check_dtype(dtype: object) -> None:
+    """Refuse a name of no number format, before minutes are spent on reading weights."""
+    known = not isinstance(dtype, str) or isinstance(getattr(torch, dtype, None), torch.dtype)
+    if not known and dtype != "auto":
+        raise InputError(
+            f'dtype is {dtype!r}; expected "auto", or a type of torch such as "bfloat16" or '
+            '"float32".'
+        )
 
 
 _DEMO = resources.files("at2_rag") / "demo_model"

@@ -54,8 +54,13 @@ def is_path(name: str) -> bool:
 
 def _only_one_in(folder: Path) -> Path | None:
     files = sorted(folder.glob(f"*{_ENDING}"))
-    if not files or (folder / "config.json").is_file():
+    if any(folder.glob("*config.json")):  # of a model, or of an adapter to one
         return None
+    if not files:
+        raise InputError(
+            f"{folder} holds no model: there is no config.json and no GGUF file in it; expected a "
+            "folder as transformers or llama.cpp have them, or a hub id."
+        )
     if len(files) > 1:
         names = ", ".join(path.name for path in files[:_MOST_NAMED])
         more = ", …" if len(files) > _MOST_NAMED else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
+from math import isnan
 from reprlib import repr as short
 from typing import Any, Literal
 
@@ -81,7 +82,8 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
-        if self.min_score is not None and not isinstance(self.min_score, int | float):
+        least = self.min_score
+        if least is not None and (not isinstance(least, int | float) or isnan(least)):
             raise InputError(f"min_score is {self.min_score!r}; expected a number, or None.")
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
@@ -140,7 +142,7 @@ class Settings:
 
 
 def _check_count(name: str, value: object, advice: str = "") -> None:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.{advice}")
 
 

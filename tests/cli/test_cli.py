@@ -223,7 +223,7 @@ def test_warnings_for_users_become_notes(files, short_model):
         ((), 2, "error: No passages; expected --passages with a file or folder"),
         (("-p", "{files}", "--device", "toaster"), 2, "error: --device is 'toaster'"),
         (("-p", "{files}", "-m", "./gone"), 2, "error: There is nothing at './gone'"),
-        (("-p", "{files}", "-m", "{files}"), 1, "error: The model '{files}' cannot be loaded: "),
+        (("-p", "{files}", "-m", "{files}"), 2, "error: {files} holds no model: there is no "),
         (("-p", "{files}", "--estimator", "./gone"), 2, "error: No score estimator at gone"),
         (
             ("-p", "{files}", "--estimator", str(DEMO_MODEL / "estimators/linear")),
@@ -431,11 +431,14 @@ def test_what_claims_nothing_is_not_said_to_come_from_nowhere(uniform_reader, wo
 
 
 def test_numbers_of_the_answer_and_of_its_passages_are_told_apart(uniform_reader, world):
-    own = uniform_reader.attribute(QUESTION, world.passages, "See [3] there. It is a river.")
+    said = "It is a river. See [3] there. It is a river."
+    own = uniform_reader.attribute(QUESTION, world.passages, said)
     assert own.citations
+    for mark in own.marks:  # also where a number is written in two ways
+        assert own.marked_text[mark.start : mark.end] in own.mark_of(mark.number)
+    assert any(own.mark_of(mark.number) == f"[{mark.number}][^{mark.number}]" for mark in own.marks)
     for citation in own.citations:
         mark = own.mark_of(citation.number)
-        assert mark in own.marked_text
         assert f"{citation.text}{mark}" in highlighted(own, citation.passage_index).plain
 
 
