@@ -61,6 +61,15 @@ class AblationEffects:
         """Return (ablations,): of the answer's tokens [start, end) together, in nats."""
         return self.token_log_probabilities[:, start:end].sum(dim=1)
 
+    def log_probabilities(self, targets: Sequence[Span]) -> Tensor:
+        """Return (targets, ablations): of each range of the answer's tokens together, in nats."""
+        rows = [self.log_probability(start, end) for start, end in targets]
+        return (
+            torch.stack(rows)
+            if rows
+            else self.token_log_probabilities.new_zeros(0, len(self.token_logits))
+        )
+
     def logit(self, start: int, end: int) -> Tensor:
         """Return (ablations,): log p / (1 - p) of the tokens [start, end) together."""
         log_p = self.log_probability(start, end)

@@ -233,9 +233,8 @@ class _Trial:
         for row, out in enumerate(new):
             masks[row, list(out)] = False
         self.passes += self._ablator.cost(masks)
-        effects = self._ablator.ablate(masks)
-        log_p = torch.stack([effects.log_probability(*target) for target in self._targets], dim=1)
-        self._log_p |= dict(zip(new, log_p, strict=True))
+        log_p = self._ablator.ablate(masks).log_probabilities(self._targets)
+        self._log_p |= dict(zip(new, log_p.T, strict=True))
 
 
 @dataclass(frozen=True)
@@ -296,11 +295,10 @@ def _saying_the_same(task: AttributionTask, settings: Settings) -> dict[_Place, 
     regions: dict[Hashable, list[int]] = {}
     keys: dict[_Place, Hashable] = {}
     for region, source in zip(task.regions.indices("sources"), sources, strict=True):
-        place = (source.passage_index, source.start, source.end)
         thought = passages[source.passage_index].kind == "thought"
         alone = thought or settings.source_unit not in _TELLING_UNITS
-        keys[place] = place if alone else " ".join(source.text.split()).casefold()
-        regions.setdefault(keys[place], []).append(region)
+        keys[source.place] = source.place if alone else " ".join(source.text.split()).casefold()
+        regions.setdefault(keys[source.place], []).append(region)
     return {place: tuple(regions[key]) for place, key in keys.items()}
 
 

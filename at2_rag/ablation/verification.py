@@ -148,7 +148,7 @@ def _log_probabilities(
         for column, place in zip(regions.indices("thoughts"), task.thoughts, strict=True):
             kept[:, _within(task.sources, place)] &= masks[:, column, None]
         effects = task.ablator(by=by).ablate(kept)
-    return torch.stack([effects.log_probability(*target) for target in task.targets])
+    return effects.log_probabilities(task.targets)
 
 
 def _within(sources: Sequence[Span], place: Span) -> list[int]:
@@ -178,8 +178,8 @@ class _Groups:
         thoughts = () if answer.thoughts is None else answer.thoughts.statements
         return cls(
             {
-                (s.passage_index, s.start, s.end): region
-                for region, s in zip(
+                source.place: region
+                for region, source in zip(
                     regions.indices("sources"), answer.attribution.sources, strict=True
                 )
             },

@@ -150,7 +150,8 @@ class Answerer:
             return [self.finish(reading) for reading in readings]
         drafts = {i: self.cited(readings[i]) for i, more in enumerate(pruned) if more}
         again = written([Shown(requests[i], _most_used(d, prune_to)) for i, d in drafts.items()])
-        readings = [dict(zip(drafts, again, strict=True)).get(i, r) for i, r in enumerate(readings)]
+        for index, reading in zip(drafts, again, strict=True):
+            readings[index] = reading
         answers = [self.finish(reading) for reading in readings]
         for index, draft in drafts.items():
             answers[index] = replace(answers[index], draft=draft, dropped=draft.dropped)
@@ -196,13 +197,11 @@ class Answerer:
         if settings.prove is None:
             return answer
         from at2_rag.ablation.proof import Proof  # which only who proves needs
-        from at2_rag.answering.explaining import attribution_task
 
         calibration = None
         if self.method is None:
             calibration = self.estimator.calibration(settings.source_unit)
-        task = attribution_task(self.engine.recorded.model, reading, answer)
-        return Proof.of(task, settings).run(calibration).answer
+        return Proof.of(self._task(reading, answer), settings).run(calibration).answer
 
     def cited(self, reading: Reading) -> Answer:
         """Return the answer with its citations by scores."""
@@ -214,9 +213,12 @@ class Answerer:
 
     def explain(self, reading: Reading) -> AttributionTask:
         """Return the answer as something to explain."""
+        return self._task(reading, self._scored(reading))
+
+    def _task(self, reading: Reading, answer: Answer) -> AttributionTask:
         from at2_rag.answering.explaining import attribution_task  # loads what ablates
 
-        return attribution_task(self.engine.recorded.model, reading, self._scored(reading))
+        return attribution_task(self.engine.recorded.model, reading, answer)
 
     def _written(self, shown: Shown, watch: Watch | None) -> Answer:
         return self.finish(self.new_reading(shown, watch))

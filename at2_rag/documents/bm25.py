@@ -50,25 +50,31 @@ def order_by_bm25(question: str, passages: Sequence[Passage]) -> list[int]:
         question: What will be asked of the passages.
         passages: The passages to put in order.
     """
-    scores = bm25_scores(question, [f"{p.title or ''}\n{p.text}" for p in passages])
+    [scores] = bm25_scores([question], [f"{p.title or ''}\n{p.text}" for p in passages])
     return [int(index) for index in np.argsort(-scores, kind="stable")]
 
 
-def bm25_scores(question: str, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return (texts,): how many telling words of a question each text shares, by BM25.
+def bm25_scores(questions: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return (questions, texts): how many telling words each text shares with each, by BM25.
 
     Args:
-        question: What is asked of the texts.
+        questions: What is asked of the texts.
         texts: The texts to choose from, of which the telling words are told.
     """
+    found = np.zeros((len(questions), len(texts)), dtype=np.float32)
+    if not found.size:
+        return found
     tokens = _tokenize(texts)
     vocabulary = {token for group in tokens for token in group}
-    asked = [token for token in _tokenize([question])[0] if token in vocabulary]
-    if not asked:  # the library cannot index texts, or look up a question, without tokens
-        return np.zeros(len(texts), dtype=np.float32)
+    if not vocabulary:  # the library cannot index texts without tokens
+        return found
     index = bm25s.BM25(backend="numpy")
     index.index(tokens, show_progress=False)
-    return np.asarray(index.get_scores(asked), dtype=np.float32)
+    for row, words in zip(found, _tokenize(questions), strict=True):
+        asked = [token for token in words if token in vocabulary]
+        if asked:  # nor look up a question without them
+            row[:] = index.get_scores(asked)
+    return found
 
 
 def _tokenize(texts: Sequence[str]) -> list[list[str]]:

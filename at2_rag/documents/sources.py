@@ -31,6 +31,11 @@ class Source:
     end: int
     text: str
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it is: index of the document, first character, one past the last."""
+        return self.passage_index, self.start, self.end
+
 
 def check_unit(unit: str) -> None:
     """Raise ``InputError`` unless ``unit`` is a source unit."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
-
-import torch
-from torch import Tensor
 
 from at2_rag.ablation.task import AblationKind, AttributionTask
 from at2_rag.errors import InputError
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score, top_k_drops
 from at2_rag.evaluation.results import Comparison, MeasuredTarget, Measurement, Timing
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
-from at2_rag.methods.base import AttributionMethod, answer_logits, checked_scores, input_tokens
+from at2_rag.evaluation.timing import forward_seconds, timed_scores
+from at2_rag.methods.base import AttributionMethod
 
 #: Effects of random ablations that a correlation is taken over, for each target.
 DEFAULT_ABLATIONS = 64
@@ -120,9 +117,9 @@ def _measure(
     ks: Sequence[int],
     by: AblationKind,
 ) -> None:
-    forward = _forward_seconds(task)
+    forward = forward_seconds(task)
     for method in methods:
-        scores, seconds = _timed_scores(method, task)
+        scores, seconds = timed_scores(method, task)
         drops = top_k_drops(task, scores, ks, data.whole, by)
         lds = linear_datamodeling_score(scores, data)
         notes.timings.append(
@@ -139,23 +136,3 @@ def _measure(
             )
             for target in range(len(task.targets))
         ]
-
-
-def _timed_scores(method: AttributionMethod, task: AttributionTask) -> tuple[Tensor, float]:
-    start = perf_counter()
-    # Scores come back on the CPU, so a device has finished when they are there.
-    scores = checked_scores(method, task)
-    return scores, perf_counter() - start
-
-
-@torch.inference_mode()
-def _forward_seconds(task: AttributionTask) -> float:
-    """Return what one forward pass over prompt and answer takes, the shorter of two."""
-    tokens = input_tokens(task)
-
-    def once() -> float:
-        start = perf_counter()
-        answer_logits(task, input_ids=tokens)[:, 0].cpu()
-        return perf_counter() - start
-
-    return min(once(), once())

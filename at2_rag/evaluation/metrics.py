@@ -141,6 +141,4 @@ def _log_probabilities(
     task: AttributionTask, masks: Tensor, by: AblationKind = "attention"
 ) -> Tensor:
     """Return (targets, ablations), in nats."""
-    effects = task.ablator(by=by).ablate(masks)
-    rows = [effects.log_probability(start, end) for start, end in task.targets]
-    return torch.stack(rows) if rows else torch.zeros(0, len(masks), dtype=torch.float64)
+    return task.ablator(by=by).ablate(masks).log_probabilities(task.targets)

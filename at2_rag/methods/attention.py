@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -44,18 +45,41 @@ class AttentionMethod:
             NumericalError: If logits or attention are NaN.
             UnsupportedModelError: If the model's attention weights cannot be had exactly.
         """
-        recorded = RecordedModel(task.model)
-        estimator = self.estimator or ScoreEstimator.uniform(task.model)
-        estimator.check_fits(recorded.shape)
-        prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
-        owners = tuple(s.passage_index for s in task.answer.attribution.sources)
-        regions = Regions(task.sources, owners, (), ())
-        table = estimator.scores(
-            recorded.read(prompt, answer, estimator.weightings), regions
-        ).sources
-        rows = [table[start:end].mean(dim=0) for start, end in task.targets]
-        return torch.stack(rows) if rows else table[:0]
+        [scores] = scores_in_one_pass(task, [self.estimator or ScoreEstimator.uniform(task.model)])
+        return scores
 
     def forward_passes(self, task: AttributionTask) -> float:
         """Return 1: the pass that reads the answer, which comes along while answering."""
         return 1.0
+
+
+def scores_in_one_pass(task: AttributionTask, estimators: Sequence[ScoreEstimator]) -> list[Tensor]:
+    """Read an answer once, and weigh its attention by each of several estimators.
+
+    Args:
+        task: The answer to explain.
+        estimators: What weighs the attention, at least one; all for the task's model.
+
+    Returns:
+        (targets, sources) for each estimator: mean over a target's tokens, sum over a source's.
+
+    Raises:
+        EstimatorMismatchError: If an estimator is for another model.
+        NumericalError: If logits or attention are NaN.
+        UnsupportedModelError: If the model's attention weights cannot be had exactly.
+    """
+    recorded = RecordedModel(task.model)
+    for estimator in estimators:
+        estimator.check_fits(recorded.shape)
+    prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
+    weightings = [estimator.weightings for estimator in estimators]
+    seen = recorded.read(prompt, answer, torch.cat(weightings))
+    owners = tuple(source.passage_index for source in task.answer.attribution.sources)
+    regions, found = Regions(task.sources, owners, (), ()), []
+    for estimator, tables in zip(
+        estimators, torch.split(seen.tables, [len(each) for each in weightings]), strict=True
+    ):
+        table = estimator.scores(replace(seen, tables=tables), regions).sources
+        rows = [table[start:end].mean(dim=0) for start, end in task.targets]
+        found.append(torch.stack(rows) if rows else table[:0])
+    return found

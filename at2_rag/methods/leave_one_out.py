@@ -30,8 +30,7 @@ class LeaveOneOutMethod:
         count = len(task.sources)
         whole = torch.ones(1, count, dtype=torch.bool)
         masks = torch.cat([whole, ~torch.eye(count, dtype=torch.bool)])
-        effects = task.ablator().ablate(masks)
-        log_p = torch.stack([effects.log_probability(start, end) for start, end in task.targets])
+        log_p = task.ablator().ablate(masks).log_probabilities(task.targets)
         return (log_p[:, :1] - log_p[:, 1:]).float()
 
     def forward_passes(self, task: AttributionTask) -> float:

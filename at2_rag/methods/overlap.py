@@ -37,19 +37,25 @@ class WordOverlapMethod:
         Raises:
             ImportError: If bm25s is not installed.
         """
-        sources = [source.text for source in task.answer.attribution.sources]
-        statements = [statement.text for statement in task.answer.statements]
-        if not (sources and statements):
-            return torch.zeros(len(statements), len(sources))
-        asked = f"{task.answer.question} " if self.with_question else ""
-        found = _bm25()
-        return torch.stack(
-            [torch.from_numpy(found(asked + text, sources)).float() for text in statements]
-        )
+        statements, sources = compared_texts(task, with_question=self.with_question)
+        return torch.from_numpy(_bm25()(statements, sources))
 
     def forward_passes(self, task: AttributionTask) -> float:
         """Return 0."""
         return 0.0
+
+
+def compared_texts(task: AttributionTask, *, with_question: bool) -> tuple[list[str], list[str]]:
+    """Return the texts of statements and of sources, to be compared.
+
+    Args:
+        task: The answer to explain.
+        with_question: Whether the question stands before each statement.
+    """
+    answer = task.answer
+    asked = f"{answer.question} " if with_question else ""
+    statements = [f"{asked}{statement.text}" for statement in answer.statements]
+    return statements, [source.text for source in answer.attribution.sources]
 
 
 def _bm25() -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from at2_rag.ablation.masking import random_masks
+from at2_rag.ablation.masking import AblationEffects, random_masks
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import InputError, missing_extra
 from at2_rag.methods.base import task_seed
@@ -59,9 +59,25 @@ class SurrogateMethod:
         if not task.targets:
             return torch.zeros(0, len(task.sources))
         _linear_model()  # missing, it is better missed before the ablations than after
+        masks = self.draw(task)
+        return self.fit(task, masks, task.ablator().ablate(masks))
+
+    def draw(self, task: AttributionTask) -> Tensor:
+        """Return (ablations, sources): the ablations that are run; fewer are the first of them."""
         seed = task_seed("surrogate", self.seed, task)
-        masks = random_masks(self.num_ablations, len(task.sources), seed)
-        effects = task.ablator().ablate(masks)
+        return random_masks(self.num_ablations, len(task.sources), seed)
+
+    def fit(self, task: AttributionTask, masks: Tensor, effects: AblationEffects) -> Tensor:
+        """Return (targets, sources): the weights that explain ablations.
+
+        Args:
+            task: The answer that was ablated, with at least one target.
+            masks: (ablations, sources), true (or 1) where a source was kept.
+            effects: What these ablations did.
+
+        Raises:
+            ImportError: If scikit-learn is not installed.
+        """
         weights = [
             fit_surrogate(masks, effects.logit(start, end), end - start, self.regularization)
             for start, end in task.targets

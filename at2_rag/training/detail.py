@@ -101,7 +101,7 @@ def source_detail(
     masks[1, :sources] = False
     masks[2:] = ~torch.eye(regions, dtype=torch.bool)
     effects = task.ablator_with(task.said, byte_limit).ablate(masks)
-    log_p = torch.stack([effects.log_probability(*target) for target in task.targets]).float()
+    log_p = effects.log_probabilities(task.targets).float()
     whole, none, alone, earlier = torch.split(log_p, [1, 1, sources, targets], dim=1)
     return SourceDetail(
         torch.stack([fold.features.flatten(0, 1) for fold in folds]),

@@ -134,7 +134,7 @@ def ablation_data(
     folds = _attention(task, capture, copying=copying, detail=detail)
     effects = task.ablator(byte_limit).ablate(masks)
     outputs = torch.stack([effects.logit(*target) for target in task.targets])
-    log_probabilities = torch.stack([effects.log_probability(*target) for target in task.targets])
+    log_probabilities = effects.log_probabilities(task.targets)
     if not bool(torch.isfinite(outputs).all()):
         raise NumericalError(
             "A statement's logit became infinite under ablation; expected a probability strictly "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from at2_rag.ablation.task import AttributionTask
+from at2_rag.methods.overlap import compared_texts
 from torch import Tensor
 
 from at2_rag_experiments.similarity import similarities
@@ -32,12 +32,7 @@ class SimilarityMethod:
         Raises:
             MissingExtraError: If the small model is not installed.
         """
-        sources = [source.text for source in task.answer.attribution.sources]
-        statements = [statement.text for statement in task.answer.statements]
-        if self.with_question:
-            statements = [f"{task.answer.question} {text}" for text in statements]
-        if not (sources and statements):
-            return torch.zeros(len(statements), len(sources))
+        statements, sources = compared_texts(task, with_question=self.with_question)
         return similarities(statements, sources)
 
     def forward_passes(self, task: AttributionTask) -> float:

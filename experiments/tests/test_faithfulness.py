@@ -1,6 +1,7 @@
 """Faithfulness on questions whose evidence is known: what is measured, and what must hold of it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,14 +13,10 @@ from support.runs import records_of, results_of, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.faithfulness.effects import effects_of
-from at2_rag_experiments.faithfulness.experiment import (
-    Faithfulness,
-    FaithfulnessConfig,
-    kept_passages,
-    some_questions,
-)
+from at2_rag_experiments.faithfulness.experiment import Faithfulness, FaithfulnessConfig
 from at2_rag_experiments.faithfulness.results import LEAVE_ONE_OUT, PROVED, summarize
 from at2_rag_experiments.faithfulness.scored import method_scores
+from at2_rag_experiments.shown_questions import ShownQuestionsConfig
 
 METHODS = ("average-attention", "equal-tokens", "at2", "esm-8", "bm25", "bm25-with-question")
 
@@ -52,7 +49,7 @@ def found(records):
 @pytest.fixture(scope="module")
 def task(demo_reader):
     item = small().items()[0]
-    passages = [item.passages[index] for index in kept_passages(item, 4)]
+    passages = [item.passages[index] for index in small().config.shown(item)]
     return demo_reader.task(item.question, passages, max_new_tokens=64)
 
 
@@ -138,16 +135,18 @@ def test_given_answers_need_no_ablation(demo_reader, tmp_path):
 
 
 def test_passages_with_evidence_are_kept_first_in_their_order():
-    item = some_questions("worlds", 1, 1)[0]
-    kept = kept_passages(item, 3)
+    told = ShownQuestionsConfig(first=1, examples=1, passages=3)
+    item = told.questions()[0]
+    kept = told.shown(item)
     assert len(kept) == 3
     assert set(item.supporting) <= set(kept)
     assert kept == sorted(kept)
-    assert kept_passages(item, 0) == list(range(len(item.passages)))
+    assert replace(told, passages=0).shown(item) == list(range(len(item.passages)))
 
 
 def test_questions_that_are_passed_over_are_those_before():
-    assert some_questions("worlds", 2, 2) == some_questions("worlds", 0, 4)[2:]
+    behind = ShownQuestionsConfig(first=2, examples=2).questions()
+    assert behind == ShownQuestionsConfig(examples=4).questions()[2:]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.probing.heads import HeadWeights, weigh_heads
@@ -65,9 +67,7 @@ def probe(
     about = _about(found, seen, shape.heads)
     if found.first < _LEAST_FIRST:
         about["problem"] = _problem(found, len(seen))
-        every = torch.full((shape.layers, shape.heads), 1 / (shape.layers * shape.heads))
-        tensors = {"coefficients": torch.zeros_like(every), "copying": every}
-        return EstimatorRecord("copying", tensors, {"probed": about})
+        return equal_tokens(shape, {"probed": about})
     coefficients = found.weights.view(shape.layers, shape.heads)
     return EstimatorRecord(
         "probed",
@@ -75,6 +75,18 @@ def probe(
         {"probed": about},
         (calibrate_by_probes(seen, found.weights),),
     )
+
+
+def equal_tokens(shape: AttentionShape, metadata: Mapping[str, Any]) -> EstimatorRecord:
+    """Return what weighs all heads alike, and looks only at tokens that equal the one being said.
+
+    Args:
+        shape: How many layers and heads the model has.
+        metadata: What is worth knowing of the record.
+    """
+    every = torch.full((shape.layers, shape.heads), 1 / (shape.layers * shape.heads))
+    tensors = {"coefficients": torch.zeros_like(every), "copying": every}
+    return EstimatorRecord("copying", tensors, dict(metadata))
 
 
 def _encoded(

@@ -72,22 +72,33 @@ def effects_of(
             torch.zeros(1, count, dtype=torch.bool),
         ]
     )
-    falls = _falls(task, masks)
+    found = falls(task, masks)
     seconds = perf_counter() - start
-    alone = falls[:, 1:-1]
+    alone = found[:, 1:-1]
     return Effects(
         alone,
-        falls[:, -1],
+        found[:, -1],
         seconds,
         EvaluationData.collect(task, ablations, seed),
         _top_falls(task, {"leave-one-out": alone} | {n: s.scores for n, s in scored.items()}),
     )
 
 
-def _falls(task: AttributionTask, masks: Tensor) -> Tensor:
-    """Return (targets, ablations): falls of log-probability from the first of them, in nats."""
-    effects = task.ablator().ablate(masks)
-    log_p = torch.stack([effects.log_probability(*target) for target in task.targets])
+def falls(task: AttributionTask, masks: Tensor) -> Tensor:
+    """Leave sources out, and compare with the first ablation.
+
+    Args:
+        task: The answer whose sources are left out, with at least one statement.
+        masks: (ablations, sources), true where a source is kept.
+
+    Returns:
+        (targets, ablations): how far each target's log-probability falls from that under the first
+        of the ablations, in nats.
+
+    Raises:
+        NumericalError: If the model produced NaN.
+    """
+    log_p = task.ablator().ablate(masks).log_probabilities(task.targets)
     return log_p[:, :1] - log_p
 
 
@@ -100,10 +111,10 @@ def _top_falls(task: AttributionTask, scores: Mapping[str, Tensor]) -> dict[str,
         first = table.argsort(dim=1, descending=True, stable=True)[:, :TOP]
         masks.append(torch.ones(len(table), count, dtype=torch.bool).scatter(1, first, False))
     distinct, row_of = torch.unique(torch.cat(masks), dim=0, return_inverse=True)
-    falls = _falls(task, torch.cat([whole, distinct]))[:, 1:]
+    ablated = falls(task, torch.cat([whole, distinct]))[:, 1:]
     found, done = {}, 1
     for name, table in scores.items():
         rows = row_of[done : done + len(table)]
-        found[name] = falls.gather(1, rows[:, None])[:, 0]
+        found[name] = ablated.gather(1, rows[:, None])[:, 0]
         done += len(table)
     return found

@@ -12,6 +12,7 @@ from at2_rag.answer.citing import RELATIVE_SCORE
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score
 from at2_rag.evaluation.results import Estimate
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
+from at2_rag.prompt.settings import Settings
 from torch import Tensor
 
 from at2_rag_experiments.base import Record
@@ -24,7 +25,8 @@ LEAVE_ONE_OUT = "leave-one-out"
 PROVED = "at2, proved"
 _TESTED = 5
 
-_MOST_CITED = 3  # of a statement, as a reader does by default
+#: As many citations a statement as a reader makes by default.
+_MOST_CITED = Settings().max_citations
 
 
 @dataclass(frozen=True)

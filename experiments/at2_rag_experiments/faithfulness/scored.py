@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
-import torch
-from at2_rag.ablation.masking import random_masks
+from at2_rag.ablation.masking import AblationEffects
 from at2_rag.ablation.task import AttributionTask
-from at2_rag.estimators import Regions, ScoreEstimator
-from at2_rag.estimators.files import EstimatorRecord
-from at2_rag.methods import AttributionMethod, method_by_name
-from at2_rag.methods.base import checked_scores, task_seed
-from at2_rag.methods.surrogate import fit_surrogate
-from at2_rag.model.recorded_model import RecordedModel
+from at2_rag.attention.recording import inspect_attention
+from at2_rag.estimators import ScoreEstimator
+from at2_rag.estimators.probing.probe import equal_tokens
+from at2_rag.evaluation.timing import timed_scores
+from at2_rag.methods import AttributionMethod, SurrogateMethod, method_by_name
+from at2_rag.methods.attention import scores_in_one_pass
 from at2_rag.reader import Reader
 from torch import Tensor
 
@@ -84,9 +83,7 @@ def method_scores(
 
 
 def _equal_tokens(reader: Reader) -> ScoreEstimator:
-    every = ScoreEstimator.uniform(reader.model).head_weights
-    tensors = {"coefficients": torch.zeros_like(every), "copying": every}
-    return ScoreEstimator.from_record(EstimatorRecord("copying", tensors))
+    return ScoreEstimator.from_record(equal_tokens(inspect_attention(reader.model), {}))
 
 
 #: What weighs the attention of one pass, by the name of the method.
@@ -104,18 +101,11 @@ def _by_attention(
     if not estimators:
         return {}
     start = perf_counter()
-    weightings = torch.cat([estimator.weightings for estimator in estimators.values()])
-    prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
-    seen = RecordedModel(task.model).read(prompt, answer, weightings)
-    owners = tuple(source.passage_index for source in task.answer.attribution.sources)
-    regions, first, tables = Regions(task.sources, owners, (), ()), 0, {}
-    for name, estimator in estimators.items():
-        own = slice(first, first + len(estimator.weightings))
-        table = estimator.scores(replace(seen, tables=seen.tables[own]), regions).sources
-        tables[name] = torch.stack([table[slice(*target)].mean(dim=0) for target in task.targets])
-        first = own.stop
+    tables = scores_in_one_pass(task, list(estimators.values()))
     seconds = perf_counter() - start
-    return {name: Scored(table, seconds, 1.0) for name, table in tables.items()}
+    return {
+        name: Scored(table, seconds, 1.0) for name, table in zip(estimators, tables, strict=True)
+    }
 
 
 def _method(name: str, reader: Reader, seed: int) -> AttributionMethod:
@@ -125,9 +115,7 @@ def _method(name: str, reader: Reader, seed: int) -> AttributionMethod:
 
 
 def _timed(method: AttributionMethod, task: AttributionTask) -> Scored:
-    start = perf_counter()
-    scores = checked_scores(method, task)
-    return Scored(scores, perf_counter() - start, method.forward_passes(task))
+    return Scored(*timed_scores(method, task), method.forward_passes(task))
 
 
 def _surrogates(task: AttributionTask, names: Sequence[str], seed: int) -> dict[str, Scored]:
@@ -135,19 +123,15 @@ def _surrogates(task: AttributionTask, names: Sequence[str], seed: int) -> dict[
     counts = [int(name.removeprefix(_SURROGATE)) for name in names]
     if not counts:
         return {}
-    most, start = max(counts), perf_counter()
-    masks = random_masks(most, len(task.sources), task_seed("surrogate", seed, task))
+    start, largest = perf_counter(), SurrogateMethod(max(counts), seed=seed)
+    masks = largest.draw(task)
     effects = task.ablator().ablate(masks)
     seconds = perf_counter() - start
     found = {}
     for name, count in zip(names, counts, strict=True):
         start = perf_counter()
-        rows = [
-            fit_surrogate(
-                masks[:count], effects.logit(*target)[:count], target[1] - target[0], 0.01
-            )
-            for target in task.targets
-        ]
-        taken = perf_counter() - start + seconds * count / most
-        found[name] = Scored(torch.stack(rows).float(), taken, float(count))
+        part = AblationEffects(effects.token_logits[:count])
+        weights = largest.fit(task, masks[:count], part)
+        taken = perf_counter() - start + seconds * count / largest.num_ablations
+        found[name] = Scored(weights, taken, float(count))
     return found

@@ -8,11 +8,11 @@ from functools import partial
 
 import torch
 from at2_rag.ablation.task import AttributionTask
-from at2_rag.errors import ContextOverflowError, InputError
+from at2_rag.errors import ContextOverflowError
 from at2_rag.reader import Reader
 
-from at2_rag_experiments.base import Experiment, ExperimentConfig, Record, Report
-from at2_rag_experiments.faithfulness.experiment import kept_passages, some_questions
+from at2_rag_experiments.base import Experiment, Record, Report
+from at2_rag_experiments.faithfulness.effects import falls
 from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.prompted.marks import (
     CITE_AS_NUMBERS,
@@ -22,24 +22,12 @@ from at2_rag_experiments.prompted.marks import (
 )
 from at2_rag_experiments.prompted.report import draw, tables
 from at2_rag_experiments.prompted.results import summarize
+from at2_rag_experiments.shown_questions import ShownQuestionsConfig, nothing_measured
 
 
 @dataclass(frozen=True)
-class PromptedCitationsConfig(ExperimentConfig):
-    """What the experiment can be told.
-
-    Attributes:
-        first: How many questions of the data are passed over.
-        passages: Most passages of a question: those with gold spans, and the first others, in
-            their order; 0 for all.
-    """
-
-    first: int = 0
-    passages: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_least(first=0, passages=0)
+class PromptedCitationsConfig(ShownQuestionsConfig):
+    """What the experiment can be told: which questions, and how much of them is shown."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +42,8 @@ class PromptedCitations(Experiment[GoldQuestion, Reader]):
     config: PromptedCitationsConfig = PromptedCitationsConfig()
 
     def items(self) -> Sequence[GoldQuestion]:
-        """Return the questions; those of a file in its order.
-
-        Raises:
-            InputError: If there is no such data.
-            FileFormatError: If a file cannot be read or a row is bad; with its place.
-        """
-        return some_questions(self.config.data, self.config.first, self.config.examples)
+        """Return the questions."""
+        return self.config.questions()
 
     def measure(self, subject: Reader, item: GoldQuestion) -> Record:
         """Return what both cite for each statement, and what leaving each passage out does.
@@ -68,7 +51,7 @@ class PromptedCitations(Experiment[GoldQuestion, Reader]):
         Raises:
             NumericalError: If the model produced NaN.
         """
-        kept = kept_passages(item, self.config.passages)
+        kept = self.config.shown(item)
         passages = [item.passages[index] for index in kept]
         tokens = self.config.max_new_tokens
         try:
@@ -104,10 +87,7 @@ class PromptedCitations(Experiment[GoldQuestion, Reader]):
         """
         found = summarize(records)
         if found is None:
-            raise InputError(
-                f"None of the {len(records)} questions fits the model's context and was answered "
-                "with a statement; expected at least one. Use another model, or fewer passages."
-            )
+            raise nothing_measured(len(records))
         return Report(asdict(found), tables(found), partial(draw, found), (8.0, 3.6))
 
 
@@ -116,6 +96,4 @@ def _falls_by_passage(task: AttributionTask, passages: int) -> torch.Tensor:
     owner = torch.tensor([source.passage_index for source in task.answer.attribution.sources])
     without = owner[None] != torch.arange(passages)[:, None]
     masks = torch.cat([torch.ones_like(without[:1]), without])
-    effects = task.ablator().ablate(masks)
-    log_p = torch.stack([effects.log_probability(*target) for target in task.targets])
-    return log_p[:, :1] - log_p[:, 1:]
+    return falls(task, masks)[:, 1:]

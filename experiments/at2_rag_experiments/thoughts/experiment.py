@@ -203,7 +203,7 @@ def _against_world(task: AttributionTask, world: WorldExample) -> Record:
     """Return what is known of a response about a world, and what was cited."""
     answer, sources = task.answer, task.answer.attribution.sources
     assert answer.thoughts is not None
-    places = {(s.passage_index, s.start, s.end): index for index, s in enumerate(sources)}
+    places = {source.place: index for index, source in enumerate(sources)}
     by_sentence = sources_by_sentence(sources)
     return {
         "right": exact_match(answer.text, world.final_answer),
