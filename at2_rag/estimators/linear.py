@@ -94,4 +94,5 @@ def _checked(name: str, values: Tensor) -> Tensor:
         )
     if not bool(torch.isfinite(values).all()):
         raise InputError(f"{name} hold NaN or infinity; expected finite numbers.")
-    return values.detach().float().cpu()
+    # A copy: the caller may change theirs, and files hold no two tensors that share memory.
+    return values.detach().float().cpu().clone()

@@ -13,9 +13,10 @@ from at2_rag.estimators.linear import LinearEstimator
 class ProbedEstimator(LinearEstimator, kinds=("probed",)):
     """A few heads that look at what a statement goes back to, each by how well it does.
 
-    Scores are attention, unitless: of the chosen heads, the mean over a statement's tokens, summed
-    over a source's. ``metadata["probed"]`` tells the heads and how well they find what the probes'
-    statements go back to.
+    Scores are attention, unitless and between 0 and 1: of the chosen heads, the mean over a
+    statement's tokens, summed over a source's, where tokens that equal the one being said count in
+    full and others a quarter. ``metadata["probed"]`` tells the heads and how well they find what
+    the probes' statements go back to.
     """
 
     @property
@@ -33,6 +34,7 @@ class ProbedEstimator(LinearEstimator, kinds=("probed",)):
         """
         return cls(
             record.tensors["coefficients"],
+            record.tensors["copying"],
             metadata=record.metadata,
             calibrations=record.calibrations,
         )

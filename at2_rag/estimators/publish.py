@@ -26,7 +26,8 @@ _KINDS = {
     "network": "A score comes from a small network that sees all sources of an answer at once, "
     "through learned mixtures of the attention heads. This goes beyond the paper.",
     "probed": "A score is the attention of a few heads, each counted by how well it finds what a "
-    "given answer goes back to, in questions about made-up worlds. Nothing in it is learned from "
+    "given answer goes back to, in questions about made-up worlds, and more where it goes to a "
+    "token that is the very one being generated. Nothing in it is learned from "
     "labels or ablations. This goes beyond the paper.",
     "uniform": "All attention heads count the same: this is average attention, the baseline, and "
     "nothing in it is learned.",

@@ -18,7 +18,7 @@ from at2_rag.documents.sentences import sentence_spans
 from at2_rag.estimators.files import EstimatorRecord, read_record
 from at2_rag.estimators.probing.heads import MOST_HEADS, weigh_heads
 from at2_rag.estimators.probing.kept import probed_before, probed_record
-from at2_rag.estimators.probing.passes import Seen, encode_probe, see
+from at2_rag.estimators.probing.passes import EQUAL_TOKENS, Seen, encode_probe, see
 from at2_rag.estimators.probing.probe import probe
 from at2_rag.estimators.probing.questions import probes
 from at2_rag.estimators.probing.thresholds import calibrate_by_probes
@@ -66,7 +66,7 @@ def seen_by(heads, needle, origin="stated", sources=6, attention=0.3, earlier=0)
     where = torch.zeros(sources, dtype=torch.bool)
     if needle is not None:
         where[needle] = True
-    return Seen(table, where, torch.zeros(12, earlier), origin, -1.0)
+    return Seen(table, table, where, torch.zeros(12, earlier), origin, -1.0)
 
 
 def test_heads_that_look_at_the_needle_are_found_and_no_others():
@@ -80,7 +80,9 @@ def test_a_head_counts_by_how_well_it_does_and_only_so_many_do():
     strong = [seen_by([0], needle, attention=0.6) for needle in (1, 2, 3)]
     weak = [seen_by(list(range(1, 12)), needle, attention=0.2) for needle in (1, 2, 3)]
     both = [
-        replace(a, attention=torch.cat([a.attention[:1], b.attention[1:]]))
+        replace(
+            a, attention=(table := torch.cat([a.attention[:1], b.attention[1:]])), counted=table
+        )
         for a, b in zip(strong, weak, strict=True)
     ]
     weights = weigh_heads(both).weights
@@ -123,7 +125,7 @@ def probed():
     seen = [seen_by([3, 7], needle) for needle in (1, 2, 3)]
     weights = weigh_heads(seen).weights
     about = {"probed": {"version": 1, "heads": [{"layer": 0, "head": 3, "weight": 0.5}]}}
-    tensors = {"coefficients": weights.view(3, 4)}
+    tensors = {"coefficients": weights.view(3, 4), "copying": weights.view(3, 4)}
     calibrations = (calibrate_by_probes(seen, weights),)
     return ScoreEstimator.from_record(EstimatorRecord("probed", tensors, about, calibrations))
 
@@ -138,14 +140,18 @@ def test_what_heads_see_is_what_a_reader_scores(demo):
     """The very prompt, tokens and sums that answers are scored with."""
     model, tokenizer = demo
     torch.manual_seed(0)
-    estimator = LinearEstimator(torch.rand(4, 8))
-    reader = Reader(model, tokenizer, estimator)
+    weights = torch.rand(4, 8)
+    shares = weights / (1 + EQUAL_TOKENS)
+    tensors = {"coefficients": shares, "copying": EQUAL_TOKENS * shares}
+    counted = ScoreEstimator.from_record(EstimatorRecord("probed", tensors, {}, ()))
     one = probes(3, passages=5)[2]
     seen = see(model, encode_probe(tokenizer, one, Settings()))
-    attribution = reader.attribute(one.question, one.passages, one.said).attribution
-    for statement, (start, end) in zip(seen, attribution.statements, strict=True):
-        expected = estimator.coefficients.flatten() @ statement.attention
-        check_close(attribution.for_span(start, end), expected)
+    for estimator in (LinearEstimator(weights), counted):
+        reader = Reader(model, tokenizer, estimator)
+        attribution = reader.attribute(one.question, one.passages, one.said).attribution
+        for statement, (start, end) in zip(seen, attribution.statements, strict=True):
+            looked = statement.counted if estimator is counted else statement.attention
+            check_close(attribution.for_span(start, end), weights.flatten() @ looked)
 
 
 def test_it_is_saved_and_loaded_with_its_thresholds(probed, tmp_path):
@@ -236,4 +242,4 @@ def test_processes_may_ask_at_once(demo, tmp_path):
 
 def test_probed_heads_are_linear(probed):
     assert isinstance(probed, LinearEstimator)
-    assert not probed.compares_tokens
+    assert probed.compares_tokens

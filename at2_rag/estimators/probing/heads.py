@@ -2,7 +2,8 @@
 
 Copying heads look at the very words that are being said, and others at the sentence that means the
 same. Both are found alike: by how far attention to the sentence that says what is said exceeds that
-to any other. What lies in the instructions, or on the first token of the text, counts for nothing.
+to any other, before equal words count more, which would find copying heads alone. What lies in the
+instructions, or on the first token of the text, counts for nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def weigh_heads(seen: Sequence[Seen]) -> HeadWeights:
         return HeadWeights(torch.zeros(0), 0.0)
     halves = stated[::2], stated[1::2]
     hits = [
-        bool(one.needle[(_weights(chosen) @ one.attention).argmax()])
+        bool(one.needle[(_weights(chosen) @ one.counted).argmax()])
         for chosen, judged in (halves, halves[::-1])
         for one in judged
     ]

@@ -13,7 +13,13 @@ from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.probing.heads import HeadWeights, weigh_heads
-from at2_rag.estimators.probing.passes import EncodedProbe, Seen, encode_probe, see
+from at2_rag.estimators.probing.passes import (
+    EQUAL_TOKENS,
+    EncodedProbe,
+    Seen,
+    encode_probe,
+    see,
+)
 from at2_rag.estimators.probing.questions import PROBE_VERSION, probes
 from at2_rag.estimators.probing.thresholds import calibrate_by_probes
 from at2_rag.model_facts import context_length
@@ -68,10 +74,10 @@ def probe(
     if found.first < _LEAST_FIRST:
         about["problem"] = _problem(found, len(seen))
         return equal_tokens(shape, {"probed": about})
-    coefficients = found.weights.view(shape.layers, shape.heads)
+    coefficients = found.weights.view(shape.layers, shape.heads) / (1 + EQUAL_TOKENS)
     return EstimatorRecord(
         "probed",
-        {"coefficients": coefficients},
+        {"coefficients": coefficients, "copying": EQUAL_TOKENS * coefficients},
         {"probed": about},
         (calibrate_by_probes(seen, found.weights),),
     )

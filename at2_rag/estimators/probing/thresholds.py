@@ -30,13 +30,13 @@ def calibrate_by_probes(seen: Sequence[Seen], weights: Tensor) -> Calibration:
         weights: (layers · heads,): how much each head counts.
     """
     asked = [one for one in seen if one.origin != "repeated"]
-    best = torch.tensor([float((weights @ one.attention).max()) for one in asked])
+    best = torch.tensor([float((weights @ one.counted).max()) for one in asked])
     stated = [one for one in seen if one.origin == "stated"]
     return Calibration(
         "sentence",
         _NO_EFFECT_MEASURED,
         _reliability(
-            torch.cat([weights @ one.attention for one in stated]),
+            torch.cat([weights @ one.counted for one in stated]),
             torch.cat([one.needle for one in stated]),
             _CITATION_BETA,
         ),
