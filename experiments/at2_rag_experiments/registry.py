@@ -19,12 +19,14 @@ from at2_rag_experiments.prompted.experiment import PromptedCitations
 from at2_rag_experiments.pruning.experiment import HotpotPruning
 from at2_rag_experiments.sampling.experiment import Sampling
 from at2_rag_experiments.stability.experiment import CoefficientStability
+from at2_rag_experiments.support.experiment import Support
 from at2_rag_experiments.thoughts.experiment import ThoughtAttribution
 
 #: In the order of the paper, and behind it what it asks and leaves open.
 _ALL: tuple[type[Experiment[Any, Any]], ...] = (
     MethodComparison,
     Faithfulness,
+    Support,
     PromptedCitations,
     ThoughtAttribution,
     HotpotPruning,

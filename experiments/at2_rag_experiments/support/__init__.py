@@ -1,0 +1,1 @@
+"""Whether scores tell answers that the passages support from answers that they do not."""

@@ -1,0 +1,115 @@
+"""Answers that are given to the model: right ones, and wrong ones in several ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from at2_rag.documents.passages import Passage
+
+from at2_rag_experiments.gold_question import GoldQuestion
+
+RIGHT = "right"
+REMOVED = "passage taken away"
+FOREIGN = "another question's answer"
+ALTERED = "a number changed"
+
+#: In the order of tables: what is right, what no passage says, and what only looks right.
+KINDS = (RIGHT, REMOVED, FOREIGN, ALTERED)
+
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer, and the passages that the model sees in front of it.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        passages: Passages of the question, some of them perhaps taken away.
+        answer: What is read as the model's answer.
+    """
+
+    kind: str
+    passages: tuple[Passage, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class AskedWith:
+    """A question, and the right answer to another one.
+
+    Attributes:
+        question: The question.
+        foreign: What the other question's right answer is.
+    """
+
+    question: GoldQuestion
+    foreign: str
+
+    @property
+    def id(self) -> str:
+        """Name of the question."""
+        return self.question.id
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the question, and the other one's answer."""
+        return f"{self.question.fingerprint}-{self.foreign}"
+
+
+def paired(questions: Sequence[GoldQuestion]) -> list[AskedWith]:
+    """Return each question with the answer to the next one that has another, in a ring.
+
+    A question is left out if there is none.
+    """
+    found = []
+    for index, question in enumerate(questions):
+        behind = [*questions[index + 1 :], *questions[:index]]
+        others = (other.answer for other in behind if other.answer != question.answer)
+        if (foreign := next(others, None)) is not None:
+            found.append(AskedWith(question, foreign))
+    return found
+
+
+def given_answers(item: AskedWith, shown: Sequence[int]) -> list[Given]:
+    """Return the answers that a question is measured with.
+
+    Args:
+        item: The question.
+        shown: Indices of its passages that the model sees, in order.
+    """
+    question = item.question
+    every = tuple(question.passages[index] for index in shown)
+    others = tuple(question.passages[i] for i in shown if i not in question.supporting)
+    found = [Given(RIGHT, every, question.answer)]
+    if others:
+        found.append(Given(REMOVED, others, question.answer))
+    found.append(Given(FOREIGN, every, item.foreign))
+    if (altered := with_another_digit(question.answer, question.id)) is not None:
+        found.append(Given(ALTERED, every, altered))
+    return found
+
+
+def with_another_digit(text: str, seed: str) -> str | None:
+    """Return a text with one of its digits replaced; ``None`` if it has no digit.
+
+    The last digit of a number is, so that a year stays near.
+
+    Args:
+        text: The text.
+        seed: What digit and place are drawn with.
+    """
+    ends = [found.start() for found in _DIGIT.finditer(text) if _ends_number(text, found.end())]
+    if not ends:
+        return None
+    rng = Random(f"at2-digit-{seed}")
+    place = rng.choice(ends)
+    digit = rng.choice([d for d in "0123456789" if d != text[place]])
+    return text[:place] + digit + text[place + 1 :]
+
+
+def _ends_number(text: str, end: int) -> bool:
+    return not _DIGIT.match(text, end)
