@@ -125,7 +125,7 @@ def probed():
     seen = [seen_by([3, 7], needle) for needle in (1, 2, 3)]
     weights = weigh_heads(seen).weights
     about = {"probed": {"version": 1, "heads": [{"layer": 0, "head": 3, "weight": 0.5}]}}
-    tensors = {"coefficients": weights.view(3, 4), "copying": weights.view(3, 4)}
+    tensors = {"coefficients": weights.view(3, 4), "equal_tokens": torch.tensor(EQUAL_TOKENS)}
     calibrations = (calibrate_by_probes(seen, weights),)
     return ScoreEstimator.from_record(EstimatorRecord("probed", tensors, about, calibrations))
 
@@ -141,8 +141,7 @@ def test_what_heads_see_is_what_a_reader_scores(demo):
     model, tokenizer = demo
     torch.manual_seed(0)
     weights = torch.rand(4, 8)
-    shares = weights / (1 + EQUAL_TOKENS)
-    tensors = {"coefficients": shares, "copying": EQUAL_TOKENS * shares}
+    tensors = {"coefficients": weights, "equal_tokens": torch.tensor(EQUAL_TOKENS)}
     counted = ScoreEstimator.from_record(EstimatorRecord("probed", tensors, {}, ()))
     one = probes(3, passages=5)[2]
     seen = see(model, encode_probe(tokenizer, one, Settings()))
@@ -159,6 +158,7 @@ def test_it_is_saved_and_loaded_with_its_thresholds(probed, tmp_path):
     again = ScoreEstimator.load(tmp_path)
     assert (again.kind, again.calibrations) == ("probed", probed.calibrations)
     assert torch.equal(again.coefficients, probed.coefficients)
+    assert again.equal_tokens == probed.equal_tokens == EQUAL_TOKENS
     assert again.metadata == probed.metadata
 
 

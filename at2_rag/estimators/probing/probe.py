@@ -74,10 +74,10 @@ def probe(
     if found.first < _LEAST_FIRST:
         about["problem"] = _problem(found, len(seen))
         return equal_tokens(shape, {"probed": about})
-    coefficients = found.weights.view(shape.layers, shape.heads) / (1 + EQUAL_TOKENS)
+    coefficients = found.weights.view(shape.layers, shape.heads)
     return EstimatorRecord(
         "probed",
-        {"coefficients": coefficients, "copying": EQUAL_TOKENS * coefficients},
+        {"coefficients": coefficients, "equal_tokens": torch.tensor(EQUAL_TOKENS)},
         {"probed": about},
         (calibrate_by_probes(seen, found.weights),),
     )
