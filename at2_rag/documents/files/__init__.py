@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from at2_rag.documents.files.document import Document
+from at2_rag.documents.files.docx import read_docx
 from at2_rag.documents.files.finding import Found, Remark, find, in_words
+from at2_rag.documents.files.html import read_html
 from at2_rag.documents.files.pdf import read_pdf
 from at2_rag.documents.files.records import passages_of_json, passages_of_jsonl
+from at2_rag.documents.files.rst import read_rst
 from at2_rag.documents.files.source import SourceFile
+from at2_rag.documents.files.tables import read_table
 from at2_rag.documents.files.text import read_markdown, read_text
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import FileFormatError
@@ -23,7 +27,13 @@ __all__ = ["SUFFIXES", "FilesWarning", "read_passages"]
 _DOCUMENTS: dict[str, Callable[[SourceFile], Document]] = {
     ".txt": read_text,
     ".md": read_markdown,
+    ".rst": read_rst,
+    ".html": read_html,
+    ".htm": read_html,
     ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".csv": read_table,
+    ".tsv": read_table,
 }
 
 #: What finds the passages that are in a file's text already.

@@ -20,6 +20,9 @@ MAX_LENGTH = 1000
 #: What parts the headings that a passage stands under.
 _BELOW = " > "
 
+#: More line ends than these part passages, too: something else stood there.
+_WIDE_GAP = 5
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -156,7 +159,8 @@ def _paragraphs(document: Document) -> Iterator[Span]:
 def _merge(document: Document, blocks: Iterable[Span]) -> list[Span]:
     """Join neighbours while they fit into one passage.
 
-    A heading starts a new passage, and is not left alone in one. No passage has two pages.
+    A heading starts a new passage, and is not left alone in one. No passage has two pages, nor what
+    stands far apart.
     """
     text = document.text
     heads = {heading.start for heading in document.headings}
@@ -165,7 +169,8 @@ def _merge(document: Document, blocks: Iterable[Span]) -> list[Span]:
     for start, end in blocks:
         heading = start in heads
         bare = heading and "\n" not in text[start:end]
-        turned = bool(merged) and "\f" in text[merged[-1][1] : start]
+        between = text[merged[-1][1] : start] if merged else ""
+        turned = "\f" in between or (between.count("\n") > _WIDE_GAP and not waiting)
         fits = bool(merged) and end - merged[-1][0] <= MAX_LENGTH and not turned
         if fits and (waiting or not heading):
             merged[-1] = (merged[-1][0], end)

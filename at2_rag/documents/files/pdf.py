@@ -33,6 +33,7 @@ _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_LEADERS = re.compile(r"(?:[ \t]*\.){5,}[ \t]*")  # to the page, in a table of contents
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BROKEN = re.compile(r"(?P<a>[^\W\d_]+)(?P<hyphen>[-\u2010\u00ad])\n[ \t]*(?P<b>[^\W\d_]+\S*) ?\n?")
@@ -119,7 +120,8 @@ def _texts(pages: Iterable[Any]) -> tuple[list[str], list[int]]:
 def _clean(text: str) -> str:
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     lines = whole.translate(_LIGATURES).replace("\r\n", "\n").splitlines()
-    return "\n".join(_CONTROLS.sub("", line).rstrip() for line in lines).strip("\n")
+    clean = (_LEADERS.sub(" … ", _CONTROLS.sub("", line)).rstrip() for line in lines)
+    return "\n".join(clean).strip("\n")
 
 
 def _remarks(broken: Sequence[int]) -> Iterator[str]:
