@@ -55,28 +55,28 @@ def read_docx(source: SourceFile) -> Document:
 
 
 def _levels(opened: Any) -> Callable[[Any], int]:
-    """Return what tells the level of a paragraph's heading, or 0 where it is none."""
+    """Return what tells the level of a paragraph's heading, or 0 if it is none."""
     levels = {style.style_id: _level_of(style) for style in opened.styles if style.type == 1}
 
     def level(paragraph: Any) -> int:
         own = _value(paragraph, "./w:pPr/w:outlineLvl/@w:val")
         if own is not None:
-            return int(own) + 1 if int(own) < _HEADING_LEVELS else 0
+            return int(own) + 2 if int(own) < _HEADING_LEVELS else 0
         return levels.get(_value(paragraph, "./w:pPr/w:pStyle/@w:val"), 0)
 
     return level
 
 
 def _level_of(style: Any) -> int:
-    """Return the level of headings in a style, or in one that it is made from."""
+    """Return the level of headings in a style, or in one that it is made from; a title's is 1."""
     while style is not None:
         if match := _HEADING.fullmatch(style.name or ""):
-            return int(match["level"])
+            return int(match["level"]) + 1
         if style.name == "Title":
             return 1
         outline = _value(style.element, "./w:pPr/w:outlineLvl/@w:val")
         if outline is not None and int(outline) < _HEADING_LEVELS:
-            return int(outline) + 1
+            return int(outline) + 2
         style = style.base_style
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -59,12 +60,18 @@ def decode(data: bytes, declared: str | None = None) -> Decoded | None:
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return _known(data, encoding)
-    narrow = b"\0" not in data
-    if (text := _known(data, "utf-8")) is not None and narrow:
-        return text
-    if narrow and declared and (text := _known(data, declared)) is not None:
-        return text
-    return (_mended(data) if narrow else None) or _guessed(data)
+    if _is_wide(data):
+        return _guessed(data, _WIDE) or _known(data, "utf-8")
+    for known in ("utf-8", declared):
+        if known and (found := _known(data, known)) is not None:
+            return found
+    # Of text in a narrow encoding that is not UTF-8, no byte is zero.
+    return None if 0 in data else _mended(data) or _guessed(data, _NARROW)
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether so many bytes are zero that characters have two."""
+    return data.count(0) * 5 > len(data)
 
 
 def _known(data: bytes, encoding: str) -> Decoded | None:
@@ -83,19 +90,17 @@ def _mended(data: bytes) -> Decoded | None:
     return Decoded(text, ("is not all UTF-8; \ufffd stands where it is not",))
 
 
-def _guessed(data: bytes) -> Decoded | None:
-    guess = _guess(data)
+def _guessed(data: bytes, likely: Sequence[str]) -> Decoded | None:
+    guess = _guess(data, likely)
     if guess is None:
         return None
     remark = f"is not UTF-8; read as {guess}, which is a guess"
     return Decoded(data.decode(guess, errors="replace"), (remark,))
 
 
-def _guess(data: bytes) -> str | None:
+def _guess(data: bytes, likely: Sequence[str]) -> str | None:
     """Return the encoding that makes most sense of some bytes; ``None`` if none makes any."""
     library = import_module("charset_normalizer")
-    # Of text in a narrow encoding, no byte is zero; of wide text, many are.
-    likely = _WIDE if b"\0" in data else _NARROW
     best = library.from_bytes(data[:_SEEN], cp_isolation=list(likely)).best()
     if best is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from at2_rag.documents.files.document import Document
@@ -240,14 +241,20 @@ def _rows(table: Any) -> Iterator[str]:
         yield _text(caption)
     rows = table.css("tr")
     grid = _grid(rows)
-    heads = [all(cell.tag == "th" for cell in row.css("td, th")) for row in rows]
-    begin = next((i for i, head in enumerate(heads) if not head), len(rows))
-    header = grid[begin - 1] if begin else header_of(grid)
-    if not begin and all(_begins_with_name(row) for row in rows):
-        header = ()
-    for row, cells in list(zip(rows, grid, strict=True))[begin or bool(header) :]:
+    begin = next((i for i, row in enumerate(rows) if row.css_first("td") is not None), 0)
+    header = _joined(grid[:begin])
+    if not begin and not all(_begins_with_name(row) for row in rows):
+        header = header_of(grid)
+        begin = int(bool(header))
+    for row, cells in zip(rows[begin:], grid[begin:], strict=True):
         named = not header and _begins_with_name(row)
         yield f"{cells[0]}: {'; '.join(cells[1:])}" if named else row_in_words(cells, header)
+
+
+def _joined(heads: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return the names of columns that stand in several rows, each of them once."""
+    columns = zip_longest(*heads, fillvalue="")
+    return [" ".join(filter(None, dict.fromkeys(column))) for column in columns]
 
 
 def _begins_with_name(row: Any) -> bool:

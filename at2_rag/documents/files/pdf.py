@@ -34,7 +34,10 @@ _LIGATURES = str.maketrans(
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LEADERS = re.compile(r"(?:[ \t]*\.){5,}[ \t]*")  # to the page, in a table of contents
-_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+_TOKEN = re.compile(r"\w+(?:-\d+)?")
+
+#: Stands for a page's own number.
+_OWN = "\x00"
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _BROKEN = re.compile(r"(?P<a>[^\W\d_]+)(?P<hyphen>[-\u2010\u00ad])\n[ \t]*(?P<b>[^\W\d_]+\S*) ?\n?")
 
@@ -133,27 +136,29 @@ def _remarks(broken: Sequence[int]) -> Iterator[str]:
 def _without_running_heads(texts: Sequence[str], labels: Sequence[str]) -> list[str]:
     """Drop what is printed at the edges of many pages, and the numbers of pages."""
     pages = [text.split("\n") for text in texts]
-    counts = Counter(
-        key for page in pages for key in {_key(line) for line in page[:_EDGE] + page[-_EDGE:]}
-    )
+    keys = [
+        [_key(line, {str(number), label}) for line in page]
+        for number, (page, label) in enumerate(zip(pages, labels, strict=True), start=1)
+    ]
+    counts = Counter(key for each in keys for key in {*each[:_EDGE], *each[-_EDGE:]})
     least = max(_FEWEST, _SHARE * sum(text != "" for text in texts))
-
-    def is_head(line: str, numbers: set[str]) -> bool:
-        key, words = _key(line), line.split()
-        if not words or key == "#":
-            return not words or words[0] in numbers
-        numbered = bool(numbers & {words[0], words[-1]})
-        return counts[key] >= (_FEWEST - 1 if numbered else least)
-
     kept = []
-    for number, (page, label) in enumerate(zip(pages, labels, strict=True), start=1):
-        edge = [is_head(line, {str(number), label}) for line in page]
+    for page, each in zip(pages, keys, strict=True):
+        edge = [_is_head(key, counts[key], least) for key in each]
         kept.append("\n".join(page[_leading(edge) : len(page) - _leading(edge[::-1])]))
     return kept
 
 
-def _key(line: str) -> str:
-    return _NUMBER.sub("#", " ".join(line.split()))
+def _key(line: str, numbers: set[str]) -> str:
+    """Return a line; one that tells the number of its page with marks for all numbers."""
+    told = " ".join(line.split())
+    marked = _TOKEN.sub(lambda token: _OWN if token[0] in numbers else token[0], told)
+    return re.sub(r"\d+", _OWN, marked) if _OWN in marked else marked
+
+
+def _is_head(key: str, count: int, least: float) -> bool:
+    """Whether a line is no part of the text; one that tells its page needs to be there twice."""
+    return key in ("", _OWN) or count >= (2 if _OWN in key else least)
 
 
 def _leading(dropped: Sequence[bool]) -> int:
