@@ -61,7 +61,7 @@ def read_html(source: SourceFile) -> Document:
     Raises:
         FileFormatError: If there is no text in it.
     """
-    library = source.library("selectolax.lexbor", "selectolax")
+    library = source.library("selectolax.lexbor", "selectolax", "web pages")
     decoded = source.decoded(_declared(source.bytes()))
     draft = Draft()
     tree = library.LexborHTMLParser(decoded.text)

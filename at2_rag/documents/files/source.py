@@ -96,12 +96,13 @@ class SourceFile:
             raise self._empty()
         return found
 
-    def library(self, module: str, package: str) -> Any:
+    def library(self, module: str, package: str, kind: str | None = None) -> Any:
         """Import what reads files of this kind.
 
         Args:
             module: The name to import.
             package: The name to install.
+            kind: What such files are called, where they end in several suffixes.
 
         Raises:
             FileFormatError: If it is not installed.
@@ -109,7 +110,7 @@ class SourceFile:
         try:
             return import_module(module)
         except ImportError as error:
-            raise self.error(f"reading {self.suffix} needs {package}: {_INSTALL}") from error
+            raise self.error(f"reading {kind or self.suffix} needs {package}: {_INSTALL}") from error
 
     def parse_json(self, text: str, line: int | None = None) -> Any:
         """Parse the file's text, or the one line of it that is ``line``.
