@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from at2_rag.attention.probe import AttentionShape
     from at2_rag.attention.recording import inspect_attention
     from at2_rag.documents.conversation import Message
+    from at2_rag.documents.files import FilesWarning, read_passages
     from at2_rag.documents.passages import Passage, SourceKind
     from at2_rag.documents.sources import Source, SourceUnit
     from at2_rag.errors import (
@@ -54,6 +55,7 @@ _HOMES = {
     "attention.probe": ("AttentionShape",),
     "attention.recording": ("inspect_attention",),
     "documents.conversation": ("Message",),
+    "documents.files": ("FilesWarning", "read_passages"),
     "documents.passages": ("Passage", "SourceKind"),
     "documents.sources": ("Source", "SourceUnit"),
     "errors": (
@@ -91,6 +93,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FileFormatError",
+    "FilesWarning",
     "InputError",
     "LinearEstimator",
     "Mark",
@@ -121,6 +124,7 @@ __all__ = [
     "Verification",
     "VerifiedStatement",
     "inspect_attention",
+    "read_passages",
 ]
 
 

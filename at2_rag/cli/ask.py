@@ -92,7 +92,8 @@ def _gather(question: str, paths: Sequence[Path], most: int) -> list[Passage]:
     from at2_rag.documents.bm25 import best_by_bm25
     from at2_rag.documents.files import read_passages
 
-    read = read_passages(paths)
+    with spinner("reading files"):
+        read = read_passages(paths)
     kept = best_by_bm25(question, read, most)
     if len(kept) < len(read):
         note(

@@ -51,8 +51,8 @@ Files = Annotated[
         "--passages",
         "-p",
         metavar="FILE|DIR",
-        help="Passages: .txt, .md, .jsonl, .json or folders of these; more may follow it. "
-        "One example of a HotpotQA-style file: dev.json#3.",
+        help="Passages: .txt, .md, .rst, .html, .pdf, .docx, .csv, .tsv, .json, .jsonl or folders "
+        "of these; more may follow it. One example of a HotpotQA-style file: dev.json#3.",
         rich_help_panel=_READING,
         show_default=False,
     ),

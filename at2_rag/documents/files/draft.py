@@ -59,9 +59,7 @@ class Draft:
         Args:
             **facts: Other fields of the document.
         """
-        return Document(
-            "".join(self._parts), headings=self._headings, blocks=self._blocks, **facts
-        )
+        return Document("".join(self._parts), headings=self._headings, blocks=self._blocks, **facts)
 
     def _add(self, text: str, *, close: bool) -> None:
         if not text:

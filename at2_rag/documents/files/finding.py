@@ -84,14 +84,16 @@ def _supported(source: SourceFile, suffixes: Collection[str]) -> SourceFile:
 
 def _find_below(folder: Path, suffixes: Collection[str]) -> Found:
     found: list[Path] = []
+    closed: list[OSError] = []
     passed: list[tuple[Path, str]] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda e: passed.append(_closed(e))):
-        for name in sorted([*folders, *names]):
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
+        for name in [*folders, *names]:
             path = Path(parent, name)
             why = _why_not_folder(path) if name in folders else _why_not_file(path, suffixes)
             passed += [(path, why)] if why else []
             found += [path] if name in names and not why else []
         folders[:] = [name for name in folders if not _why_not_folder(Path(parent, name))]
+    passed += [(Path(error.filename), error.strerror or str(error)) for error in closed]
     if not found:
         _raise_nothing(folder, passed, suffixes)
     skipped = [Remark(_label(path, folder), why) for path, why in sorted(passed)]
@@ -100,10 +102,6 @@ def _find_below(folder: Path, suffixes: Collection[str]) -> Found:
 
 def _label(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
-
-
-def _closed(error: OSError) -> tuple[Path, str]:
-    return Path(error.filename), error.strerror or str(error)
 
 
 def _why_not_folder(path: Path) -> str | None:

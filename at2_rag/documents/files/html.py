@@ -18,11 +18,12 @@ _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.
 _LATIN = re.compile(r"(?:iso-?8859-?1|latin-?1|us-ascii)$", re.IGNORECASE)
 
 #: What says nothing, wherever it is.
-_SILENT = frozenset(
-    "area audio base button canvas datalist dialog embed head iframe img input link map meta"
-    " nav noembed noframes noscript object option param picture progress script select source style"
-    " svg template textarea track video -comment".split()
-)
+_SILENT = frozenset({
+    "area", "audio", "base", "button", "canvas", "datalist", "dialog", "embed", "head", "iframe",
+    "img", "input", "link", "map", "meta", "nav", "noembed", "noframes", "noscript", "object",
+    "option", "param", "picture", "progress", "script", "select", "source", "style", "svg",
+    "template", "textarea", "track", "video", "-comment",
+})  # fmt: skip
 
 #: What is around the text of a page unless it is within the main part.
 _AROUND = frozenset(("aside", "footer", "form", "header"))
@@ -38,10 +39,11 @@ _AROUND_NAMES = re.compile(
 )
 
 #: What stands within a line.
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q rb rp"
-    " rt ruby s samp small span strike strong sub sup time tt u var wbr".split()
-)
+_INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
+    "font", "i", "ins", "kbd", "label", "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s",
+    "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+})  # fmt: skip
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 #: What is behind headings to link to them.

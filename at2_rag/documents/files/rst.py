@@ -20,24 +20,25 @@ _OPTION = re.compile(r"\s*:[\w-]+:(?:\s|$)")
 _FIELD = re.compile(r":(?P<name>[^:`]+):(?:\s+(?P<said>\S.*)|)$")
 
 #: Fields that say how a page is shown.
-_FOR_TOOLS = frozenset("nocomments no-search nosearch orphan tocdepth".split())
+_FOR_TOOLS = frozenset({"nocomments", "no-search", "nosearch", "orphan", "tocdepth"})
 
 #: What directives are for that show code.
-_CODE = frozenset(
-    "code code-block console doctest ipython literal math parsed-literal productionlist prompt"
-    " sourcecode testcode testoutput".split()
-)
+_CODE = frozenset({
+    "code", "code-block", "console", "doctest", "ipython", "literal", "math", "parsed-literal",
+    "productionlist", "prompt", "sourcecode", "testcode", "testoutput",
+})  # fmt: skip
 
 #: Those of which nothing is said in the text.
-_SILENT = frozenset(
-    "autoclass autofunction automodule bibliography class contents cssclass currentmodule date"
-    " default-role digraph footer graphviz header highlight image include index ifconfig"
-    " literalinclude mermaid meta module plot py:currentmodule py:module raw role rst-class sectnum"
-    " tabularcolumns testcleanup testsetup toctree uml unicode".split()
-)
+_SILENT = frozenset({
+    "autoclass", "autofunction", "automodule", "bibliography", "class", "contents", "cssclass",
+    "currentmodule", "date", "default-role", "digraph", "footer", "graphviz", "header",
+    "highlight", "image", "include", "index", "ifconfig", "literalinclude", "mermaid", "meta",
+    "module", "plot", "py:currentmodule", "py:module", "raw", "role", "rst-class", "sectnum",
+    "tabularcolumns", "testcleanup", "testsetup", "toctree", "uml", "unicode",
+})  # fmt: skip
 
 #: Those of which the words on their line are none for readers.
-_NAMED = frozenset("container figure only list-table-file tab-set".split())
+_NAMED = frozenset({"container", "figure", "only", "list-table-file", "tab-set"})
 
 #: Those of which the name says something.
 _SAID = {

@@ -110,7 +110,9 @@ class SourceFile:
         try:
             return import_module(module)
         except ImportError as error:
-            raise self.error(f"reading {kind or self.suffix} needs {package}: {_INSTALL}") from error
+            raise self.error(
+                f"reading {kind or self.suffix} needs {package}: {_INSTALL}"
+            ) from error
 
     def parse_json(self, text: str, line: int | None = None) -> Any:
         """Parse the file's text, or the one line of it that is ``line``.

@@ -76,9 +76,7 @@ def read_table(source: SourceFile) -> Document:
     )
 
 
-def _in_lines(
-    rows: Sequence[_Row], headers: Sequence[Sequence[str]]
-) -> tuple[str, list[Span]]:
+def _in_lines(rows: Sequence[_Row], headers: Sequence[Sequence[str]]) -> tuple[str, list[Span]]:
     """Return a text with each row in its line, and the characters of each."""
     parts: list[str] = []
     blocks: list[Span] = []

@@ -56,9 +56,7 @@ def test_a_heading_by_a_style_of_ones_own_or_by_its_outline(tmp_path):
     document.add_paragraph("One", style="Chapter")
     document.add_paragraph("It is old.")
     paragraph = document.add_paragraph("Two")
-    paragraph._p.get_or_add_pPr().append(
-        parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="1"/>')
-    )
+    paragraph._p.get_or_add_pPr().append(parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="1"/>'))
     document.add_paragraph("It is wide.")
     assert [(p.title, p.text) for p in read(tmp_path, document)] == [
         ("One", "One\n\nIt is old."), ("One > Two", "Two\n\nIt is wide."),
@@ -151,5 +149,5 @@ def test_one_that_was_cut_off(tmp_path):
     document.add_paragraph("It is old.")
     document.save(path)
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(FileFormatError, match="is no .docx that can be read"):
+    with pytest.raises(FileFormatError, match=r"is no .docx that can be read"):
         read_passages(path)

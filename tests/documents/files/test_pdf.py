@@ -56,7 +56,9 @@ def test_pages_with_nothing_on_them_are_counted(tmp_path):
 
 
 def test_long_pages_are_cut_before_sentences(tmp_path):
-    lines = [f"Sentence {n} says nothing that was not said before it, or behind." for n in range(50)]
+    lines = [
+        f"Sentence {n} says nothing that was not said before it, or behind." for n in range(50)
+    ]
     passages = read(tmp_path, pdf_bytes([lines, ["The end."]]))
     assert len(passages) > 4
     assert [s for p in passages for s in sentences(p)] == [*lines, "The end."]

@@ -109,7 +109,10 @@ def test_directives(tmp_path, text, lines):
         ("See `the page <https://mill.test>`_.", "See the page (https://mill.test)."),
         ("See `the\npage <mill>`__ and [1]_ or `it`_.", "See the\npage and [1] or it."),
         (r"A \*star\* and ``x``\ s.", "A *star* and xs."),
-        ("A long `title\n<https://mill.test>`_\nhere.", "A long title (https://mill.test)\n\nhere."),
+        (
+            "A long `title\n<https://mill.test>`_\nhere.",
+            "A long title (https://mill.test)\n\nhere.",
+        ),
     ],
 )
 def test_marks_within_lines(tmp_path, text, told):
