@@ -76,7 +76,7 @@ install: .venv/dev.installed  ## everything for development
 	$(PYTHON) -m venv .venv
 
 .venv/demo.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli,gguf]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli,gguf,files]"
 	touch $@
 
 # A pretrained model, 93 MB, of which nothing is run. Who has no index or no space does without it.

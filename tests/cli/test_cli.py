@@ -11,6 +11,7 @@ import torch
 from support.architectures import build
 from support.golden import save_short_model
 from support.nasty import questions
+from support.pdf_files import pdf_bytes
 from support.places import DATA, DEMO_MODEL, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
@@ -140,6 +141,21 @@ def test_the_best_passages_are_kept_when_there_are_more_than_asked_for(files, wo
     assert "note: read 6 passages, kept the 1 best by BM25 of the question;" in result.stderr
     [passage] = json.loads(result.stdout)["passages"]
     assert passage["text"] == last.text
+
+
+def test_files_that_are_skipped_or_guessed_are_told_and_the_rest_is_read(tmp_path):
+    (tmp_path / "mills.csv").write_text("Name,Built\nBrel,1820\n", encoding="utf-8")
+    (tmp_path / "scan.pdf").write_bytes(pdf_bytes([[]]))
+    (tmp_path / "report.pdf").write_bytes(pdf_bytes([["The mill was built in 1820."]]))
+    (tmp_path / "latin.txt").write_bytes("Die Mühle wurde 1820 gebaut.".encode("cp1252"))
+    result = ask("-p", str(tmp_path), *AVERAGE, "--json")
+    told = result.stderr.splitlines()
+    assert told[0].startswith("note: skipped scan.pdf: has no text on its 1 page")
+    assert told[1] == "note: latin.txt: is not UTF-8; read as cp1252, which is a guess"
+    passages = json.loads(result.stdout)["passages"]
+    assert [passage["text"] for passage in passages] == [
+        "Die Mühle wurde 1820 gebaut.", "Name: Brel; Built: 1820", "The mill was built in 1820.",
+    ]  # fmt: skip
 
 
 def test_pruning_says_what_it_kept(files):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 
 from at2_rag.documents.files.document import Document, Heading
@@ -232,9 +233,11 @@ def _plain(lines: list[str]) -> list[str]:
     """Return the lines of a paragraph without marks for tools; as many as there were."""
     text = "\n".join(lines)
     for pattern, said in _INLINE:
-        text = pattern.sub(lambda match, said=said: _as_high(said(match), match[0]), text)
+        text = pattern.sub(partial(_as_high, said), text)
     return text.split("\n") if lines else []
 
 
-def _as_high(said: str, whole: str) -> str:
-    return said + "\n" * (whole.count("\n") - said.count("\n"))
+def _as_high(said: Callable[[re.Match[str]], str], match: re.Match[str]) -> str:
+    """Return what a mark says, with as many line ends as were in it."""
+    text = said(match)
+    return text + "\n" * (match[0].count("\n") - text.count("\n"))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from at2_rag.documents.files.document import Document, Place
 from at2_rag.documents.files.rows import flat, header_of, row_in_words
@@ -118,7 +118,7 @@ def _is_open(lines: Sequence[str]) -> bool:
     return len(lines) > 1 and (len(lines) > _HIGHEST or "".join(lines).count('"') % 2 == 1)
 
 
-def _parsed(lines: Iterable[str], delimiter: str, quoting: int) -> Iterator[_Row]:
+def _parsed(lines: Iterable[str], delimiter: str, quoting: Literal[0, 3]) -> Iterator[_Row]:
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=True)
     begun = 1
     for number, cells in enumerate(reader, start=1):
