@@ -55,8 +55,9 @@ def test_a_heading_by_a_style_of_ones_own_or_by_its_outline(tmp_path):
     style.base_style = document.styles["Heading 1"]
     document.add_paragraph("One", style="Chapter")
     document.add_paragraph("It is old.")
-    paragraph = document.add_paragraph("Two")
-    paragraph._p.get_or_add_pPr().append(parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="1"/>'))
+    document.add_paragraph("Two")
+    [*_, element] = document.element.body.xpath("./w:p")
+    element.get_or_add_pPr().append(parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="1"/>'))
     document.add_paragraph("It is wide.")
     assert [(p.title, p.text) for p in read(tmp_path, document)] == [
         ("One", "One\n\nIt is old."), ("One > Two", "Two\n\nIt is wide."),
