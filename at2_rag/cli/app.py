@@ -10,12 +10,15 @@ from typer.core import TyperGroup
 
 from at2_rag import __version__
 from at2_rag.cli.ask import ask
-from at2_rag.cli.console import report_error, warnings_as_notes
+from at2_rag.cli.chat import chat
+from at2_rag.cli.cite import cite
+from at2_rag.cli.console import report_error
 from at2_rag.cli.demo import demo
 from at2_rag.cli.evaluate import evaluate
 from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
+from at2_rag.cli.notes import held_notes
 from at2_rag.cli.train import train
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
@@ -34,6 +37,10 @@ _EXAMPLES = f"""
 
   at2-rag ask "Who wrote it?" -p dev.json#3 -m ./model --json > it.json
 
+  at2-rag chat -p notes/ -m ./model
+
+  at2-rag cite -q "Who wrote it?" --answer answer.txt -p notes/ -m ./model
+
   at2-rag info {EXAMPLE_MODEL}
 
 [bold]Exit codes[/bold]
@@ -47,7 +54,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with warnings_as_notes():
+            with held_notes():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
@@ -89,7 +96,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, evaluate, experiment, info):
+for _command in (demo, ask, chat, cite, evaluate, experiment, info):
     app.command()(_command)
 app.add_typer(train, name="train")
 

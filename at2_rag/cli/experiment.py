@@ -129,7 +129,7 @@ def experiment(
     folder = out or _FOLDER / name
     with missing_as_input_error():
         asked = _prepared(name, told)
-        reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
+        reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
         report = _run(asked, reader, folder)
     show(*report.tables)
     note(f"results, tables and figure are in {folder}")
