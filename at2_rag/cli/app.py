@@ -19,6 +19,7 @@ from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.notes import held_notes
+from at2_rag.cli.settings import as_options
 from at2_rag.cli.train import train
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
@@ -73,7 +74,9 @@ def _belongs_to_typer(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, At2Error):
-        return str(error)
+        return as_options(str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
     return (
         f"{type(error).__name__}: {error} (this was not expected: "
         "at2-rag --debug shows where it came from)"
@@ -82,7 +85,9 @@ def _message(error: Exception) -> str:
 
 def _exit_code(error: Exception) -> int:
     # An overflow is found only after reading, and another model or option can cure it.
-    bad_input = isinstance(error, InputError) and not isinstance(error, ContextOverflowError)
+    bad_input = isinstance(error, InputError | OSError) and not isinstance(
+        error, ContextOverflowError
+    )
     return _BAD_INPUT if bad_input else _CANNOT_ANSWER
 
 

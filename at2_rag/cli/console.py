@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from at2_rag.cli.notes import note, note_now, release_notes, write_line
 from at2_rag.cli.screens import harmless, one_line, stderr, stdout
@@ -35,17 +38,31 @@ def show(*parts: RenderableType) -> None:
     """Write parts of an answer to stdout.
 
     A terminal's width bounds them. In a pipe a paragraph stays one line, and a table is as wide as
-    its cells.
+    its cells. What stands above and below a table is as wide as a paragraph.
     """
     release_notes()
     console = stdout()
-    for part in parts:
+    for part in _with_paragraphs(parts):
         if console.is_terminal:
             console.print(part)
         elif isinstance(part, Table):
             _show_whole(part, console)
         else:
             console.print(part, soft_wrap=True)
+
+
+def _with_paragraphs(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    """Yield the parts, with titles and captions of tables for themselves."""
+    for part in parts:
+        if not isinstance(part, Table):
+            yield part
+            continue
+        table = copy(part)
+        table.title = table.caption = None
+        above, below = part.title, part.caption
+        yield from [] if above is None else [Text(str(above), "italic")]
+        yield table
+        yield from [] if below is None else [Text(str(below), "dim italic")]
 
 
 def _show_whole(table: Table, console: Console) -> None:

@@ -10,6 +10,7 @@ import typer
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import load_reader, missing_as_input_error
+from at2_rag.cli.outputs import check_file
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.cli.showing import counted
 from at2_rag.errors import InputError
@@ -119,9 +120,8 @@ def evaluate(
 
 def _check_outputs(json: Path | None, plot: Path | None) -> None:
     """Refuse files that could not be written, before hours are spent on what goes into them."""
-    for path in (json, plot):
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise InputError(f"{path} cannot be written; expected a file in a folder that exists.")
+    check_file(json)
+    check_file(plot)
     if plot is not None:
         from at2_rag.evaluation.report import require_plotting
 

@@ -12,6 +12,7 @@ import typer
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.outputs import check_folder
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.errors import InputError
 from at2_rag.known_estimators import AUTO
@@ -127,6 +128,7 @@ def experiment(
         **_fields(other or []),
     }
     folder = out or _FOLDER / name
+    check_folder(folder)
     with missing_as_input_error():
         asked = _prepared(name, told)
         reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)

@@ -65,14 +65,14 @@ def show_marked(answer: Answer) -> None:
 def note_what_happened(answer: Answer) -> None:
     """Tell what was left out, pruned or cut off."""
     if answer.dropped:
-        note(f"left out what did not fit the model's context: {_names(answer, answer.dropped)}")
+        note(f"left out what did not fit the model's context: {names_of(answer, answer.dropped)}")
     if answer.shortened:
         cut = [index for index, _ in answer.shortened]
-        note(f"cut off the ends of what did not fit the model's context: {_names(answer, cut)}")
+        note(f"cut off the ends of what did not fit the model's context: {names_of(answer, cut)}")
     if answer.draft is not None:
         note(
             f"pruned {counted(len(answer.draft.kept), 'passage')} to the {len(answer.kept)} that "
-            f"a draft used most: {_names(answer, answer.kept)}"
+            f"a draft used most: {names_of(answer, answer.kept)}"
         )
     if answer.truncated:
         where = "" if answer.thoughts is None or answer.thoughts.finished else " in its thoughts"
@@ -81,7 +81,8 @@ def note_what_happened(answer: Answer) -> None:
         note("the model answered with nothing")
 
 
-def _names(answer: Answer, indices: Sequence[int]) -> str:
+def names_of(answer: Answer, indices: Sequence[int]) -> str:
+    """Return what some of an answer's passages are called, in a line."""
     passages = [answer.passages[index] for index in indices]
     return ", ".join(
         p.id or p.title or f"passage {i + 1}" for i, p in zip(indices, passages, strict=True)

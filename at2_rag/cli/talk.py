@@ -11,6 +11,7 @@ from at2_rag.cli.gathering import check_question, keep_best
 from at2_rag.cli.showing import (
     answer_on_screen,
     counted,
+    names_of,
     note_what_happened,
     show_marked,
     show_sources,
@@ -73,7 +74,9 @@ class Talk:
                 f"The answer had {counted(len(last.kept), 'passage')}; expected a number below."
             )
         used = sorted(index for index, _ in last.ranked_passages[:count])
-        del self.history[-_EXCHANGE:]
+        note(f"answering again from {names_of(last, used)}")
+        if last.text:
+            del self.history[-_EXCHANGE:]
         self._keep(self._answer(last.question, [last.passages[index] for index in used]))
 
     def prove(self, count: int) -> None:
@@ -110,8 +113,8 @@ class Talk:
         cited = sorted({citation.passage_index for citation in last.citations})
         for index in cited:
             show(highlighted(last, index), "")
-        others = len(set(last.kept) - set(cited))
-        show(f"{counted(others, 'passage')} more {'was' if others == 1 else 'were'} read.")
+        others = counted(len(set(last.kept) - set(cited)), "passage")
+        show(f"The answer cites none of {others}." if not cited else f"Read, not cited: {others}.")
 
     def forget(self) -> None:
         """Have the model see nothing of what was said before."""
