@@ -19,7 +19,7 @@ from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.notes import held_notes
-from at2_rag.cli.settings import as_options
+from at2_rag.cli.wording import in_options, is_out_of_memory
 from at2_rag.cli.train import train
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
@@ -74,9 +74,14 @@ def _belongs_to_typer(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, At2Error):
-        return as_options(str(error))
+        return in_options(str(error))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
+    if is_out_of_memory(error):
+        return (
+            "There is not enough memory; expected a smaller model, --dtype bfloat16, or fewer or "
+            f"shorter passages. {type(error).__name__}: {error}"
+        )
     return (
         f"{type(error).__name__}: {error} (this was not expected: "
         "at2-rag --debug shows where it came from)"

@@ -69,6 +69,7 @@ def _go_on(talk: Talk) -> int:
         try:
             if not run_command(line, talk):
                 talk.ask(line)
+            show("")
         except Quit:
             break
         except At2Error as error:
@@ -76,7 +77,6 @@ def _go_on(talk: Talk) -> int:
             report_error(str(error))
         except KeyboardInterrupt:
             note_now("stopped; Ctrl-D ends")
-        show("")
     return failed
 
 

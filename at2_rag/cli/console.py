@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from copy import copy
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from at2_rag.cli.notes import note, note_now, release_notes, write_line
 from at2_rag.cli.screens import harmless, one_line, stderr, stdout
+from at2_rag.cli.tables import above_and_below, lines_of, parts_of
 from at2_rag.cli.waiting import spinner
 
 __all__ = [
@@ -30,49 +27,32 @@ __all__ = [
     "stdout",
 ]
 
-#: Wider than any table of ours.
-_NO_BOUND = 100_000
-
 
 def show(*parts: RenderableType) -> None:
     """Write parts of an answer to stdout.
 
     A terminal's width bounds them. In a pipe a paragraph stays one line, and a table is as wide as
-    its cells. What stands above and below a table is as wide as a paragraph.
+    its cells.
     """
     release_notes()
     console = stdout()
-    for part in _with_paragraphs(parts):
-        if console.is_terminal:
-            console.print(part)
-        elif isinstance(part, Table):
-            _show_whole(part, console)
-        else:
-            console.print(part, soft_wrap=True)
-
-
-def _with_paragraphs(parts: Iterable[RenderableType]) -> Iterator[RenderableType]:
-    """Yield the parts, with titles and captions of tables for themselves."""
     for part in parts:
-        if not isinstance(part, Table):
-            yield part
-            continue
-        table = copy(part)
-        table.title = table.caption = None
-        above, below = part.title, part.caption
-        yield from [] if above is None else [Text(str(above), "italic")]
-        yield table
-        yield from [] if below is None else [Text(str(below), "dim italic")]
+        if isinstance(part, Table):
+            _show_table(part, console)
+        else:
+            console.print(part, soft_wrap=not console.is_terminal)
 
 
-def _show_whole(table: Table, console: Console) -> None:
-    """Write a table to a pipe, without white space at the ends of its lines."""
-    bound = console.options.update(width=_NO_BOUND, max_width=_NO_BOUND)
-    wide = Console(width=Measurement.get(console, bound, table).maximum, highlight=False)
-    with wide.capture() as shown:
-        wide.print(table)
-    for line in shown.get().splitlines():
-        sys.stdout.write(f"{line.rstrip()}\n")
+def _show_table(table: Table, console: Console) -> None:
+    title, table, caption = above_and_below(table)
+    if title is not None:
+        show(title)
+    if console.is_terminal:
+        console.print(*parts_of(table, console), sep="\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines_of(table, console))
+    if caption is not None:
+        show(caption)
 
 
 def show_json(value: dict[str, Any]) -> None:
