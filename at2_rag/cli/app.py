@@ -19,8 +19,8 @@ from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.notes import held_notes
-from at2_rag.cli.wording import in_options, is_out_of_memory
 from at2_rag.cli.train import train
+from at2_rag.cli.wording import in_options, is_out_of_memory
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
 _CANNOT_ANSWER = 1

@@ -28,6 +28,14 @@ class Marker:
         self._marking = Marking()
         self._statements: list[Statement] = []
 
+    @classmethod
+    def of(cls, text: str, statements: Sequence[Statement]) -> Marker:
+        """Return what has all of a text, and has returned nothing yet."""
+        marker = cls()
+        marker._marking = Marking.of(harmless(text), statements)
+        marker._statements += statements
+        return marker
+
     def add(self, event: str | Statement) -> Text:
         """Take the next piece of the text, or a statement right behind its last piece.
 
@@ -51,15 +59,6 @@ class Marker:
             elif isinstance(piece, MarkPlace):
                 text.append_text(_marks(piece, [self._statements[i] for i in piece.statements]))
         return text
-
-
-def marked(plain: str, statements: Sequence[Statement]) -> Text:
-    """Return a whole text with the marks of its statements."""
-    marker = Marker()
-    text = marker.add(plain)
-    for statement in statements:
-        text.append_text(marker.add(statement))
-    return text.append_text(marker.finish())
 
 
 def _marks(place: MarkPlace, statements: Sequence[Statement]) -> Text:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from at2_rag.answer.likelihood import effect_in_words
-from at2_rag.cli.marker import marked, style_of
+from at2_rag.cli.marker import Marker, style_of
 from at2_rag.cli.screens import harmless, one_line
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _WEB = re.compile(r"https?://")
 
 def marked_answer(answer: Answer) -> Text:
     """Return the answer with its ``[n]`` markers in the colours of their references."""
-    return marked(answer.text, answer.statements)
+    return Marker.of(answer.text, answer.statements).finish()
 
 
 def marked_thoughts(thoughts: Thoughts) -> Text:
     """Return the thoughts with their markers, dim as what is said to oneself."""
-    text = marked(thoughts.text, thoughts.statements)
+    text = Marker.of(thoughts.text, thoughts.statements).finish()
     text.stylize_before("dim")
     return text
 
