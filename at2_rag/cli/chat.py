@@ -17,6 +17,7 @@ from at2_rag.cli.loading import load_reader, note_demo_reader
 from at2_rag.cli.notes import release_notes
 from at2_rag.cli.showing import counted
 from at2_rag.cli.talk import Talk
+from at2_rag.cli.wording import in_options
 from at2_rag.errors import At2Error
 from at2_rag.known_estimators import AUTO
 
@@ -74,7 +75,7 @@ def _go_on(talk: Talk) -> int:
             break
         except At2Error as error:
             failed += 1
-            report_error(str(error))
+            report_error(in_options(str(error)))
         except KeyboardInterrupt:
             note_now("stopped; Ctrl-D ends")
     return failed
