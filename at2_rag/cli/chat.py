@@ -83,8 +83,7 @@ def _go_on(talk: Talk) -> int:
 
 def _lines() -> Iterator[str]:
     """Yield what is typed, or comes from a pipe, without blank lines."""
-    read = _typed if sys.stdin.isatty() else lambda: iter(sys.stdin)
-    for line in read():
+    for line in _typed() if sys.stdin.isatty() else sys.stdin:
         if line.strip():
             yield line.strip()
 
