@@ -18,7 +18,7 @@ def as_json(
     ``line`` and ``page``, ``null`` where they are not known.
 
     Args:
-        answer: The answer.
+        answer: The answer to tell of.
         verification: What leaving out its citations does; ``None`` if nobody did.
         scores: Whether to keep the tables of scores, of which there is one for each token; with
             them ``Answer.from_dict`` takes it back.

@@ -25,7 +25,7 @@ def write_as_it_comes(events: Iterable[Event], waiting: Waiting) -> Answer:
         waiting: What moves on the screen until the first word comes.
 
     Returns:
-        The answer.
+        The answer whose text has been written.
     """
     from at2_rag import Answer, Thinking
 

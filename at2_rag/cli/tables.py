@@ -27,7 +27,7 @@ def lines_of(table: Table, console: Console) -> list[str]:
     """Return a table's lines, as wide as its cells, without white space at their ends.
 
     Args:
-        table: The table.
+        table: The table to draw.
         console: Where it is to go, which decides how its borders are drawn.
     """
     wide = Console(width=_width(table, console), highlight=False)

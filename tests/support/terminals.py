@@ -47,11 +47,11 @@ class Terminal:
         self._seen = len(self.output)
         os.write(self._fd, keys.encode())
 
-    def wait_for(self, text, timeout=90):
+    def wait_for(self, text, timeout=240):
         """Read until a text has come since something was last typed."""
         self._read(lambda: text in self.output[getattr(self, "_seen", 0) :], timeout)
 
-    def end(self, timeout=90):
+    def end(self, timeout=240):
         """Read to the end, and return the exit code."""
         self._read(lambda: False, timeout)
         os.close(self._fd)
