@@ -71,6 +71,11 @@ class Terminal:
                 self.output += data.decode(errors="replace")
 
 
+def without_escapes(output):
+    """Return the words of what was written, without colours and links."""
+    return _ESCAPE.sub("", output)
+
+
 def screen_lines(output):
     """Return what is left on the screen: lines that were erased later are gone."""
     lines = [""]
@@ -82,5 +87,5 @@ def screen_lines(output):
         elif piece in ("\x1b[2K", "\x1b[1A"):
             lines[-1] = ""
         elif piece != "\r":
-            lines[-1] += _ESCAPE.sub("", piece)
+            lines[-1] += without_escapes(piece)
     return [line.rstrip() for line in lines]
