@@ -41,9 +41,11 @@ def chat(
 ) -> None:
     """Answer questions from files, one after the other; the model is loaded once.
 
-    Each line is a question, and may go back to those before it. /help lists what else can be
-    typed; Ctrl-C stops an answer, Ctrl-D ends. Questions may come from a pipe; then it exits with
-    1 if one of them could not be answered.
+    A question may go back to those before it. /help lists what else can be typed.
+
+    Ctrl-C stops an answer, Ctrl-D ends.
+
+    From a pipe, each line is a question, and the exit code is 1 if one could not be answered.
     """
     read = read_files([*(passages or []), *(more_files or [])])
     note_demo_reader(model)

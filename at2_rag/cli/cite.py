@@ -48,8 +48,7 @@ def cite(
 ) -> None:
     """Cite an answer from anywhere, as if the model had given it.
 
-    Nothing is generated: the model reads question, passages and answer once. Thoughts may stand
-    before the answer, within the model's own markers.
+    Nothing is generated: the model reads passages, question and answer once, with its thoughts.
     """
     if answer is None:
         raise InputError("No answer; expected --answer with a text file, or - for standard input.")
