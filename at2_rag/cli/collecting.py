@@ -14,6 +14,7 @@ from at2_rag.cli import options
 from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.cli.progress import resumable_progress
+from at2_rag.cli.showing import counted
 from at2_rag.errors import InputError
 
 if TYPE_CHECKING:
@@ -265,11 +266,11 @@ def _gather(
 def _say_what_was_collected(report: CollectReport) -> None:
     note_skipped(report.skipped)
     before = f", {report.resumed} done before" if report.resumed else ""
-    show(f"{report.stored} examples collected{before} in {report.folder}")
+    show(f"{counted(report.stored, 'example')} collected{before} in {report.folder}")
 
 
 def note_skipped(skipped: Mapping[SkipReason, int]) -> None:
     """Tell on stderr how many examples there was nothing to learn from, and why."""
     if skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
-        note(f"skipped {sum(skipped.values())} examples: {reasons}")
+        note(f"skipped {counted(sum(skipped.values()), 'example')}: {reasons}")

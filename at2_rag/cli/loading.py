@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2_rag.cli.console import note, one_line, spinner
+from at2_rag.cli.console import note, note_now, one_line, spinner
 from at2_rag.errors import At2Error, InputError
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.names import gguf_of, is_path
@@ -24,8 +24,17 @@ DEMO = "demo"
 EXAMPLE_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
 
 
+def note_demo_reader(name: str | None) -> None:
+    """Tell whoever names no model what answers, and how to name one."""
+    if name is None:
+        note(
+            "no --model was given, so the demo reader answers, which knows a made-up world and "
+            f"nothing else. Name a real one: --model {EXAMPLE_MODEL}"
+        )
+
+
 def load_reader(
-    name: str,
+    name: str | None,
     *,
     dtype: str = "auto",
     device: str = "auto",
@@ -35,7 +44,7 @@ def load_reader(
     """Load a reader, with its estimator, onto a device.
 
     Args:
-        name: Hub id or folder of the model, or a GGUF file, or ``demo``.
+        name: Hub id or folder of the model, or a GGUF file, or ``demo``; ``None`` for that one.
         dtype: Number format of the model's weights.
         device: Where to put the model; ``auto`` for a GPU if there is one.
         estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found;
@@ -48,6 +57,7 @@ def load_reader(
         At2Error: If the model cannot be loaded or is not supported.
         InputError: If there is no such folder or device.
     """
+    name = DEMO if name is None else name
     check_name(name)
     with _waiting_for(name):
         from at2_rag import Reader
@@ -150,7 +160,7 @@ def missing_as_input_error() -> Iterator[None]:
 def _waiting_for(name: str) -> Iterator[None]:
     """Show a spinner; or the hub's own progress, where a model may have to be downloaded."""
     if not is_at_hand(name):
-        note(f"loading {name} from the hub, where it has not been downloaded before")
+        note_now(f"loading {name} from the hub, where it has not been downloaded before")
         yield
         return
     with spinner(f"loading {name}"):
@@ -183,7 +193,7 @@ def _device(name: str) -> Any:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # which a device that only pretends to be one has not
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(

@@ -37,12 +37,35 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
+_CITED = "What is cited"
 _READING = "Reading"
 _ANSWERING = "Answering"
 _MODEL = "Model"
 
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question, in quotes.", show_default=False)
+]
+AnswerFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--answer",
+        "-a",
+        metavar="FILE|-",
+        help="Text file with the answer; - reads standard input.",
+        rich_help_panel=_CITED,
+        show_default=False,
+    ),
+]
+QuestionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--question",
+        "-q",
+        metavar="TEXT",
+        help="The question that it answers, in quotes.",
+        rich_help_panel=_CITED,
+        show_default=False,
+    ),
 ]
 MoreFiles = Annotated[list[Path] | None, typer.Argument(metavar="FILE|DIR", help="More passages.")]
 Files = Annotated[
@@ -164,6 +187,12 @@ Prove = Annotated[
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
+]
+Scores = Annotated[
+    bool,
+    typer.Option(
+        "--scores", help="With --json, the tables of scores too: a row a source, a column a token."
+    ),
 ]
 Tiny = Annotated[
     bool,

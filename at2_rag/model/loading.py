@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -60,6 +61,8 @@ def load_model(
         return load_gguf(file, options)
     name = os.path.expanduser(name)
     shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
+    if Path(name, "config.json").is_file():
+        AutoConfig.from_pretrained(name, **shared)  # says more of what is wrong with it
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:
         return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer

@@ -174,12 +174,15 @@ def test_places_in_files(tmp_path):
     ]  # fmt: skip
     one, two = passages
     assert one.place_of(one.text.index("Two")) == f"{path}:2"
+    assert (one.file, one.line_of(one.text.index("Two"))) == (str(path), 2)
     assert two.place_of(two.text.index("Five")) == f"{path}:6"
     [record] = read_passages([write(tmp_path / "p.jsonl", '\n{"text": "A.\\nB."}')])
     assert record.place_of(3) == f"{tmp_path / 'p.jsonl'}:2"
     [item] = read_passages([write(tmp_path / "p.json", '["A."]')])
     assert item.place_of(0) == str(tmp_path / "p.json")
     assert Passage("A.").place_of(0) is None
+    assert (item.file, item.line_of(0)) == (str(tmp_path / "p.json"), None)
+    assert (Passage("A.").file, Passage("A.").line_of(0)) == (None, None)
 
 
 def test_heading_is_not_left_alone_above_a_long_paragraph(tmp_path):
