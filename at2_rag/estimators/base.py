@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.attention.folds import sum_ranges
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.kept import Kept
 from at2_rag.spans import Span
@@ -80,11 +81,6 @@ class TokenScores:
     sources: Tensor
     passages: Tensor
     statements: Tensor
-
-
-def same_token(keys: Sequence[int], answer: Sequence[int]) -> Tensor:
-    """Return (answer tokens, keys): 1.0 where a key's token is the one being generated."""
-    return (torch.tensor(keys)[None] == torch.tensor(answer)[:, None]).float()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,8 +11,8 @@ from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.attention.folds import HeadFold, SeveralFolds
 from at2_rag.attention.recording import AttentionCapture
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimators.base import same_token
 from at2_rag.model_facts import few_logits, input_device
 from at2_rag.training.detail import SourceDetail, detail_folds, source_detail
 
