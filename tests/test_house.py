@@ -20,7 +20,7 @@ FLOORS = (
     ("methods",),
     ("ablation",),
     ("model", "answer", "datasets"),
-    ("estimators",),
+    ("estimators", "view"),
     ("prompt", "worlds"),
     ("attention", "documents"),
     ("ground",),
