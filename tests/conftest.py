@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from hypothesis import settings
+from support.browser import chromium, launched
 from support.golden import NAMES, load_golden, load_model, save_short_model
 from support.real_data import real_data
 
@@ -73,3 +74,13 @@ def stories_reader():
 @pytest.fixture(scope="session")
 def demo_reader():
     return Reader.demo()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser, one for all tests of a process."""
+    if chromium() is None:
+        pytest.skip("THERE IS NO BROWSER, so no page is looked at: apt-get install chromium")
+    pytest.importorskip("playwright", reason="PLAYWRIGHT IS MISSING, so no page is looked at")
+    with launched() as found:
+        yield found

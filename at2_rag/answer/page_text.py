@@ -1,4 +1,4 @@
-"""The texts on an answer's side of its page: the answer, the thoughts before it, the first draft."""
+"""The texts on one side of an answer's page: the answer, the thoughts before it, the draft."""
 
 from __future__ import annotations
 

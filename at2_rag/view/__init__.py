@@ -1,1 +1,1 @@
-"""Pages of HTML: texts whose every character is told apart, shades, tables of scores; no answers."""
+"""Pages of HTML: texts of which every character has its place, shades, tables of scores."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,8 +83,7 @@ class _Drawer:
     def __init__(self, drawing: Drawing, nodes: Sequence[Node]) -> None:
         self._drawing = drawing
         self._pieces: list[_Piece] = []
-        self._trees = [self._tree(node) for node in nodes]
-        self._trees = [tree for part in self._trees for tree in part]
+        self._trees = [tree for node in nodes for tree in self._tree(node)]
         self._first = self._put_inserts()
         self._begun: set[object] = set()
 
@@ -215,10 +215,10 @@ def written(attributes: Mapping[str, str]) -> str:
     return "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
 
 
-#: Characters that no page may hold, and those that would turn around the text behind them.
-_HIDDEN = dict.fromkeys((*range(9), 11, *range(14, 32), *range(127, 160), *range(55296, 57344)), "�") | {13: "\n", 12: "\n"}
+_NEW_LINE = re.compile(r"\r\n?|\f")
+_HIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """Return a text with a sign for each character that a page cannot hold, as many as before."""
-    return text.translate(_HIDDEN)
+    """Return a text with a sign for each character that no page can hold, and its line ends."""
+    return _HIDDEN.sub("\ufffd", _NEW_LINE.sub("\n", text))

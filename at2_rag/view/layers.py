@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from at2_rag.spans import Span
 
@@ -56,4 +57,4 @@ def cut(span: Span, edges: Sequence[int]) -> list[Span]:
     start, end = span
     within = edges[bisect_right(edges, start) : bisect_left(edges, end)]
     points = [start, *within, end]
-    return list(zip(points, points[1:], strict=False))
+    return list(pairwise(points))

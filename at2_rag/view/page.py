@@ -1,4 +1,4 @@
-"""One page of HTML that needs nothing else: styles, script and data within, and nothing from afar."""
+"""One page of HTML that needs nothing else: styles, script and data are within."""
 
 from __future__ import annotations
 
