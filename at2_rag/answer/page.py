@@ -13,21 +13,13 @@ from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.page_passages import passages_side
 from at2_rag.answer.page_references import proofs, references
 from at2_rag.answer.page_text import answer_text, draft_text, thoughts_text
-from at2_rag.answer.shown import Evidence, Shown
+from at2_rag.answer.shown import Evidence, Shown, method_name
 from at2_rag.answer.statement import Statement
 from at2_rag.errors import InputError
 from at2_rag.view.drawing import visible
 from at2_rag.view.numbers import PackedTable
 from at2_rag.view.page import page
 
-#: What estimators are called on a page, where their kind says little.
-_NAMES = {
-    "uniform": "average attention",
-    "probed": "probed heads",
-    "linear": "a linear estimator",
-    "copying": "a copying estimator",
-    "network": "a network",
-}
 _SCRIPT = "answer.js"
 
 
@@ -49,7 +41,7 @@ def answer_page(
     Raises:
         InputError: If another method's answer is of another text, or has other sources.
     """
-    methods = {_NAMES.get(answer.estimator, answer.estimator): answer, **_checked(answer, beside)}
+    methods = {method_name(answer.estimator): answer, **_checked(answer, beside)}
     body = "\n".join(
         (
             '<a class="skip" href="#passages">Skip to the passages</a>',

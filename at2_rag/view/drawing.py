@@ -32,6 +32,8 @@ class Drawing:
         inserts: What is put into the text, as (character behind which, HTML).
         classes: Classes of the pieces under spans, such as those of what a model did not see.
         begins: Ids of the first piece under spans of a layer, by (layer, number).
+        shades: How dark the spans of the layer ``s`` are, above 0 and up to 1, by their numbers;
+            of several over each other, the darkest is shown, and 1 is underlined as well.
         markdown: Whether the text is shown as Markdown.
     """
 
@@ -41,6 +43,7 @@ class Drawing:
     inserts: Sequence[tuple[int, str]] = ()
     classes: Mapping[str, Layer] = field(default_factory=dict)
     begins: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    shades: Mapping[int, float] = field(default_factory=dict)
     markdown: bool = True
 
     def draw(self, text: str) -> str:
@@ -183,14 +186,22 @@ class _Drawer:
         start, shown = run.span[0], escape(visible(run.text), quote=False)
         attributes, drawing = {}, self._drawing
         named = [name for name, layer in drawing.classes.items() if layer.at(start)]
-        if named:
-            attributes["class"] = " ".join(named)
         for name, layer in drawing.layers.items():
             over = layer.at(start)
             if over:
                 attributes[f"data-{name}"] = " ".join(map(str, over))
                 attributes |= self._begin(name, over)
+        share = max((drawing.shades.get(n, 0.0) for n in self._sources(start)), default=0.0)
+        if share > 0:
+            named += ["lit", "hit"] if share == 1 else ["lit"]
+            attributes |= {"style": f"--s:{share:.3f}", "title": f"{share:.2f}"}
+        if named:
+            attributes["class"] = " ".join(named)
         return f"<span{written(attributes)}>{shown}</span>" if attributes else shown
+
+    def _sources(self, place: int) -> tuple[int, ...]:
+        layer = self._drawing.layers.get("s")
+        return () if layer is None else layer.at(place)
 
     def _begin(self, name: str, over: Sequence[int]) -> dict[str, str]:
         """Return the id of the first piece of a span, where it has one."""

@@ -30,7 +30,9 @@ def test_scores_and_citations_travel_with_it(answer):
     for told, statement in zip(method["answer"]["statements"], answer.statements, strict=True):
         tokens = found.tokens_touching(statement.start, statement.end)
         assert range(*told["tokens"]) == range(tokens[0], tokens[-1] + 1)
-        cited = {number: found.sources[int(source)].place for source, number in told["cited"].items()}
+        cited = {
+            number: found.sources[int(source)].place for source, number in told["cited"].items()
+        }
         assert cited == {c.number: c.place for c in statement.citations}
 
 
@@ -64,5 +66,3 @@ def test_conversations_are_shown_with_what_they_are(demo_reader):
     html = answer.to_html()
     assert "search" in html
     assert "tool" in html
-
-

@@ -1,6 +1,5 @@
 """An answer's page in a real browser: pointing, pinning, selecting, and whatever the text is."""
 
-import json
 import time
 from dataclasses import replace
 
@@ -34,10 +33,11 @@ QUESTION = "In which city was the mayor of Vungon born?"
 HOSTILE = [
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>",
     "</script></style></details></main><h1>Gone</h1><!-- ]]> -->",
-    "\"' onmouseover=\"window.pwned = 1\" x='` ${window.pwned = 1} {{7*7}} \\u003c",
+    '"\' onmouseover="window.pwned = 1" x=\'` ${window.pwned = 1} {{7*7}} \\u003c',
     "[a](javascript:window.pwned=1) <javascript:alert(1)> [b](data:text/html,x) ![i](http://x/y)",
-    "\u202egnihton\u202c \u2066x\u2069 \u200f\u200e שלום \u2028\u2029 \u0000\u0007\u001b[31m \ufeff",
-    "| a | <b>b</b> |\n|---|---|\n| `<i>` | **x** \\| y |\n\n```html\n<script>window.pwned=1</script>\n```",
+    "\u202egnihton\u202c \u2066x\u2069 \u200f\u200e שלום \u2028\u2029 \u0000\u0007\u001b[31m.",
+    "| a | <b>b</b> |\n|---|---|\n| `<i>` | **x** \\| y |\n\n"
+    "```html\n<script>window.pwned=1</script>\n```",
     "&lt;b&gt; &amp;amp; &#60;script&#62; 😀👩‍👩‍👧 e\u0301",
 ]
 
@@ -344,7 +344,6 @@ def test_two_hundred_passages_do_not_lag(browser, tmp_path, record_property):
         assert page.locator(".lit").count() > 10
     record_property("interactive_ms", ready)
     record_property("worst_hover_ms", slow)
-    print(json.dumps({"bytes": len(html), "interactive_ms": ready, "worst_hover_ms": slow}))
     assert ready < 5000
     assert slow < 1000
 

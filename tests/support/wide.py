@@ -12,7 +12,9 @@ def wide_answer(passages=200, statements=20, seed=0):
     """Return an answer whose statements each cite the two sources that score highest."""
     draw = torch.Generator().manual_seed(seed)
     given = [
-        Passage(" ".join(f"Sentence {s} of passage {p} says this." for s in range(6)), title=f"P{p}")
+        Passage(
+            " ".join(f"Sentence {s} of passage {p} says this." for s in range(6)), title=f"P{p}"
+        )
         for p in range(passages)
     ]
     sources = [s for i, p in enumerate(given) for s in split_passage(p, i, "sentence")]
@@ -41,5 +43,3 @@ def wide_answer(passages=200, statements=20, seed=0):
         prompt_tokens=9000, answer_tokens=len(tokens), model="made/up", estimator="linear",
         settings=Settings(),
     )  # fmt: skip
-
-

@@ -1,6 +1,7 @@
 """What is drawn is the text, cut where spans begin and end, and nothing in it is markup."""
 
 from html.parser import HTMLParser
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def drawn(draw, kinds=documents | texts):
     place = st.integers(0, len(text))
     spans = draw(st.lists(st.tuples(place, place).map(sorted).map(tuple), max_size=5))
     edges = sorted(set(draw(st.lists(place, max_size=4))))
-    return text, spans, list(zip(edges[:-1], edges[1:], strict=True))
+    return text, spans, list(pairwise(edges))
 
 
 def shown(text, markdown):
