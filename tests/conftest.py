@@ -31,6 +31,14 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say aloud that pages were not looked at; skipped tests are easily overlooked."""
+    if chromium() is None:
+        terminalreporter.write_line(
+            "THERE IS NO BROWSER, so no page was looked at: apt-get install chromium", red=True
+        )
+
+
 def pytest_collection_finish():
     """Leave what was imported out of garbage collection, which else takes seconds of a run."""
     gc.collect()
