@@ -40,7 +40,7 @@ def framed(html: str, height: int = 640) -> str:
     """Return a page in a frame of its own, as notebooks show it, apart from all around it.
 
     Args:
-        html: The page.
+        html: The page that is framed, whole.
         height: How high the frame is at first, in pixels.
     """
     return (
