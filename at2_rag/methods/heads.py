@@ -13,7 +13,8 @@ from at2_rag.answer.answer import Answer
 from at2_rag.attention.folds import HeadFold, SeveralFolds
 from at2_rag.attention.recording import AttentionCapture, capture_of
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimators import ScoreEstimator
+from at2_rag.estimators import LinearEstimator, ScoreEstimator
+from at2_rag.estimators.base import same_token
 from at2_rag.model_facts import few_logits, input_device
 
 
@@ -26,25 +27,27 @@ class AnswerHeads:
         weights: (layers, heads): what the estimator counts each head for; unitless.
         attention: (layers, heads, statements, sources): the attention that each head paid to a
             source, the mean over a statement's tokens of the sum over the source's (section 3.2).
+        added: (layers, heads, statements, sources): what each head adds to a source's score. What
+            all heads add is the score itself, but for a network, whose scores are no sums: there it
+            is the attention by the head's weight.
     """
 
     answer: Answer
     weights: Tensor
     attention: Tensor
+    added: Tensor
 
     @property
     def contributions(self) -> Tensor:
         """Return (layers, heads, statements): what each head adds to the best source's score.
 
-        The best source of a statement is the one that all heads together score highest; of a
-        linear estimator, what all heads add is its score.
+        The best source of a statement is the one to which all heads together add most.
         """
-        weighted = self.weights[:, :, None, None] * self.attention
-        if not weighted.numel():
-            return weighted.sum(dim=-1)
-        best = weighted.sum(dim=(0, 1)).argmax(dim=-1)
-        index = best[None, None, :, None].expand(*weighted.shape[:3], 1)
-        return weighted.gather(-1, index)[..., 0]
+        if not self.added.numel():
+            return self.added.sum(dim=-1)
+        best = self.added.sum(dim=(0, 1)).argmax(dim=-1)
+        index = best[None, None, :, None].expand(*self.added.shape[:3], 1)
+        return self.added.gather(-1, index)[..., 0]
 
     def top(self, k: int, statement: int | None = None) -> list[tuple[int, int, float]]:
         """Return (layer, head, contribution) of the heads that add most, the most first.
@@ -82,7 +85,7 @@ class AnswerHeads:
 
 
 def answer_heads(task: AttributionTask, estimator: ScoreEstimator) -> AnswerHeads:
-    """Return what each head looked at while an answer was said, in one pass.
+    """Return what each head looked at while an answer was said, in a pass or two.
 
     Args:
         task: The answer to look into, with its sources and targets.
@@ -91,8 +94,30 @@ def answer_heads(task: AttributionTask, estimator: ScoreEstimator) -> AnswerHead
     Raises:
         NumericalError: If attention is NaN or infinite.
     """
-    capture = capture_of(task.model)
-    return AnswerHeads(task.answer, estimator.head_weights, head_features(task, capture))
+    capture, weights = capture_of(task.model), estimator.head_weights
+    attention = head_features(task, capture)
+    if isinstance(estimator, LinearEstimator):
+        added = _added(task, capture, estimator, attention)
+    else:
+        added = weights[:, :, None, None] * attention
+    return AnswerHeads(task.answer, weights, attention, added)
+
+
+def _added(
+    task: AttributionTask, capture: AttentionCapture, estimator: LinearEstimator, attention: Tensor
+) -> Tensor:
+    """Return (layers, heads, statements, sources): scores by each head as if it were the only one.
+
+    Of a linear estimator these add up to the scores by all.
+    """
+    weightings = estimator.weightings[..., None, None]
+    plain = (weightings * attention).flatten(1, 3)
+    copied = plain[:0]
+    if estimator.compares_tokens:
+        counted = same_token(task.ids[:-1], task.ids[task.prompt_length :])
+        copied = (weightings * head_features(task, capture, counted)).flatten(1, 3)
+    owners = torch.tensor([s.passage_index for s in task.answer.attribution.sources])
+    return estimator.rate(plain, copied, owners).view_as(attention)
 
 
 @torch.inference_mode()

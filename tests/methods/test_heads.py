@@ -7,6 +7,7 @@ from support.zandor import PASSAGES, QUESTION
 
 from at2_rag import LinearEstimator, Reader, inspect_attention
 from at2_rag.errors import InputError
+from at2_rag.estimators.probed import ProbedEstimator
 
 SAID = "Zandor lies on the Mol. It was founded in 1203."
 
@@ -32,10 +33,37 @@ def heads(reader, answer):
 def test_what_all_heads_add_is_the_score(heads, answer, reader):
     assert torch.equal(heads.weights, reader.estimator.head_weights)
     scored = torch.stack([answer.attribution.for_span(s.start, s.end) for s in answer.statements])
-    together = torch.einsum("lh,lhts->ts", heads.weights, heads.attention)
+    weighted = torch.einsum("lh,lhts->ts", heads.weights, heads.attention)
+    torch.testing.assert_close(weighted, scored, rtol=1e-4, atol=1e-5)
+    together = heads.added.sum(dim=(0, 1))
     torch.testing.assert_close(together, scored, rtol=1e-4, atol=1e-5)
     best = scored.max(dim=1).values
     torch.testing.assert_close(heads.contributions.sum(dim=(0, 1)), best, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["copying", "probed"])
+def test_where_equal_tokens_count_more_it_is_the_score_as_well(reader, kind):
+    coefficients = reader.estimator.head_weights
+    draw = torch.Generator().manual_seed(4)
+    estimator = (
+        LinearEstimator(coefficients, torch.randn(coefficients.shape, generator=draw))
+        if kind == "copying"
+        else ProbedEstimator(coefficients, equal_tokens=3.0)
+    )
+    other = reader.with_options(estimator=estimator)
+    answer = other.attribute(QUESTION, PASSAGES, SAID)
+    scored = torch.stack([answer.attribution.for_span(s.start, s.end) for s in answer.statements])
+    heads = other.heads(answer)
+    torch.testing.assert_close(heads.added.sum(dim=(0, 1)), scored, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_has_heads_too(demo_reader):
+    """Whose scores are no sums over heads."""
+    answer = demo_reader.attribute(QUESTION, PASSAGES, SAID)
+    heads = demo_reader.heads(answer)
+    weighted = demo_reader.estimator.head_weights[..., None, None] * heads.attention
+    assert torch.equal(heads.added, weighted)
+    assert heads.to_html().startswith("<!doctype html>")
 
 
 def test_average_attention_is_that_of_all_heads(heads, reader, answer):
