@@ -258,7 +258,7 @@ def test_what_is_pruned_is_folded_away_with_its_scores(browser, demo_reader, tmp
         assert not page.locator(".passage.unseen").first.is_visible()
         fold.locator("> summary").click()
         assert page.locator(".passage.unseen").count() == 2
-        shares = page.locator(".passage.unseen .share").all_inner_texts()
+        shares = page.locator(".passage.unseen .share").all_text_contents()
         drafted = dict(pruned.draft.ranked_passages)
         left = sorted((drafted[i] for i in drafted if i not in pruned.kept), reverse=True)
         total = sum(score for score in drafted.values() if score > 0)
