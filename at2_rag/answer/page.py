@@ -100,7 +100,7 @@ def _switch(names: Sequence[str]) -> str:
 
 _LEGEND = (
     '<p class="legend quiet" aria-hidden="true"><span class="scale"></span> '
-    "the darker, the more it mattered "
+    "the stronger, the more it mattered "
     '<span class="key cited">cited</span> <span class="key unsupported">not supported</span></p>'
 )
 _HINT = (

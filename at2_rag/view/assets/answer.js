@@ -282,7 +282,16 @@ function short(text, most = 90) {
   const chars = [...plain];
   return chars.length > most ? `${chars.slice(0, most).join("")}…` : plain;
 }
-const textOf = (source) => short((bySource.get(source) || []).map((p) => p.textContent).join(""));
+function textOf(source) { // with a space from one block, or cell, to the next
+  let said = "";
+  let before = null;
+  for (const piece of bySource.get(source) || []) {
+    const block = piece.closest("p, li, td, th, h4, h5, h6, pre, .tight");
+    said += (before && before !== block ? " " : "") + piece.textContent;
+    before = block;
+  }
+  return short(said);
+}
 
 function row({ share, number, title, said, go }) {
   const button = make("button", "row");
