@@ -12,9 +12,9 @@ from at2_rag.ablation.task import AttributionTask
 from at2_rag.answer.answer import Answer
 from at2_rag.attention.folds import HeadFold, SeveralFolds
 from at2_rag.attention.recording import AttentionCapture, capture_of
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import LinearEstimator, ScoreEstimator
-from at2_rag.estimators.base import same_token
 from at2_rag.model_facts import few_logits, input_device
 
 
