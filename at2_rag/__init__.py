@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
+    from at2_rag.methods.heads import AnswerHeads
     from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
     from at2_rag.prompt.settings import Settings
     from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
@@ -69,6 +70,7 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
+    "methods.heads": ("AnswerHeads",),
     "notices": ("NoHeadsWarning", "NoSamplingWarning", "PlainPromptWarning"),
     "prompt.settings": ("Settings",),
     "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
@@ -83,6 +85,7 @@ __all__ = [
     "MULTI_PASSAGE",
     "AblationKind",
     "Answer",
+    "AnswerHeads",
     "At2Error",
     "AttentionShape",
     "Attribution",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
     from at2_rag.ablation.verification import Verification
     from at2_rag.methods import AttributionMethod
+    from at2_rag.methods.heads import AnswerHeads
 
 
 class Reader(Parts):
@@ -400,6 +401,30 @@ class Reader(Parts):
         """
         from at2_rag.ablation.verification import verify  # which answering never needs
 
+        return verify(self._again(answer), answer.statements, by)
+
+    def heads(self, answer: Answer) -> AnswerHeads:
+        """Look at where each attention head looked while an answer was said, to find faults.
+
+        The model reads the answer once more. ``heads.top(10)`` are the heads that matter most for
+        it, and ``heads.to_html()`` is a page with all of them.
+
+        Args:
+            answer: An answer of this reader, or of another one of the same model.
+
+        Raises:
+            InputError: If it is no answer.
+        """
+        from at2_rag.methods.heads import answer_heads  # which answering never needs
+
+        return answer_heads(self._again(answer), self.estimator)
+
+    def _again(self, answer: Answer) -> AttributionTask:
+        """Return an answer as something to explain, read as it was asked for.
+
+        Raises:
+            InputError: If it is no answer.
+        """
         _check_kind("answer", answer, (Answer,))
         own = [passage for passage in answer.passages if passage.kind == "passage"]
         for index, length in answer.shortened:
@@ -410,7 +435,7 @@ class Reader(Parts):
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
         reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)
-        return verify(self._answerer.explain(reading), answer.statements, by)
+        return self._answerer.explain(reading)
 
     def has_sources(
         self,

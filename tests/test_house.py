@@ -20,7 +20,7 @@ FLOORS = (
     ("methods",),
     ("ablation",),
     ("model", "answer", "datasets"),
-    ("estimators",),
+    ("estimators", "view"),
     ("prompt", "worlds"),
     ("attention", "documents"),
     ("ground",),
@@ -31,7 +31,8 @@ FOLDERS = (TESTS, REPOSITORY / "experiments/tests", *REPOSITORY.glob("integratio
 TEST_FILES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))]
 #: Of other packages, which have no public way to the same.
 OTHERS_PRIVATE = {
-    "_attn_implementation", "_dynamo", "_hf_hook", "_instance", "_skip_keys_device_placement",
+    "_attn_implementation", "_dynamo", "_hf_hook", "_instance", "_repr_html_",
+    "_skip_keys_device_placement",
 }  # fmt: skip
 
 

@@ -12,11 +12,14 @@ from torch import Tensor
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
+from at2_rag.answer.page import answer_page
+from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.prompt.settings import Settings
+from at2_rag.view.page import framed
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +173,33 @@ class Answer:
             return self.text
         lines = (self._reference(c, effect_in_words(c)) for c in self.citations)
         return "\n".join((self.marked_text, "", *lines))
+
+    def to_html(
+        self,
+        *,
+        beside: Mapping[str, Answer] | None = None,
+        evidence: Evidence | None = None,
+        markdown: bool = True,
+    ) -> str:
+        """Return a page that shows which sentences of the passages each statement goes back to.
+
+        It needs no other file and no network. Pointing at a statement or a number shades its
+        sources by their scores, pointing at a source what was said because of it, and any words
+        that are selected are attributed by themselves. Without scripts, text and references stay.
+
+        Args:
+            beside: The same answer by other methods, by the name that each is to have in the
+                page's switch; ``None`` for this one alone.
+            evidence: What :meth:`Reader.verify` found for this answer, to be shown as well.
+            markdown: Whether answer and passages are shown as Markdown, or as they are written.
+
+        Raises:
+            InputError: If one beside is of another text, or has other sources.
+        """
+        return answer_page(self, beside or {}, evidence, markdown=markdown)
+
+    def _repr_html_(self) -> str:
+        return framed(self.to_html())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Answer) and self.to_dict() == other.to_dict()

@@ -7,6 +7,7 @@ from at2_rag.cli.as_json import as_json
 from at2_rag.cli.console import note, show_json
 from at2_rag.cli.gathering import check_question, keep_best, read_files
 from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
     answer_at_once,
     answer_on_screen,
@@ -38,12 +39,14 @@ def ask(
     prove: options.Prove = None,
     json: options.AsJson = False,
     scores: options.Scores = False,
+    html: options.Html = None,
 ) -> None:
     """Answer a question from files, and cite what the model used.
 
     The answer goes to stdout, on a terminal as it is made, and everything about it to stderr.
     """
     check_question(question)
+    check_file(html)
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
@@ -65,6 +68,9 @@ def ask(
     )
     note_what_happened(answer)
     proof = proof_if(verify, reader, answer)
+    if html is not None:
+        html.write_text(answer.to_html(evidence=proof), encoding="utf-8")
+        note(f"wrote {html}, to be opened in a browser")
     if json:
         show_json(as_json(answer, proof, scores=scores))
         return

@@ -194,6 +194,16 @@ Scores = Annotated[
         "--scores", help="With --json, the tables of scores too: a row a source, a column a token."
     ),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write the answer as a page as well, on which to see what each statement goes back "
+        "to; it needs no other file and no network.",
+        show_default=False,
+    ),
+]
 Tiny = Annotated[
     bool,
     typer.Option(

@@ -4,11 +4,12 @@ from at2_rag.datasets.example import TrainingExample
 from at2_rag.datasets.example_files import read_examples
 from at2_rag.datasets.world_examples import world_examples
 from at2_rag.evaluation.statistics import pearson, spearman
+from at2_rag.methods.heads import head_features
 from at2_rag.training.calibrate import calibrate
 from at2_rag.training.collect import collect
 from at2_rag.training.dataset import Quality
 from at2_rag.training.detail import SourceDetail
-from at2_rag.training.features import AblationData, ablation_data, head_features, signed_features
+from at2_rag.training.features import AblationData, ablation_data, signed_features
 from at2_rag.training.fit import FitResult, fit, fit_network
 from at2_rag.training.heatmap import plot_coefficients
 from at2_rag.training.metrics import FitMetrics, FitWarning, NoBetterThanAverageWarning

@@ -87,6 +87,23 @@ def estimator(golden_llama, tmp_path_factory):
     return folder
 
 
+def test_a_page_is_written_beside_what_is_printed(files, tmp_path):
+    path = tmp_path / "answer.html"
+    result = ask("-p", str(files), *AVERAGE, "--json", "--scores", "--verify", "--html", str(path))
+    assert f"wrote {path}" in result.stderr.replace("\n", "")
+    page = path.read_text(encoding="utf-8")
+    told = json.loads(result.stdout)
+    assert page.startswith("<!doctype html>")
+    assert page.count('class="cite"') == len(told["marks"])
+    assert ("<h3>Proof</h3>" in page) == ("verification" in told)
+
+
+def test_a_page_needs_a_folder_before_any_model_is_loaded(files, tmp_path):
+    result = run("ask", QUESTION, "-p", str(files), "--html", str(tmp_path / "no" / "a.html"))
+    assert result.exit_code == 2
+    assert "expected a file in a folder that exists" in " ".join(result.stderr.split())
+
+
 def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, files, estimator):
     result = ask("--passages", str(files), "--estimator", str(estimator), "--json", "--scores")
     assert result.exit_code == 0
