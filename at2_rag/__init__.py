@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
     from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
     from at2_rag.prompt.settings import Settings
-    from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+    from at2_rag.prompt.template import (
+        CONTEXT,
+        FINAL_ANSWER,
+        FROM_PASSAGES,
+        MULTI_PASSAGE,
+        PromptTemplate,
+    )
     from at2_rag.prompt.thinking_markers import ThinkingMarkers
     from at2_rag.reader import Reader
 
@@ -69,9 +75,20 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
-    "notices": ("NoHeadsWarning", "NoSamplingWarning", "PlainPromptWarning"),
+    "notices": (
+        "NoHeadsWarning",
+        "NoSamplingWarning",
+        "OtherPromptWarning",
+        "PlainPromptWarning",
+    ),
     "prompt.settings": ("Settings",),
-    "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
+    "prompt.template": (
+        "CONTEXT",
+        "FINAL_ANSWER",
+        "FROM_PASSAGES",
+        "MULTI_PASSAGE",
+        "PromptTemplate",
+    ),
     "prompt.thinking_markers": ("ThinkingMarkers",),
     "reader": ("Reader",),
 }
@@ -80,6 +97,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "CONTEXT",
     "FINAL_ANSWER",
+    "FROM_PASSAGES",
     "MULTI_PASSAGE",
     "AblationKind",
     "Answer",
@@ -105,6 +123,7 @@ __all__ = [
     "NoHeadsWarning",
     "NoSamplingWarning",
     "NumericalError",
+    "OtherPromptWarning",
     "Passage",
     "PlainPromptWarning",
     "PromptTemplate",

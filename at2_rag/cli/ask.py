@@ -6,7 +6,7 @@ from at2_rag.cli import options
 from at2_rag.cli.as_json import as_json
 from at2_rag.cli.console import note, show_json
 from at2_rag.cli.gathering import check_question, keep_best, read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.loading import load_reader, note_demo_reader, template_of
 from at2_rag.cli.showing import (
     answer_at_once,
     answer_on_screen,
@@ -31,6 +31,7 @@ def ask(
     on_overflow: options.Overflow = options.OnOverflow.error,
     max_passages: options.MaxPassages = 20,
     system: options.System = None,
+    prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
@@ -44,12 +45,13 @@ def ask(
     The answer goes to stdout, on a terminal as it is made, and everything about it to stderr.
     """
     check_question(question)
+    asked = {} if prompt is None else {"prompt": template_of(prompt)}
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
         note(f"there are no more than {len(read)} passages, so nothing is pruned")
     note_demo_reader(model)
-    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     answered = answer_at_once if json else answer_on_screen
     answer = answered(
         reader,
