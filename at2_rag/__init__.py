@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from at2_rag.methods.heads import AnswerHeads
     from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
     from at2_rag.prompt.settings import Settings
-    from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+    from at2_rag.prompt.template import (
+        CONTEXT,
+        FINAL_ANSWER,
+        FROM_PASSAGES,
+        MULTI_PASSAGE,
+        PromptTemplate,
+    )
     from at2_rag.prompt.thinking_markers import ThinkingMarkers
     from at2_rag.reader import Reader
 
@@ -71,9 +77,20 @@ _HOMES = {
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
     "methods.heads": ("AnswerHeads",),
-    "notices": ("NoHeadsWarning", "NoSamplingWarning", "PlainPromptWarning"),
+    "notices": (
+        "NoHeadsWarning",
+        "NoSamplingWarning",
+        "OtherPromptWarning",
+        "PlainPromptWarning",
+    ),
     "prompt.settings": ("Settings",),
-    "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
+    "prompt.template": (
+        "CONTEXT",
+        "FINAL_ANSWER",
+        "FROM_PASSAGES",
+        "MULTI_PASSAGE",
+        "PromptTemplate",
+    ),
     "prompt.thinking_markers": ("ThinkingMarkers",),
     "reader": ("Reader",),
 }
@@ -82,6 +99,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "CONTEXT",
     "FINAL_ANSWER",
+    "FROM_PASSAGES",
     "MULTI_PASSAGE",
     "AblationKind",
     "Answer",
@@ -108,6 +126,7 @@ __all__ = [
     "NoHeadsWarning",
     "NoSamplingWarning",
     "NumericalError",
+    "OtherPromptWarning",
     "Passage",
     "PlainPromptWarning",
     "PromptTemplate",

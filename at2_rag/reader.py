@@ -29,8 +29,13 @@ from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
-from at2_rag.notices import warn_of_plain_prompts
-from at2_rag.prompt.settings import Settings, refuse_nearly_settings, refuse_unknown
+from at2_rag.notices import warn_of_other_prompt, warn_of_plain_prompts
+from at2_rag.prompt.settings import (
+    Settings,
+    refuse_nearly_settings,
+    refuse_unknown,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
@@ -53,8 +58,9 @@ class Reader(Parts):
             found, and else probes the model for heads that read, once; ``"average"`` is average
             attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
-            :class:`Settings`, and the ``max_new_tokens`` of the model's ``generation_config`` if it
-            has one.
+            :class:`Settings`, and what the model's own files say otherwise: ``max_new_tokens`` in
+            its ``generation_config``, and the name of a template as ``at2_prompt`` in its
+            ``config``.
         method: What scores the sources instead of the estimator: a method such as
             ``at2_rag.methods.SurrogateMethod()``, or the name of one, such as ``"at2+bm25"``, which
             blends the estimator's scores with word overlap. Scores and ``min_score`` are in the
@@ -85,12 +91,13 @@ class Reader(Parts):
             estimator = AUTO if method is None or isinstance(method, str) else AVERAGE
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path))
         _check_kind("settings", settings, (Settings, type(None)))
+        own, unknown = (settings or settings_for(model)).override(options)
+        refuse_unknown(unknown)
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
+            estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(recorded.shape)
-        own, unknown = (settings or _settings_of(model)).override(options)
-        refuse_unknown(unknown)
+        _warn_of_other_prompt(estimator, own)
         if isinstance(method, str):
             method = _by_name(method, estimator)
         self._answerer = Answerer(Engine(recorded, tokenizer), estimator, own, method)
@@ -118,7 +125,7 @@ class Reader(Parts):
                 probed for heads that read: some 20 passes, once. ``"average"`` is average
                 attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
-                :class:`Settings`.
+                :class:`Settings` and what the model's own files say otherwise.
             method: What scores the sources instead of the estimator: a method, or the name of one.
             options: Single settings, by name, that replace those of ``settings``; and options for
                 ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
@@ -137,11 +144,13 @@ class Reader(Parts):
         _, loading = (settings or Settings()).override(options)
         refuse_nearly_settings(loading)
         model, tokenizer = load_model(name, loading)
+        own, _ = (settings or settings_for(model)).override(options)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(loading)
-            estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
-        own = {name: value for name, value in options.items() if name not in loading}
-        return cls(model, tokenizer, estimator, settings, method=method, **own)
+            estimator = load_estimator(
+                estimator, model, tokenizer, access, prompt=own.prompt, stacklevel=3
+            )
+        return cls(model, tokenizer, estimator, own, method=method)
 
     @classmethod
     def from_pipeline(
@@ -161,7 +170,7 @@ class Reader(Parts):
                 LangChain, or ``HuggingFaceLLM`` of LlamaIndex.
             estimator: As for :meth:`from_pretrained`.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
-                :class:`Settings`.
+                :class:`Settings` and what the model's own files say otherwise.
             options: Single settings, by name, that replace those of ``settings``.
 
         Raises:
@@ -170,7 +179,8 @@ class Reader(Parts):
         """
         model, tokenizer = model_of(pipeline)
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
+            own, _ = (settings or settings_for(model)).override(options)
+            estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)
         return cls(model, tokenizer, estimator, settings, **options)
 
     @classmethod
@@ -207,12 +217,16 @@ class Reader(Parts):
         old = self._answerer
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path, type(None)))
         _check_kind("settings", settings, (Settings, type(None)))
-        if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, self.model, self.tokenizer, stacklevel=3)
-        if estimator is not None:
-            estimator.check_fits(old.engine.recorded.shape)
         own, unknown = (settings or old.settings).override(options)
         refuse_unknown(unknown)
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(
+                estimator, self.model, self.tokenizer, prompt=own.prompt, stacklevel=3
+            )
+        if estimator is not None:
+            estimator.check_fits(old.engine.recorded.shape)
+        if estimator is not None or own.prompt != old.settings.prompt:
+            _warn_of_other_prompt(estimator or old.estimator, own)
         estimator = estimator or old.estimator
         if method is None:
             method = old.method
@@ -508,10 +522,11 @@ def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
     return pairs
 
 
-def _settings_of(model: PreTrainedModel) -> Settings:
-    """Return the default settings, with the longest answer that a model's own configuration has."""
-    longest = getattr(model.generation_config, "max_new_tokens", None)
-    return Settings() if longest is None else Settings(max_new_tokens=longest)
+def _warn_of_other_prompt(estimator: ScoreEstimator, settings: Settings) -> None:
+    """Warn whoever makes a reader if its scores or thresholds were learned with another prompt."""
+    calibration = estimator.calibration(settings.source_unit)
+    measured = () if calibration is None else calibration.prompts
+    warn_of_other_prompt(settings.prompt.message, estimator.prompts, measured, stacklevel=3)
 
 
 def _check_parts(model: object, tokenizer: object) -> None:

@@ -37,7 +37,8 @@ class Answer:
         statements: One statement for each sentence of the answer, with its citations.
         attribution: The scores behind the citations.
         kept: Indices of the passages that the model saw, in their order.
-        dropped: Indices of the passages left out because they did not fit the context.
+        dropped: Indices of the passages left out because they did not fit the context, or because
+            ``max_passages`` others share more telling words with the question.
         draft: The first answer, from all passages, where passages were pruned.
         truncated: Whether the answer stopped at ``max_new_tokens``.
         prompt_tokens: How many tokens the prompt had.

@@ -242,7 +242,7 @@ def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
 def _has_more(request: Request, prune_to: int) -> bool:
     """Whether there are more passages to read than are to be pruned to."""
     check_count("prune_to", prune_to)
-    return len(request.readable) > prune_to
+    return len(request.to_show) > prune_to
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:

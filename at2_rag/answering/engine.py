@@ -74,8 +74,8 @@ class Shown:
 
     @classmethod
     def whole(cls, request: Request) -> Shown:
-        """Return a request with all of its passages that have text."""
-        return cls(request, request.readable)
+        """Return a request with all of its passages that are to be shown."""
+        return cls(request, request.to_show)
 
 
 @dataclass(frozen=True)

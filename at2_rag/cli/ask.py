@@ -6,7 +6,7 @@ from at2_rag.cli import options
 from at2_rag.cli.as_json import as_json
 from at2_rag.cli.console import note, show_json
 from at2_rag.cli.gathering import check_question, keep_best, read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.loading import load_reader, note_demo_reader, template_of
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
     answer_at_once,
@@ -32,6 +32,7 @@ def ask(
     on_overflow: options.Overflow = options.OnOverflow.error,
     max_passages: options.MaxPassages = 20,
     system: options.System = None,
+    prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
@@ -47,12 +48,13 @@ def ask(
     """
     check_question(question)
     check_file(html)
+    asked = {} if prompt is None else {"prompt": template_of(prompt)}
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
         note(f"there are no more than {len(read)} passages, so nothing is pruned")
     note_demo_reader(model)
-    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     answered = answer_at_once if json else answer_on_screen
     answer = answered(
         reader,

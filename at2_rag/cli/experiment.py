@@ -133,7 +133,13 @@ def experiment(
     check_folder(folder)
     with missing_as_input_error(), _bad_values_as_input_error(other):
         asked = _prepared(name, told)
-        reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+        reader = load_reader(
+            model,
+            dtype=dtype.value,
+            device=device,
+            estimator=estimator,
+            prompt=asked.config.template,  # the paper's, also where the model is probed
+        )
         report = _run(asked, reader, folder)
     show(*report.tables)
     note(f"results, tables and figure are in {folder}")

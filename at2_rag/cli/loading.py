@@ -16,7 +16,7 @@ from at2_rag.model.names import gguf_of, is_path
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from at2_rag import Reader, ScoreEstimator
+    from at2_rag import PromptTemplate, Reader, ScoreEstimator
 
 #: Stands for the model inside this package.
 DEMO = "demo"
@@ -66,7 +66,7 @@ def load_reader(
         with reworded(f"The model {name!r} cannot be loaded"):
             model, tokenizer = _model(name, dtype)
             model.to(place)
-        found = _estimator(estimator, name, model, tokenizer)
+        found = _estimator(estimator, name, model, tokenizer, settings.get("prompt"))
         return Reader(model, tokenizer, found, **settings)
 
 
@@ -82,7 +82,11 @@ def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerB
 
 
 def _estimator(
-    wanted: str | None, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    wanted: str | None,
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: PromptTemplate | None,
 ) -> ScoreEstimator:
     from at2_rag import ScoreEstimator
     from at2_rag.model.loading import load_demo_estimator
@@ -94,7 +98,7 @@ def _estimator(
     elif wanted == AVERAGE:
         used, said = ScoreEstimator.uniform(model), "average attention"
     elif wanted == AUTO:
-        used, said = _whichever(model, tokenizer)
+        used, said = _whichever(model, tokenizer, prompt)
     else:
         used, said = _named(wanted, model, tokenizer), f"learned estimator {wanted}"
     note(f"scored by: {said}")
@@ -102,11 +106,11 @@ def _estimator(
 
 
 def _whichever(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: PromptTemplate | None
 ) -> tuple[ScoreEstimator, str]:
     from at2_rag.estimators.find import resolve_estimator
 
-    found = resolve_estimator(model, tokenizer)
+    found = resolve_estimator(model, tokenizer, prompt=prompt)
     return found.estimator, found.summary
 
 
@@ -118,6 +122,26 @@ def _named(
     with reworded(f"The score estimator {wanted!r} cannot be loaded"):
         # A path to nothing should not be asked for at the hub.
         return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
+
+
+def template_of(prompt: str) -> PromptTemplate:
+    """Return the template that an option means.
+
+    Args:
+        prompt: The name of a template, or the path of a text file that is one.
+
+    Raises:
+        InputError: If there is neither, or the file is no template.
+    """
+    from at2_rag.prompt.template import NAMED, PromptTemplate, as_template
+
+    path = Path(prompt).expanduser()
+    if prompt in NAMED or not path.is_file():
+        return as_template(prompt)
+    try:
+        return PromptTemplate(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The prompt {prompt!r} cannot be read: {error}") from error
 
 
 def check_name(name: str) -> None:

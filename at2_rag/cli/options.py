@@ -166,6 +166,17 @@ System = Annotated[
         metavar="TEXT", help="System prompt.", rich_help_panel=_ANSWERING, show_default=False
     ),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="How passages and question are put to the model: from-passages, published, "
+        "published-context, published-final-answer, or a text file with {passages} and "
+        "{question}; default from-passages, or what the model was trained with.",
+        rich_help_panel=_ANSWERING,
+        show_default=False,
+    ),
+]
 Verify = Annotated[
     bool,
     typer.Option(

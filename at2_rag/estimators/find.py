@@ -27,6 +27,7 @@ from at2_rag.known_estimators import (
     published_estimator,
 )
 from at2_rag.notices import NoHeadsWarning
+from at2_rag.prompt.template import PromptTemplate
 
 #: Where an estimator lies beside a model: in a folder of this name, in the model's own or in its
 #: file's.
@@ -92,6 +93,7 @@ def auto_estimator(
     tokenizer: PreTrainedTokenizerBase,
     access: HubAccess | None = None,
     *,
+    prompt: PromptTemplate | None = None,
     stacklevel: int = 2,
 ) -> ScoreEstimator:
     """Return a learned estimator for a model if one can be found, else heads found by probing it.
@@ -103,12 +105,13 @@ def auto_estimator(
         model: The model, as transformers loaded it.
         tokenizer: The model's tokenizer.
         access: How the hub may be used.
+        prompt: The template that the model is probed with; ``None`` for its own.
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    found = resolve_estimator(model, tokenizer, access)
+    found = resolve_estimator(model, tokenizer, access, prompt)
     if found.problem is not None:
         kind = NoHeadsWarning if found.origin is None else ThoughtEstimatorWarning
         warnings.warn(found.problem, kind, stacklevel=stacklevel)
@@ -116,7 +119,10 @@ def auto_estimator(
 
 
 def resolve_estimator(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, access: HubAccess | None = None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    access: HubAccess | None = None,
+    prompt: PromptTemplate | None = None,
 ) -> Resolution:
     """Return what :func:`auto_estimator` returns and how it came to be, without a warning.
 
@@ -124,6 +130,7 @@ def resolve_estimator(
         model: The model, as transformers loaded it.
         tokenizer: The model's tokenizer.
         access: How the hub may be used.
+        prompt: The template that the model is probed with; ``None`` for its own.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
@@ -138,7 +145,7 @@ def resolve_estimator(
         return Resolution(ScoreEstimator.load(path, shape), name, origin, None)
     except Exception as error:  # whatever a hub, a disk or a file do: the model can still be probed
         why = str(error) if isinstance(error, At2Error) else f"{type(error).__name__}: {error}"
-        probed = ScoreEstimator.probe(model, tokenizer)
+        probed = ScoreEstimator.probe(model, tokenizer, prompt=prompt)
         return Resolution(probed, name, None, why.rstrip(". "))
 
 

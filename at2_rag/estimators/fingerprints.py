@@ -11,8 +11,8 @@ from torch import nn
 #: Numbers of each parameter that go into the fingerprint of the weights.
 _SAMPLED = 16
 
-#: Where a model lies, what runs it, and in which type are not the model.
-_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+#: Where a model lies, what runs it, in which type, and how it is asked are not the model.
+_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "at2_prompt")
 
 
 def short_hash(data: bytes) -> str:

@@ -71,6 +71,11 @@ class Kept(ABC):
         """Everything that its files hold."""
         return EstimatorRecord(self.kind, self.tensors(), self.metadata, self.calibrations)
 
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Messages of the templates that it was learned with; empty where nobody noted them."""
+        return tuple(self.metadata.get("prompts", ()))
+
     @classmethod
     def from_record(cls, record: EstimatorRecord) -> Self:
         """Return the estimator of a record, of the class that its kind belongs to.

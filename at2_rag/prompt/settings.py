@@ -9,10 +9,12 @@ from math import isnan
 from reprlib import repr as short
 from typing import Any, Literal
 
+from transformers import PreTrainedModel
+
 from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
-from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate
+from at2_rag.prompt.template import FROM_PASSAGES, PromptTemplate, as_template
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
 
 
@@ -30,7 +32,11 @@ class Settings:
         system: System prompt, in front of the conversation; ``None`` for none.
         template_options: Options for the tokenizer's ``apply_chat_template``, such as
             ``{"enable_thinking": False}`` or ``{"tools": [...]}``; not to be changed later.
-        prompt: How passages and question become one message.
+        prompt: How passages and question become one message: a template, or the name of one,
+            ``"from-passages"``, the default, or the paper's ``"published"``,
+            ``"published-context"`` and ``"published-final-answer"``.
+        max_passages: How many passages are shown at most, in the order given: those that share the
+            most telling words with the question, by BM25; ``None`` for all.
         thinking: What a reasoning model writes around its thoughts; ``"auto"`` finds it in the
             tokenizer's own tokens and chat template; ``None`` takes all that is written as the
             answer.
@@ -58,7 +64,8 @@ class Settings:
     source_kinds: tuple[SourceKind, ...] = ("passage", "thought")
     system: str | None = None
     template_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    prompt: PromptTemplate = MULTI_PASSAGE
+    prompt: PromptTemplate = FROM_PASSAGES
+    max_passages: int | None = None
     thinking: ThinkingMarkers | Literal["auto"] | None = "auto"
     max_new_tokens: int = 256
     max_citations: int = 3
@@ -82,6 +89,8 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
+        if self.max_passages is not None:
+            _check_count("max_passages", self.max_passages, " Or None to show all.")
         least = self.min_score
         if least is not None and (not isinstance(least, int | float) or isnan(least)):
             raise InputError(f"min_score is {self.min_score!r}; expected a number, or None.")
@@ -99,11 +108,7 @@ class Settings:
                 f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "
                 "ThinkingMarkers('<think>', '</think>')."
             )
-        if not isinstance(self.prompt, PromptTemplate):
-            raise InputError(
-                f"prompt is a {type(self.prompt).__name__}; expected a PromptTemplate: "
-                "PromptTemplate('… {passages} … {question} …')."
-            )
+        object.__setattr__(self, "prompt", as_template(self.prompt))  # from its name
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -139,6 +144,25 @@ class Settings:
         thinking = data["thinking"]
         markers = ThinkingMarkers(**thinking) if isinstance(thinking, Mapping) else thinking
         return cls(**{**data, "prompt": PromptTemplate(**data["prompt"]), "thinking": markers})
+
+
+def settings_for(model: PreTrainedModel) -> Settings:
+    """Return the default settings, with what a model's own files say otherwise.
+
+    That are the ``max_new_tokens`` of its generation configuration, and the ``at2_prompt`` of its
+    configuration: the name of the template that it was trained with.
+
+    Args:
+        model: The model that is to answer.
+
+    Raises:
+        InputError: If there is no such template.
+    """
+    own = {
+        "max_new_tokens": getattr(model.generation_config, "max_new_tokens", None),
+        "prompt": getattr(model.config, "at2_prompt", None),
+    }
+    return Settings(**{name: value for name, value in own.items() if value is not None})
 
 
 def _check_count(name: str, value: object, advice: str = "") -> None:

@@ -17,7 +17,7 @@ from at2_rag.training.calibrate import calibrate
 from at2_rag.training.dataset import Statements, check_alike
 from at2_rag.training.metrics import FitMetrics, FitWarning, measure
 from at2_rag.training.network_fit import NetworkOptions, predictions_of, train_network
-from at2_rag.training.records import TrainingRecord
+from at2_rag.training.records import TrainingRecord, prompts_of
 from at2_rag.training.solvers import RIDGE_STRENGTHS, DescentOptions, Ridge, descend
 
 FitMethod = Literal["pearson", "ridge"]
@@ -126,7 +126,12 @@ def fit(
         "held_out": held_out,
         "seed": seed,
     }
-    metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
+    metadata = {
+        "fit": chosen,
+        "metrics": asdict(metrics),
+        "collected": dict(provenance or {}),
+        "prompts": list(prompts_of(split.training)),
+    }
     shape = training.shape
     # With copying, there are as many again behind the others.
     plain, *copying = coefficients.view(-1, shape.layers, shape.heads)
@@ -168,7 +173,12 @@ def fit_network(
     predictions = predictions_of(NetworkEstimator(network), split.measured)
     metrics = measure(training, measured, predictions, same=split.same)
     chosen = {"method": "network", **asdict(options), "held_out": held_out, "seed": seed}
-    metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
+    metadata = {
+        "fit": chosen,
+        "metrics": asdict(metrics),
+        "collected": dict(provenance or {}),
+        "prompts": list(prompts_of(split.training)),
+    }
     estimator = NetworkEstimator(network, metadata=metadata)
     return FitResult(split.calibrated(estimator, source_unit), metrics)
 

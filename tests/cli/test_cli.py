@@ -16,9 +16,12 @@ from support.places import DATA, DEMO_MODEL, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import (
+    FROM_PASSAGES,
+    MULTI_PASSAGE,
     Answer,
     LinearEstimator,
     Passage,
+    PromptTemplate,
     Reader,
     ScoreEstimator,
     __version__,
@@ -36,6 +39,7 @@ from at2_rag.worlds import generate_examples
 
 LLAMA_MODEL = str(LLAMA / "model")
 AVERAGE = ("--estimator", "average")  # which cites something whatever a model says
+PUBLISHED = ("--prompt", "published")  # with which the nonsense is as these tests need it
 QUESTION = "Which river does the birthplace lie on?"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[39]\dm")
 
@@ -137,8 +141,9 @@ def test_json_has_places_and_shares_but_scores_only_where_asked_for(files):
 
 
 def test_answer_and_references_go_to_stdout_and_notes_to_stderr(files):
-    as_json = json.loads(ask("-p", str(files), *AVERAGE, "--json").stdout)
-    result = ask("-p", str(files), *AVERAGE)
+    asked = ("-p", str(files), *AVERAGE, *PUBLISHED)
+    as_json = json.loads(ask(*asked, "--json").stdout)
+    result = ask(*asked)
     assert result.exit_code == 0
     marked, *lines = result.stdout.strip("\n").rsplit("\n", len(as_json["citations"]))
     assert marked.strip() == as_json["marked_text"]
@@ -189,6 +194,24 @@ def test_files_that_are_skipped_or_guessed_are_told_and_the_rest_is_read(tmp_pat
     ]  # fmt: skip
 
 
+def test_a_prompt_goes_by_name_or_lies_in_a_file(files, tmp_path):
+    own = tmp_path / "own.txt"
+    own.write_text("{question}\n\n{passages}\n", encoding="utf-8")
+    asked = {
+        (): FROM_PASSAGES,
+        ("--prompt", "published"): MULTI_PASSAGE,
+        ("--prompt", str(own)): PromptTemplate("{question}\n\n{passages}"),
+    }
+    for arguments, expected in asked.items():
+        told = json.loads(ask("-p", str(files), *AVERAGE, "--json", *arguments).stdout)
+        assert PromptTemplate(**told["settings"]["prompt"]) == expected
+    own.write_text("{question}", encoding="utf-8")
+    for prompt, message in ((str(own), "holds {passages} 0 times"), ("paper", "prompt is 'paper'")):
+        result = ask("-p", str(files), "--prompt", prompt)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
 def test_pruning_says_what_it_kept(files):
     result = ask("-p", str(files), "--prune-to", "2", "--json")
     answer = json.loads(result.stdout)
@@ -212,7 +235,7 @@ def test_verify_proves_what_is_cited(files, estimator):
 
 
 def test_prove_cites_what_stands(files, estimator):
-    options = ("-p", str(files), "--estimator", str(estimator), "--prove", "2")
+    options = ("-p", str(files), "--estimator", str(estimator), "--prove", "2", *PUBLISHED)
     answer = json.loads(ask(*options, "--json").stdout)
     assert answer["settings"]["prove"] == 2
     assert answer["citations"]

@@ -293,6 +293,12 @@ def test_the_card_tells_the_figures():
     assert "held-out examples" not in flattered
 
 
+def test_the_card_tells_what_models_were_asked_with():
+    asked = card_of(estimator(prompts=["Read:\n{passages}\n{question}", "b"]), REPO)
+    assert r'- asked with: `"Read:\n{passages}\n{question}"`, `"b"`' in asked
+    assert "asked with" not in card_of(estimator(prompts=[]), REPO)
+
+
 def test_the_card_tells_the_calibration():
     made = Calibration(
         unit="sentence",

@@ -31,7 +31,7 @@ from support.talks import (
 from support.texts import CHAT, KINDS, SPECIAL_TEXTS, quick, texts, tokenizer_of
 from transformers import PreTrainedTokenizerFast
 
-from at2_rag import Reader, ScoreEstimator
+from at2_rag import FROM_PASSAGES, Reader, ScoreEstimator
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts
 from at2_rag.documents.conversation import Conversation
 from at2_rag.documents.passages import Passage, as_passages
@@ -210,7 +210,7 @@ def test_any_history_is_kept_whatever_the_tokenizer(kind):
             assert document.text == (system if told is None else history[told]["content"])
         # What is a source changes nothing of what is written, where the template changes nothing.
         assert prompt.text == made(with_settings(maker, system=system)).text
-        assert prompt.text[slice(*prompt.content)].endswith(f"Query: {question}")
+        assert prompt.text[slice(*prompt.content)].endswith(f"Question: {question}")
 
     check()
 
@@ -321,7 +321,7 @@ def test_behind_a_tools_result_the_question_is_not_asked_again():
     ]
     assert prompt.text.count(QUESTION) == 1
     assert prompt.text.endswith(f"[TOOL_RESULTS]{RESULT['content']}[/TOOL_RESULTS]")
-    assert "[INST] Passages:\n\nIt is far.\n\nQuery: " in prompt.text
+    assert FROM_PASSAGES.render("", maker.request.passages, [0])[0] in prompt.text
     check_places(maker, prompt)
 
 
