@@ -37,11 +37,11 @@ def caught(call):
 
 
 def test_a_reader_with_another_prompt_than_was_learned_with_says_so_once(golden):
-    published = [MULTI_PASSAGE.message]
-    [text] = caught(lambda: made(golden, published, published))
+    published, other = [MULTI_PASSAGE.message], [FROM_PASSAGES.message]
+    [text] = caught(lambda: made(golden, other, other))
     assert text.startswith("The score estimator was learned with another prompt than the reader's")
-    assert repr(MULTI_PASSAGE.message) in text
-    [text] = caught(lambda: made(golden, [FROM_PASSAGES.message], published))
+    assert repr(FROM_PASSAGES.message) in text
+    [text] = caught(lambda: made(golden, published, other))
     assert text.startswith("The score estimator's thresholds were measured with another prompt")
 
 
@@ -66,7 +66,7 @@ def test_a_reader_whose_prompt_is_changed_says_so_and_one_that_keeps_it_does_not
 
 def test_the_warning_points_to_who_made_the_reader(golden):
     with pytest.warns(OtherPromptWarning) as found:
-        made(golden, [MULTI_PASSAGE.message])
+        made(golden, [FROM_PASSAGES.message])
     assert [each.filename for each in found] == [__file__]
     with pytest.warns(OtherPromptWarning) as found:
         warn_of_other_prompt("{passages}{question}", ["{question}{passages}"], [], stacklevel=1)

@@ -172,7 +172,7 @@ Prompt = Annotated[
         metavar="NAME|FILE",
         help="How passages and question are put to the model: from-passages, published, "
         "published-context, published-final-answer, or a text file with {passages} and "
-        "{question}; default from-passages, or what the model was trained with.",
+        "{question}; default published, or what the model was trained with.",
         rich_help_panel=_ANSWERING,
         show_default=False,
     ),

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
-from at2_rag.prompt.template import FROM_PASSAGES, PromptTemplate, as_template
+from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate, as_template
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
 
 
@@ -33,8 +33,9 @@ class Settings:
         template_options: Options for the tokenizer's ``apply_chat_template``, such as
             ``{"enable_thinking": False}`` or ``{"tools": [...]}``; not to be changed later.
         prompt: How passages and question become one message: a template, or the name of one,
-            ``"from-passages"``, the default, or the paper's ``"published"``,
-            ``"published-context"`` and ``"published-final-answer"``.
+            the paper's ``"published"``, the default, ``"published-context"`` and
+            ``"published-final-answer"``, or ``"from-passages"``, which asks to say so if the
+            passages do not tell.
         max_passages: How many passages are shown at most, in the order given: those that share the
             most telling words with the question, by BM25; ``None`` for all.
         thinking: What a reasoning model writes around its thoughts; ``"auto"`` finds it in the
@@ -64,7 +65,7 @@ class Settings:
     source_kinds: tuple[SourceKind, ...] = ("passage", "thought")
     system: str | None = None
     template_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    prompt: PromptTemplate = FROM_PASSAGES
+    prompt: PromptTemplate = MULTI_PASSAGE
     max_passages: int | None = None
     thinking: ThinkingMarkers | Literal["auto"] | None = "auto"
     max_new_tokens: int = 256

@@ -120,13 +120,14 @@ def _fill(template: str, fields: dict[str, str]) -> tuple[str, dict[str, Span]]:
     return text, found
 
 
-#: What a reader asks unless it is told otherwise. Small models that are told the very words of a
-#: refusal, or told of it before the passages, refuse or miss what the passages do say.
+#: For models that can tell whether passages answer. It gives no words for a refusal: small models
+#: that are given them refuse what the passages do say, and even so they miss some of it.
 FROM_PASSAGES = PromptTemplate(
     "Passages:\n\n{passages}\n\nAnswer the question from these passages, and say so if they do not "
     "tell.\n\nQuestion: {question}"
 )
-#: Several passages (paper, appendix A.3.1, HotpotQA and MS MARCO).
+#: What a reader asks unless it is told otherwise. Several passages (paper, appendix A.3.1,
+#: HotpotQA and MS MARCO).
 MULTI_PASSAGE = PromptTemplate("Passages:\n\n{passages}\n\nQuery: {question}")
 #: One running context (paper, appendix A.3.1, CNN DailyMail, Natural Questions and Dolly).
 CONTEXT = PromptTemplate("Context: {passages}\n\nQuery: {question}")
@@ -138,7 +139,7 @@ FINAL_ANSWER = PromptTemplate(
     'be "yes" or "no".'
 )
 
-#: The templates that can be called by a name: the default one, and those of the paper.
+#: The templates that can be called by a name.
 NAMED: Mapping[str, PromptTemplate] = MappingProxyType(
     {
         "from-passages": FROM_PASSAGES,

@@ -15,7 +15,7 @@ from support.golden import load_model
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 from support.zandor import PASSAGES, QUESTION
 
-from at2_rag import FROM_PASSAGES, InputError, Passage, Reader, ScoreEstimator
+from at2_rag import MULTI_PASSAGE, InputError, Passage, Reader, ScoreEstimator
 from at2_rag.ablation.masking import random_masks
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts, logits_behind
 from at2_rag.documents.passages import as_passages
@@ -140,7 +140,7 @@ def test_without_any_the_template_stays_and_so_does_the_talk_before(golden_reade
     assert ablator.prompts.documents(nothing) == {}
     ids = ablator.prompts.ids(nothing)
     text = golden_reader.tokenizer.decode(ids)
-    assert FROM_PASSAGES.render(QUESTION, [], [])[0] in text
+    assert MULTI_PASSAGE.render(QUESTION, [], [])[0] in text
     for kept in ("Be brief.", "Hello.", "Good day."):
         assert kept in text
     for gone in ("Mol", "Havel", "The"):

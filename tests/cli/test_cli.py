@@ -198,8 +198,8 @@ def test_a_prompt_goes_by_name_or_lies_in_a_file(files, tmp_path):
     own = tmp_path / "own.txt"
     own.write_text("{question}\n\n{passages}\n", encoding="utf-8")
     asked = {
-        (): FROM_PASSAGES,
-        ("--prompt", "published"): MULTI_PASSAGE,
+        (): MULTI_PASSAGE,
+        ("--prompt", "from-passages"): FROM_PASSAGES,
         ("--prompt", str(own)): PromptTemplate("{question}\n\n{passages}"),
     }
     for arguments, expected in asked.items():

@@ -31,7 +31,7 @@ from support.talks import (
 from support.texts import CHAT, KINDS, SPECIAL_TEXTS, quick, texts, tokenizer_of
 from transformers import PreTrainedTokenizerFast
 
-from at2_rag import FROM_PASSAGES, Reader, ScoreEstimator
+from at2_rag import MULTI_PASSAGE, Reader, ScoreEstimator
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts
 from at2_rag.documents.conversation import Conversation
 from at2_rag.documents.passages import Passage, as_passages
@@ -321,7 +321,7 @@ def test_behind_a_tools_result_the_question_is_not_asked_again():
     ]
     assert prompt.text.count(QUESTION) == 1
     assert prompt.text.endswith(f"[TOOL_RESULTS]{RESULT['content']}[/TOOL_RESULTS]")
-    assert FROM_PASSAGES.render("", maker.request.passages, [0])[0] in prompt.text
+    assert MULTI_PASSAGE.render("", maker.request.passages, [0])[0] in prompt.text
     check_places(maker, prompt)
 
 

@@ -10,10 +10,10 @@ from at2_rag.prompt.settings import settings_for
 
 
 def test_a_template_may_be_given_by_its_name():
-    assert Settings().prompt == Settings(prompt="from-passages").prompt == FROM_PASSAGES
-    assert Settings(prompt="published") == Settings(prompt=MULTI_PASSAGE)
-    changed, _ = Settings().override({"prompt": "published"})
-    assert changed.prompt == MULTI_PASSAGE
+    assert Settings().prompt == Settings(prompt="published").prompt == MULTI_PASSAGE
+    assert Settings(prompt="from-passages") == Settings(prompt=FROM_PASSAGES)
+    changed, _ = Settings().override({"prompt": "from-passages"})
+    assert changed.prompt == FROM_PASSAGES
 
 
 @pytest.mark.parametrize("prompt", [FROM_PASSAGES, PromptTemplate("{passages}{question}")])
@@ -29,12 +29,12 @@ def test_settings_come_back_from_json(prompt, most):
 def test_a_models_configuration_may_name_the_template_that_it_was_trained_with():
     golden = load_golden("llama")
     assert settings_for(golden.model) == Settings()
-    golden.model.config.at2_prompt = "published"
+    golden.model.config.at2_prompt = "from-passages"
     golden.model.generation_config.max_new_tokens = 5
-    assert settings_for(golden.model) == Settings(prompt="published", max_new_tokens=5)
+    assert settings_for(golden.model) == Settings(prompt="from-passages", max_new_tokens=5)
     reader = Reader(golden.model, golden.tokenizer, "average")
-    assert reader.settings.prompt == MULTI_PASSAGE
-    for given in (Settings(), reader.settings.override({"prompt": FROM_PASSAGES})[0]):
+    assert reader.settings.prompt == FROM_PASSAGES
+    for given in (Settings(), reader.settings.override({"prompt": MULTI_PASSAGE})[0]):
         assert Reader(golden.model, golden.tokenizer, "average", given).settings == given
     golden.model.config.at2_prompt = "unheard-of"
     with pytest.raises(InputError, match="prompt is 'unheard-of'; expected any of"):

@@ -18,8 +18,8 @@ from at2_rag.prompt.template import (
 )
 
 TEMPLATES = {
-    "default": FROM_PASSAGES,
-    "passages first": MULTI_PASSAGE,
+    "default": MULTI_PASSAGE,
+    "from passages": FROM_PASSAGES,
     "context": CONTEXT,
     "final answer": FINAL_ANSWER,
     "question first": PromptTemplate("Q: {question}\n{passages}", "{text} ({title})"),
