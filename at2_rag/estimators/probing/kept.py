@@ -14,11 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.errors import At2Error
 from at2_rag.estimators.files import EstimatorRecord, read_record, write_record
-from at2_rag.estimators.fingerprints import (
-    config_fingerprint,
-    short_hash,
-    weights_fingerprint,
-)
+from at2_rag.estimators.fingerprints import reading_fingerprint
 from at2_rag.estimators.probing.probe import NUM_PROBES, probe
 from at2_rag.estimators.probing.questions import PROBE_VERSION
 from at2_rag.prompt.settings import Settings, settings_for
@@ -60,8 +56,13 @@ def probed_record(
     settings = settings_for(model)
     settings = replace(settings, prompt=prompt or settings.prompt)
     try:
+<<<<<<< HEAD
         folder = (home or cached_assets_path("at2-rag", "probed")) / _name(
             model, tokenizer, settings
+=======
+        folder = (home or cached_assets_path("at2-rag", "probed")) / reading_fingerprint(
+            model, tokenizer, PROBE_VERSION
+>>>>>>> 6e6b841 (train auto and collect --documents: own documents asked about by the model, an estimator no worse than probed heads on held-out ones)
         )
         lock = FileLock(f"{folder}.lock")
         with lock:
@@ -111,6 +112,7 @@ def _kept(
     return found
 
 
+<<<<<<< HEAD
 def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Settings) -> str:
     """Return the name of the folder for a model with its tokenizer, chat template and prompt."""
     parts = (
@@ -124,6 +126,8 @@ def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: 
     return short_hash(repr(parts).encode())
 
 
+=======
+>>>>>>> 6e6b841 (train auto and collect --documents: own documents asked about by the model, an estimator no worse than probed heads on held-out ones)
 def _read(folder: Path) -> EstimatorRecord | None:
     """Return what lies in a folder; ``None`` if there is nothing, or nothing that can be read."""
     if not folder.exists():
