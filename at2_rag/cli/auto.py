@@ -10,7 +10,9 @@ from rich.table import Table
 
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show, spinner
+from at2_rag.cli.gathering import read_files
 from at2_rag.cli.loading import DEMO, load_reader
+from at2_rag.cli.notes import note_now
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.cli.train_report import show_calibrations
 from at2_rag.errors import InputError
@@ -86,10 +88,8 @@ def auto(
     again with sentences left out. What is learned from that is compared on documents that were
     held out. Interrupted, the same command goes on where it stopped.
     """
-    from at2_rag.documents.files import read_passages
-
     # Before the model: a bad file should not wait for gigabytes to load.
-    passages = read_passages(documents)
+    passages = read_files(documents)
     if model == DEMO and out is None:
         raise InputError(f"--model {DEMO} has its own estimator; expected --out DIR with it.")
     reader = load_reader(model, dtype=dtype.value, device=device)
@@ -139,8 +139,9 @@ class Told:
             step: What became of it.
             on_done: What :func:`~at2_rag.cli.progress.resumable_progress` yields.
         """
-        self._kept += bool(step.outcomes)
-        on_done(self._kept, max(self._expected or 0, self._kept), step.resumed)
+        if step.outcomes:
+            self._kept += 1
+            on_done(self._kept, max(self._expected or 0, self._kept), step.resumed)
 
     def estimate(self, sides: Sequence[Side]) -> None:
         """Time two passes, and say in a line what that comes to."""
@@ -160,13 +161,13 @@ class Told:
         said = f"a pass takes {one_pass:.2g} s, so each question some {seconds:.2g} s"
         if self._minutes is not None and self._questions is None:
             self._expected = max(int(60 * self._minutes / seconds), 1)
-            note(f"{said}: about {self._expected} in {self._minutes:g} minutes")
+            note_now(f"{said}: about {self._expected} in {self._minutes:g} minutes")
         elif self._questions is not None:
             total = self._questions * seconds / 60
             bound = "" if self._minutes is None else f", of {self._minutes:g} at most"
-            note(f"{said}: about {total:.2g} minutes for {self._questions}{bound}")
+            note_now(f"{said}: about {total:.2g} minutes for {self._questions}{bound}")
         else:
-            note(f"{said}, until every sentence was asked about twice")
+            note_now(f"{said}, until every sentence was asked about twice")
 
 
 def _place(reader: Reader) -> Path:

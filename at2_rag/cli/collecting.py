@@ -13,6 +13,7 @@ import typer
 
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show
+from at2_rag.cli.gathering import read_files
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.cli.showing import counted
@@ -264,11 +265,10 @@ def _ask_and_collect(
 ) -> None:
     """Have the model write questions about documents, and collect what comes of them."""
     from at2_rag.cli.auto import Told, say_what_was_asked
-    from at2_rag.documents.files import read_passages
 
     if "://" in out:
         raise InputError(f"--out is {out!r}; expected a folder of this machine with --documents.")
-    passages = read_passages(documents)
+    passages = read_files(documents)
     reader = load()
     from at2_rag.training import AskOptions, collect_documents
     from at2_rag.training.collector import CollectOptions
