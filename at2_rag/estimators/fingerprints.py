@@ -46,7 +46,7 @@ def weights_fingerprint(model: nn.Module) -> str:
 
 
 def reading_fingerprint(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: object
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: object, *more: object
 ) -> str:
     """Return a hash of a model, of how it is asked, and of what was done with both.
 
@@ -54,6 +54,7 @@ def reading_fingerprint(
         model: The model, as transformers loaded it.
         tokenizer: The model's fast tokenizer, with its chat template.
         version: Which version of what was done with them.
+        more: What else it depends on.
     """
     parts = (
         version,
@@ -61,5 +62,6 @@ def reading_fingerprint(
         weights_fingerprint(model),
         short_hash(tokenizer.backend_tokenizer.to_str().encode()),
         tokenizer.chat_template,
+        *more,
     )
     return short_hash(repr(parts).encode())

@@ -126,7 +126,8 @@ def train_auto(
     """
     options, folder = options or AutoOptions(), Path(work)
     budget = Budget(folder / SPENT, options.minutes, clock)
-    probed = ScoreEstimator.probe(reader.model, reader.tokenizer)
+    prompt = reader.settings.prompt
+    probed = ScoreEstimator.probe(reader.model, reader.tokenizer, prompt=prompt)
     sides = sides_of(reader, passages, folder, options, writer)
     if on_begin is not None:
         on_begin(sides)

@@ -11,7 +11,7 @@ from torch import Tensor
 from at2_rag.errors import NumericalError
 from at2_rag.estimators import LinearEstimator, ProbedEstimator
 from at2_rag.training.dataset import Statements
-from at2_rag.training.records import TrainingRecord
+from at2_rag.training.records import TrainingRecord, prompts_of
 from at2_rag.training.solvers import RIDGE_STRENGTHS, Ridge
 
 _FOLDS = 5
@@ -59,7 +59,11 @@ def fit_from(
     solved = solved / solved.abs().sum().clamp_min(torch.finfo(solved.dtype).tiny)
     plain, *more_of = solved.view(-1, *prior.coefficients.shape)
     chosen = {"method": "ridge from another", "ridge": strength, "seed": seed}
-    metadata = {"fit": chosen, "collected": dict(provenance or {})}
+    metadata = {
+        "fit": chosen,
+        "collected": dict(provenance or {}),
+        "prompts": list(prompts_of(records)),
+    }
     return LinearEstimator(plain, more_of[0] if more_of else None, metadata=metadata)
 
 

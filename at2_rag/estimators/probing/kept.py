@@ -56,13 +56,8 @@ def probed_record(
     settings = settings_for(model)
     settings = replace(settings, prompt=prompt or settings.prompt)
     try:
-<<<<<<< HEAD
-        folder = (home or cached_assets_path("at2-rag", "probed")) / _name(
-            model, tokenizer, settings
-=======
         folder = (home or cached_assets_path("at2-rag", "probed")) / reading_fingerprint(
-            model, tokenizer, PROBE_VERSION
->>>>>>> 6e6b841 (train auto and collect --documents: own documents asked about by the model, an estimator no worse than probed heads on held-out ones)
+            model, tokenizer, PROBE_VERSION, astuple(settings.prompt)
         )
         lock = FileLock(f"{folder}.lock")
         with lock:
@@ -112,22 +107,6 @@ def _kept(
     return found
 
 
-<<<<<<< HEAD
-def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Settings) -> str:
-    """Return the name of the folder for a model with its tokenizer, chat template and prompt."""
-    parts = (
-        PROBE_VERSION,
-        config_fingerprint(model.config.to_dict()),
-        weights_fingerprint(model),
-        short_hash(tokenizer.backend_tokenizer.to_str().encode()),
-        tokenizer.chat_template,
-        astuple(settings.prompt),
-    )
-    return short_hash(repr(parts).encode())
-
-
-=======
->>>>>>> 6e6b841 (train auto and collect --documents: own documents asked about by the model, an estimator no worse than probed heads on held-out ones)
 def _read(folder: Path) -> EstimatorRecord | None:
     """Return what lies in a folder; ``None`` if there is nothing, or nothing that can be read."""
     if not folder.exists():
