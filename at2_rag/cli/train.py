@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from at2_rag.cli import options
+from at2_rag.cli.auto import auto
 from at2_rag.cli.collecting import collect, note_skipped
 from at2_rag.cli.console import note, show, spinner
 from at2_rag.cli.loading import load_reader, missing_as_input_error
@@ -32,6 +33,7 @@ train = typer.Typer(
     no_args_is_help=True,
 )
 train.command()(collect)
+train.command()(auto)
 
 
 @train.command()

@@ -48,7 +48,11 @@ class _Split:
         """Return the estimator with thresholds for citations, where records tell of them."""
         if unit is None or any(record.detail is None for record in self.measured):
             return estimator
-        return estimator.calibrated(calibrate(estimator, self.measured, unit))
+        try:
+            return estimator.calibrated(calibrate(estimator, self.measured, unit))
+        except InputError as error:  # the estimator scores all the same
+            warnings.warn(f"Not calibrated: {error}", FitWarning, stacklevel=3)
+            return estimator
 
 
 def fit(
@@ -92,7 +96,7 @@ def fit(
         ridge_strengths: Strengths of the ridge, of which the best on held-out examples is taken.
         provenance: What the records come from, for the metadata.
         source_unit: What the records' sources are. With it, and records with detail, the estimator
-            is calibrated on the held-out examples.
+            is calibrated on the held-out examples; where these do not allow it, a warning says so.
 
     Raises:
         InputError: If an argument cannot be used, or the records do not go together.

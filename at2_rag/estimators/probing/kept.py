@@ -14,11 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.errors import At2Error
 from at2_rag.estimators.files import EstimatorRecord, read_record, write_record
-from at2_rag.estimators.fingerprints import (
-    config_fingerprint,
-    short_hash,
-    weights_fingerprint,
-)
+from at2_rag.estimators.fingerprints import reading_fingerprint
 from at2_rag.estimators.probing.probe import NUM_PROBES, probe
 from at2_rag.estimators.probing.questions import PROBE_VERSION
 from at2_rag.prompt.settings import Settings, settings_for
@@ -60,8 +56,8 @@ def probed_record(
     settings = settings_for(model)
     settings = replace(settings, prompt=prompt or settings.prompt)
     try:
-        folder = (home or cached_assets_path("at2-rag", "probed")) / _name(
-            model, tokenizer, settings
+        folder = (home or cached_assets_path("at2-rag", "probed")) / reading_fingerprint(
+            model, tokenizer, PROBE_VERSION, astuple(settings.prompt)
         )
         lock = FileLock(f"{folder}.lock")
         with lock:
@@ -109,19 +105,6 @@ def _kept(
     except OSError as error:
         _log.warning("What probing found is not kept: %s", error)
     return found
-
-
-def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Settings) -> str:
-    """Return the name of the folder for a model with its tokenizer, chat template and prompt."""
-    parts = (
-        PROBE_VERSION,
-        config_fingerprint(model.config.to_dict()),
-        weights_fingerprint(model),
-        short_hash(tokenizer.backend_tokenizer.to_str().encode()),
-        tokenizer.chat_template,
-        astuple(settings.prompt),
-    )
-    return short_hash(repr(parts).encode())
 
 
 def _read(folder: Path) -> EstimatorRecord | None:
