@@ -37,8 +37,8 @@ def last_logits(
         (texts, rows, vocabulary): logits, in the model's type and on its device.
     """
     if len(tokens) == 1 and _HIDES_FROM_SEVERAL_ONLY and _has_other_layers(model):
-        twice = (each.expand(2, -1) for each in (tokens, visible, positions))
-        return last_logits(model, *twice, rows)[:1]
+        tokens, visible, positions = (each.expand(2, -1) for each in (tokens, visible, positions))
+        return last_logits(model, tokens, visible, positions, rows)[:1]
     device = input_device(model)
     logits: Tensor = model(
         input_ids=tokens.to(device),
