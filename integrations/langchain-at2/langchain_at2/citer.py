@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, cast
 
-from at2_rag import InputError, SettingsOptions
+from at2_rag import InputError
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
 from langchain_at2.annotations import block_id
@@ -22,7 +22,7 @@ class CiterOptions(TypedDict, total=False):
     max_citations: int | None
     verify: bool
     inline_markers: bool
-    reader_options: SettingsOptions | dict[str, Any]
+    reader_options: dict[str, Any]
     name: str | None
 
 
