@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import build
@@ -82,6 +83,8 @@ def test_one_pass_agrees_with_eager_on_every_layer(name):
 @pytest.mark.parametrize("name", ["llama", "gemma2", "deepseek_v3"])
 @torch.no_grad()
 def test_generation_agrees_with_eager_on_every_layer(name, stepwise):
+    if name == "deepseek_v3" and torch.__version__.startswith("2.6."):
+        pytest.skip("torch 2.6's flex attention takes only heads whose size is a power of 2")
     tokens, mask = padded_batch()
     model = flex_model(name)
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
@@ -106,6 +109,8 @@ def test_a_reader_answers_and_scores_as_with_sdpa(demo_reader):
 
 
 def test_a_model_that_looks_ahead_is_refused():
+    if transformers.__version__.startswith("4."):
+        pytest.skip("decoders look at no later tokens in transformers 4")
     model = flex_model("llama")
     model.config.is_causal = False
     with pytest.raises(UnsupportedModelError, match="later tokens"):
