@@ -32,7 +32,7 @@ test-packages: .venv/dev.installed
 test-lowest: .venv/demo-model  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(PARALLEL)
 
 bench: .venv/dev.installed  ## measure what attribution costs; the results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH)

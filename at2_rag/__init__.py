@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
     from at2_rag.methods.heads import AnswerHeads
+    from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
     from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
-    from at2_rag.prompt.settings import Settings
+    from at2_rag.prompt.settings import Settings, SettingsOptions
     from at2_rag.prompt.template import (
         CONTEXT,
         FINAL_ANSWER,
@@ -77,13 +78,14 @@ _HOMES = {
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
     "methods.heads": ("AnswerHeads",),
+    "model.options": ("AnswerOptions", "DraftOptions", "LoadingOptions"),
     "notices": (
         "NoHeadsWarning",
         "NoSamplingWarning",
         "OtherPromptWarning",
         "PlainPromptWarning",
     ),
-    "prompt.settings": ("Settings",),
+    "prompt.settings": ("Settings", "SettingsOptions"),
     "prompt.template": (
         "CONTEXT",
         "FINAL_ANSWER",
@@ -104,12 +106,14 @@ __all__ = [
     "AblationKind",
     "Answer",
     "AnswerHeads",
+    "AnswerOptions",
     "At2Error",
     "AttentionShape",
     "Attribution",
     "AttributionTask",
     "Citation",
     "ContextOverflowError",
+    "DraftOptions",
     "EstimatorMismatchError",
     "Event",
     "Evidence",
@@ -117,6 +121,7 @@ __all__ = [
     "FilesWarning",
     "InputError",
     "LinearEstimator",
+    "LoadingOptions",
     "Mark",
     "MarkPlace",
     "Marking",
@@ -135,6 +140,7 @@ __all__ = [
     "Saved",
     "ScoreEstimator",
     "Settings",
+    "SettingsOptions",
     "Source",
     "SourceKind",
     "SourceUnit",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,11 +27,13 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.notices import warn_of_other_prompt, warn_of_plain_prompts
 from at2_rag.prompt.settings import (
     Settings,
+    SettingsOptions,
     refuse_nearly_settings,
     refuse_unknown,
     settings_for,
@@ -80,7 +82,7 @@ class Reader(Parts):
         settings: Settings | None = None,
         *,
         method: AttributionMethod | str | None = None,
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> None:
         _check_parts(model, tokenizer)
         _check_method(method)
@@ -110,7 +112,7 @@ class Reader(Parts):
         settings: Settings | None = None,
         *,
         method: AttributionMethod | str | None = None,
-        **options: Any,
+        **options: Unpack[LoadingOptions],
     ) -> Reader:
         """Load a model and its tokenizer by hub id or folder, or from a GGUF file.
 
@@ -158,7 +160,9 @@ class Reader(Parts):
         pipeline: object,
         estimator: ScoreEstimator | str | Path | None = AUTO,
         settings: Settings | None = None,
-        **options: Any,
+        *,
+        method: AttributionMethod | str | None = None,
+        **options: Unpack[SettingsOptions],
     ) -> Reader:
         """Take a model that is loaded already, with its tokenizer, out of what runs it.
 
@@ -171,6 +175,7 @@ class Reader(Parts):
             estimator: As for :meth:`from_pretrained`.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
                 :class:`Settings` and what the model's own files say otherwise.
+            method: As for :meth:`from_pretrained`.
             options: Single settings, by name, that replace those of ``settings``.
 
         Raises:
@@ -181,17 +186,23 @@ class Reader(Parts):
         if isinstance(estimator, str | Path):
             own, _ = (settings or settings_for(model)).override(options)
             estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)
-        return cls(model, tokenizer, estimator, settings, **options)
+        return cls(model, tokenizer, estimator, settings, method=method, **options)
 
     @classmethod
-    def demo(cls, **options: Any) -> Reader:
+    def demo(
+        cls,
+        *,
+        method: AttributionMethod | str | None = None,
+        **options: Unpack[SettingsOptions],
+    ) -> Reader:
         """Load the small model inside this package; it knows made-up worlds and nothing else.
 
         Args:
-            options: Settings of the reader, by name.
+            method: As for :meth:`from_pretrained`.
+            options: Single settings, by name.
         """
         model, tokenizer = load_demo_model()
-        return cls(model, tokenizer, load_demo_estimator(), **options)
+        return cls(model, tokenizer, load_demo_estimator(), method=method, **options)
 
     def with_options(
         self,
@@ -199,7 +210,7 @@ class Reader(Parts):
         estimator: ScoreEstimator | str | Path | None = None,
         method: AttributionMethod | str | None = None,
         settings: Settings | None = None,
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> Reader:
         """Return a reader of the same model that differs in what is given, and in nothing else.
 
@@ -243,7 +254,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> Answer:
         """Answer a question from passages, with citations.
 
@@ -270,7 +281,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> list[Answer]:
         """Answer many questions, several at a time, each as :meth:`answer` would.
 
@@ -301,7 +312,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> Generator[Event, None, None]:
         """Answer as :meth:`answer` does, and yield what is there as it comes.
 
@@ -334,7 +345,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> AsyncGenerator[Event, None]:
         """Yield what :meth:`stream` yields, and leave the event loop free meanwhile.
 
@@ -354,7 +365,7 @@ class Reader(Parts):
         *,
         thoughts: str | None = None,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> Answer:
         """Cite an answer from anywhere, as if this model had given it.
 
@@ -386,7 +397,7 @@ class Reader(Parts):
         *,
         thoughts: str | None = None,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> AttributionTask:
         """Return an answer as something to explain, for methods and metrics.
 
@@ -456,7 +467,7 @@ class Reader(Parts):
         passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> bool:
         """Tell whether a prompt about these would have anything in it to be cited.
 
@@ -482,7 +493,7 @@ class Reader(Parts):
         min_share: float | None = None,
         unit: Literal["passage", "sentence"] = "passage",
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[DraftOptions],
     ) -> Pruned:
         """Draft an answer and keep what it used.
 

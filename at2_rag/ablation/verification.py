@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation.task import AblationKind, AttributionTask
+from at2_rag.answer.in_short import counted
 from at2_rag.answer.likelihood import likelihood_in_words
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.errors import InputError
@@ -81,7 +82,7 @@ class VerifiedStatement:
         return "\n  ".join([self.statement.text, *map(str, parts)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """The evidence for every statement of an answer, in order."""
 
@@ -90,6 +91,13 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types: for each statement, its drops in nats and their factors."""
         return {"statements": [statement.to_dict() for statement in self.statements]}
+
+    def __repr__(self) -> str:
+        drops = [each.together.drop for each in self.statements if each.together is not None]
+        ends = [likelihood_in_words(drop) for drop in (min(drops), max(drops))] if drops else []
+        found = f": {' to '.join(dict.fromkeys(ends))} without what they cite" if ends else ""
+        whole = counted(len(self.statements), "statement")
+        return f"<Verification of {whole}, {len(drops)} with citations{found}>"
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.statements))

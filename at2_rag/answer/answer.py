@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
 from at2_rag.answer.page import answer_page
@@ -22,7 +23,7 @@ from at2_rag.prompt.settings import Settings
 from at2_rag.view.page import framed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answer:
     """What a reader answered, and why.
 
@@ -166,6 +167,11 @@ class Answer:
         told = (citation.title, self.passages[citation.passage_index].page)
         paged = replace(citation, title=", ".join(each for each in told if each) or None)
         return _reference(self.mark_of(citation.number), paged, self.place_of(citation), facts)
+
+    def __repr__(self) -> str:
+        facts = statements_in_short(self.statements)
+        facts += ", cut off" if self.truncated else ""
+        return f"<Answer {quoted(self.text)} to {quoted(self.question)}: {facts}>"
 
     def __str__(self) -> str:
         if self.thoughts is not None and not self.thoughts.finished:

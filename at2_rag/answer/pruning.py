@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.in_short import counted, quoted
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import InputError
@@ -28,8 +29,12 @@ class Saved:
     sentences: tuple[int, int]
     tokens: tuple[int, int]
 
+    def __str__(self) -> str:
+        told = ("passage", self.passages), ("sentence", self.sentences), ("token", self.tokens)
+        return ", ".join(f"{after:,} of {counted(before, noun)}" for noun, (before, after) in told)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Pruned:
     """Passages that an answer used.
 
@@ -49,6 +54,9 @@ class Pruned:
     spans: tuple[tuple[Span, ...], ...]
     saved: Saved
     draft: Answer
+
+    def __repr__(self) -> str:
+        return f"<Pruned to {self.saved} for {quoted(self.draft.question)}>"
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class TokenScores:
     statements: Tensor
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ScoreEstimator(Kept):
     """Turns attention weights into scores.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from math import isnan
 from reprlib import repr as short
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from transformers import PreTrainedModel
 
@@ -16,6 +16,28 @@ from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
 from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate, as_template
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
+
+
+class SettingsOptions(TypedDict, total=False):
+    """Single settings by name, none of which is needed: :class:`Settings` says what they are."""
+
+    source_unit: SourceUnit
+    source_kinds: tuple[SourceKind, ...]
+    system: str | None
+    template_options: Mapping[str, Any]
+    prompt: PromptTemplate | str
+    max_passages: int | None
+    thinking: ThinkingMarkers | Literal["auto"] | None
+    max_new_tokens: int
+    max_citations: int
+    min_score: float | None
+    on_overflow: Literal["error", "drop", "truncate"]
+    language: str
+    max_batch_tokens: int
+    transitive: bool
+    prove: int | None
+    refusals: tuple[str, ...]
+    on_empty: Literal["error", "answer"]
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,9 @@ class Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self._send({}, 404)
+        if "/revision/" in self.path:  # clients before 1.0 ask how large files are stored
+            return self._send({"id": REPO, "xetEnabled": False})
+        return self._send({}, 404)
 
     def do_PUT(self):
         self.server.stored[self.path.rsplit("/", 1)[1]] = self._body()

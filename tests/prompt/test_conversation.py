@@ -263,7 +263,7 @@ def test_a_tool_cannot_end_its_own_turn(style):
         (CHAT + "{{ messages[0].content }}", r"the system prompt \(role system\) 2 times"),
         (
             "{% for m in messages %}{{ m.content + '.' }}{% endfor %}",
-            "refuses .*'content'",
+            r"refuses .*(?:'content'|NoneType)",  # transformers 4 puts None where there is none
         ),
         ("{% for m in messages %}{{ m.role + 1 }}{% endfor %}", "refuses messages .*concatenate"),
     ],
