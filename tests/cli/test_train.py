@@ -28,7 +28,7 @@ def run(*args):
 def collect(data, out, *args):
     return run(
         "collect", "--model", MODEL, "--data", data, "--out", out, "--num-ablations", 6,
-        "--source-unit", "sentence", *args,
+        "--source-unit", "sentence", "--no-detail", *args,
     )  # fmt: skip
 
 
@@ -97,6 +97,14 @@ def test_damaged_files_stop_it_unless_skipped(collected, data, tmp_path):
     assert not (tmp_path / "est").exists()
     with pytest.warns(CorruptRecordWarning):
         assert run(*arguments, "--skip-corrupt").exit_code == 0
+
+
+@pytest.mark.parametrize(("unit", "told"), [("sentence", True), ("token", False)])
+def test_detail_is_collected_where_citations_can_be_calibrated(data, tmp_path, unit, told):
+    arguments = ("--data", data, "--out", tmp_path, "--num-ablations", 2, "--examples", 1)
+    result = run("collect", "--model", MODEL, *arguments, "--source-unit", unit)
+    assert result.exit_code == 0, result.output
+    assert load_collected(tmp_path).manifest["detail"] is told
 
 
 def test_worlds_are_answered_by_the_model(tmp_path):
