@@ -210,7 +210,7 @@ def test_any_history_is_kept_whatever_the_tokenizer(kind):
             assert document.text == (system if told is None else history[told]["content"])
         # What is a source changes nothing of what is written, where the template changes nothing.
         assert prompt.text == made(with_settings(maker, system=system)).text
-        assert prompt.text[slice(*prompt.content)].endswith(f"Question: {question}")
+        assert prompt.text[slice(*prompt.content)].endswith(f"Query: {question}")
 
     check()
 
