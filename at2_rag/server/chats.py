@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,6 +99,7 @@ def _plain(message: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a message whose content is text."""
     if not isinstance(message.get("role"), str):
         raise Problem(400, f"{name} has no role; expected such as user.", "invalid_value", name)
+    message = _with_calls_read(message)
     content = message.get("content")
     if isinstance(content, list):
         return {**message, "content": "".join(_text(part, name) for part in content)}
@@ -107,6 +109,25 @@ def _plain(message: Mapping[str, Any], name: str) -> dict[str, Any]:
         told = f"{name} has no text; expected a string, or parts with text, as content."
         raise Problem(400, told, "invalid_value", name)
     return dict(message)
+
+
+def _with_calls_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message whose calls of tools have arguments as chat templates expect them.
+
+    Clients send them as JSON in a string; what is no JSON stays as it is.
+    """
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    return {**message, "tool_calls": [_read_call(call) for call in calls]}
+
+
+def _read_call(call: Any) -> Any:
+    try:
+        arguments = json.loads(call["function"]["arguments"])
+    except (TypeError, KeyError, ValueError):
+        return call
+    return {**call, "function": {**call["function"], "arguments": arguments}}
 
 
 def _text(part: object, name: str) -> str:

@@ -7,7 +7,7 @@ from time import time
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
@@ -16,6 +16,7 @@ from at2_rag.server.chats import asked_of
 from at2_rag.server.completions import Completion
 from at2_rag.server.presence import while_there
 from at2_rag.server.problems import Problem
+from at2_rag.server.replies import Json
 from at2_rag.server.service import Service
 from at2_rag.server.streams import EventStream, comment, event
 from at2_rag.server.wire import ChatRequest
@@ -51,7 +52,7 @@ def openai_routes(service: Service) -> APIRouter:
         try:
             if not chat.stream:
                 last = await while_there(request, work.last())
-                return JSONResponse(completion.whole(_whole(last)))
+                return Json(completion.whole(_whole(last)))
             await while_there(request, work.begun(service.limits.quiet_seconds))
         except BaseException:
             work.leave()

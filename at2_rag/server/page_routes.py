@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, UploadFile
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned
@@ -17,6 +17,7 @@ from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
 from at2_rag.server.presence import while_there
 from at2_rag.server.problems import Problem
+from at2_rag.server.replies import Json
 from at2_rag.server.service import Service, T
 from at2_rag.server.streams import EventStream, event
 from at2_rag.server.uploads import passages_of_files
@@ -39,7 +40,7 @@ def page_routes(service: Service) -> APIRouter:
         if not asking.stream:
             answer = _whole(await _waited(request, work))
             told = service.to_dict(answer, attribution=asking.attribution)
-            return JSONResponse({"answer": told})
+            return Json({"answer": told})
         try:
             await while_there(request, work.begun(service.limits.quiet_seconds))
         except BaseException:
@@ -48,30 +49,32 @@ def page_routes(service: Service) -> APIRouter:
         events = _events(service, work, asking.attribution)
         return EventStream(events, service.limits.send_seconds, work.leave)
 
-    @router.post("/cite")
-    async def cite(asking: CiteRequest, request: Request) -> dict[str, Any]:
+    @router.post("/cite", response_model=None)
+    async def cite(asking: CiteRequest, request: Request) -> Response:
         """Cite an answer from anywhere."""
         asked = _asked(service, asking, generating=False)
         work = service.citing(asked, asking.answer, asking.thoughts)
         answer = await _waited(request, work)
-        return {"answer": service.to_dict(answer, attribution=asking.attribution)}
+        told = service.to_dict(answer, attribution=asking.attribution)
+        return Json({"answer": told})
 
-    @router.post("/prove")
-    async def prove(asking: ProveRequest, request: Request) -> dict[str, Any]:
+    @router.post("/prove", response_model=None)
+    async def prove(asking: ProveRequest, request: Request) -> Response:
         """Leave out what each statement cites, and tell how much less likely it gets."""
         work = service.proving(_asked(service, asking, generating=False), asking)
-        return {"verification": (await _waited(request, work)).to_dict()}
+        return Json({"verification": (await _waited(request, work)).to_dict()})
 
-    @router.post("/prune")
-    async def prune(asking: PruneRequest, request: Request) -> dict[str, Any]:
+    @router.post("/prune", response_model=None)
+    async def prune(asking: PruneRequest, request: Request) -> Response:
         """Draft an answer, and keep the passages that it used."""
         pruned = await _waited(request, service.pruning(_asked(service, asking), asking))
-        return {"pruned": _pruned(service, pruned, attribution=asking.attribution)}
+        return Json({"pruned": _pruned(service, pruned, attribution=asking.attribution)})
 
-    @router.post("/passages")
-    async def read(files: list[UploadFile]) -> dict[str, Any]:
+    @router.post("/passages", response_model=None)
+    async def read(files: list[UploadFile]) -> Response:
         """Read files as passages, which stay with the client."""
-        return {"passages": [asdict(passage) for passage in await passages_of_files(files)]}
+        found = await passages_of_files(files)
+        return Json({"passages": [asdict(passage) for passage in found]})
 
     return router
 

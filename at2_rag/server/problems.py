@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 
 from at2_rag.errors import At2Error, ContextOverflowError, InputError, MissingResourceError
+from at2_rag.server.replies import Json
 
 _LOG = logging.getLogger("at2_rag.server")
 
@@ -54,9 +54,9 @@ class Problem(HTTPException):
         }
         return {"error": error}
 
-    def response(self) -> JSONResponse:
+    def response(self) -> Json:
         """Return the response that tells it."""
-        return JSONResponse(self.to_dict(), self.status_code, self.headers)
+        return Json(self.to_dict(), self.status_code, self.headers)
 
 
 def problem_of(error: BaseException) -> Problem:

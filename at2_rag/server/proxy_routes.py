@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from at2_rag.server.heard import Heard, Said, thoughts_in
 from at2_rag.server.presence import while_there
 from at2_rag.server.problems import Problem
+from at2_rag.server.replies import Json
 from at2_rag.server.scoring import Scored, Scorer
 from at2_rag.server.service import Service
 from at2_rag.server.streams import EventStream, comment, event
@@ -73,7 +74,7 @@ async def _whole(scorer: Scorer, response: httpx.Response) -> Response:
         return Response(body, 200, media_type=response.headers.get("content-type"))
     told = [await _annotate(scorer, message) for message in messages]
     completion["at2"] = told[0] if len(told) == 1 else {"choices": told}
-    return JSONResponse(completion)
+    return Json(completion)
 
 
 async def _annotate(scorer: Scorer, message: dict[str, Any]) -> dict[str, Any]:
