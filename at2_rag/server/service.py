@@ -200,11 +200,15 @@ class _NobodyListens(StoppingCriteria):  # type: ignore[misc]
 
 
 def _only(answer: Answer, statement: int | None) -> Answer:
-    """Return the answer with one statement alone, or with all."""
+    """Return the answer with the citations of one statement alone, or of all."""
     if statement is None:
         return answer
     if statement >= len(answer.statements):
         count = len(answer.statements)
         told = f"statement is {statement}; expected below {count}, as many as the answer has."
         raise Problem(400, told, "invalid_value", "statement")
-    return replace(answer, statements=(answer.statements[statement],))
+    kept = (
+        each if index == statement else replace(each, citations=())
+        for index, each in enumerate(answer.statements)
+    )
+    return replace(answer, statements=tuple(kept))

@@ -124,7 +124,7 @@ class ProveRequest(CiteRequest):
     """An answer whose citations are to be put to the proof.
 
     Attributes:
-        statement: Index of the statement that it is about; all of them if left out.
+        statement: Index of the statement whose citations are proven; those of all if left out.
         by: How sources are left out.
     """
 

@@ -40,12 +40,8 @@ ASKED = [{"role": "user", "content": QUESTION}]
 class Served:
     """A server and its address."""
 
-    def __init__(self, url, service):
-        self.url, self.service = url, service
-
-    @property
-    def openai(self):
-        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+    def __init__(self, url, service, openai):
+        self.url, self.service, self.openai = url, service, openai
 
     def complete(self, messages=ASKED, documents=DOCUMENTS, **more):
         body = {"documents": documents, **more.pop("extra_body", {})}
@@ -81,8 +77,10 @@ class Served:
 @contextmanager
 def served(reader, *, name="tiny", limits=None, **options):
     service = Service.of(reader, limits or Limits(), name)
-    with serving(create_app(service, **options), service.limits) as url:
-        yield Served(url, service)
+    app = create_app(service, **options)
+    client = {"api_key": "none", "max_retries": 0, "timeout": 60}
+    with serving(app, service.limits) as url, OpenAI(base_url=f"{url}/v1", **client) as openai:
+        yield Served(url, service, openai)
 
 
 def error_of(response):
@@ -115,3 +113,21 @@ def posting(path, body, headers=()):
         *headers,
     ]
     return "\r\n".join([*head, "", ""]).encode() + data
+
+
+@contextmanager
+def slowed(reader, seconds):
+    """Have every step of a reader's model take longer."""
+    embedding = reader.model.get_input_embeddings()
+    handle = embedding.register_forward_hook(lambda *_: time.sleep(seconds))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def annotations_of_stream(chunks):
+    """Return the text and the annotations that chunks add up to."""
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    text = "".join(delta.content or "" for delta in deltas)
+    return text, [a for delta in deltas for a in getattr(delta, "annotations", None) or ()]
