@@ -120,12 +120,12 @@ def serve(
     limits = Limits(
         waiting=max_waiting, body_bytes=max_megabytes * 2**20, seconds=float(max_seconds)
     )
-    own_token = _token_for(host, token)
-    other = None
-    if upstream is not None:
-        _check_url(upstream)
-        other = Upstream(upstream, upstream_key, limits.seconds, forwards=own_token is None)
+    _check(token, upstream)
     with listen(host, port) as listening:  # before a model is loaded for nothing
+        own_token = _token_for(host, token)
+        other = None
+        if upstream is not None:
+            other = Upstream(upstream, upstream_key, limits.seconds, forwards=own_token is None)
         reader = _reader(model, estimator, dtype, device).with_options(
             source_unit=source_unit.value, max_new_tokens=max_new_tokens, system=system
         )
@@ -169,8 +169,6 @@ def _reader(model: str | None, estimator: str, dtype: options.Dtype, device: str
 def _token_for(host: str, token: str | None) -> str | None:
     from at2_rag.server.gate import LOOPBACK
 
-    if token is not None and (not token.strip() or not token.isascii()):
-        raise InputError("The token is empty, or not ASCII; expected letters and digits.")
     if token is not None or host in LOOPBACK:
         return token
     made_up = secrets.token_urlsafe(24)
@@ -178,9 +176,11 @@ def _token_for(host: str, token: str | None) -> str | None:
     return made_up
 
 
-def _check_url(url: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"--upstream is {url!r}; expected such as http://localhost:8000/v1.")
+def _check(token: str | None, upstream: str | None) -> None:
+    if token is not None and (not token.strip() or not token.isascii()):
+        raise InputError("The token is empty, or not ASCII; expected letters and digits.")
+    if upstream is not None and not upstream.startswith(("http://", "https://")):
+        raise InputError(f"--upstream is {upstream!r}; expected such as http://localhost:8000/v1.")
 
 
 def _where(host: str, port: int, name: str, upstream: str | None) -> str:
