@@ -14,6 +14,7 @@ import gc
 import json
 import time
 from collections import Counter
+from itertools import islice
 from statistics import median, quantiles
 
 import httpx
@@ -38,7 +39,7 @@ def bodies(count: int, longest: int) -> list[dict[str, object]]:
             "max_tokens": longest,
             "stream": index % 2 == 1,
         }
-        for index, example in enumerate(generate_examples(0, count, hops=2))
+        for index, example in enumerate(islice(generate_examples(0, 6, hops=2), count))
     ]
 
 
