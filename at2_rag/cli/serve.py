@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from at2_rag.cli import options
-from at2_rag.cli.console import note
+from at2_rag.cli.console import note_now, release_notes
 from at2_rag.cli.demo_model import pretrained_reader
 from at2_rag.cli.loading import DEMO, load_reader
 from at2_rag.errors import InputError, missing_extra
@@ -131,7 +131,8 @@ def serve(
         )
         service = Service.of(reader, limits, name)
         app = create_app(service, token=own_token, upstream=other)
-        note(_where(host, listening.getsockname()[1], service.name, upstream))
+        release_notes()
+        note_now(_where(host, listening.getsockname()[1], service.name, upstream))
         run(app, listening, limits)
 
 
@@ -150,7 +151,9 @@ def mcp(
     from at2_rag.server.mcp_tools import create_mcp_server
 
     reader = _reader(model, estimator, dtype, device).with_options(max_new_tokens=max_new_tokens)
-    create_mcp_server(reader).run("stdio")
+    server = create_mcp_server(reader)
+    release_notes()
+    server.run("stdio")
 
 
 def _check_installed(what: str, extra: str, *packages: str) -> None:
@@ -172,7 +175,7 @@ def _token_for(host: str, token: str | None) -> str | None:
     if token is not None or host in LOOPBACK:
         return token
     made_up = secrets.token_urlsafe(24)
-    note(f"the token, which requests must bring as Authorization: Bearer …, is {made_up}")
+    note_now(f"the token, which requests must bring as Authorization: Bearer …, is {made_up}")
     return made_up
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ def serve(app: FastAPI, listening: socket.socket, limits: Limits) -> None:
         listening: The socket that it listens at.
         limits: How many requests may be open.
     """
+    log = logging.getLogger("at2_rag.server")
+    log.addHandler(logging.StreamHandler())  # with what went wrong in full, unlike the commands'
+    log.propagate = False
     _server(app, limits).run([listening])
 
 

@@ -24,6 +24,7 @@ class Options(BaseModel):
         template_options: Options of the chat template, such as ``{"enable_thinking": false}``.
         max_new_tokens: How many tokens the longest answer has; the server has a bound of its own.
         max_citations: How many citations a statement has at most.
+        max_passages: How many passages are shown to the model at most.
         min_score: The score below which a source is not cited.
         on_overflow: What to do when the passages do not fit the model's context.
         on_empty: What to do when there is nothing to answer from.
@@ -45,6 +46,7 @@ class Options(BaseModel):
     template_options: dict[str, Any] | None = None
     max_new_tokens: Annotated[int, Field(ge=1)] | None = None
     max_citations: Annotated[int, Field(ge=1)] | None = None
+    max_passages: Annotated[int, Field(ge=1)] | None = None
     min_score: float | None = None
     on_overflow: Literal["error", "drop", "truncate"] | None = None
     on_empty: Literal["error", "answer"] | None = None
