@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from at2_rag.cli import options
-from at2_rag.cli.console import note_now, release_notes
 from at2_rag.cli.demo_model import pretrained_reader
 from at2_rag.cli.loading import DEMO, load_reader
+from at2_rag.cli.notes import note_now, release_notes
 from at2_rag.errors import InputError, missing_extra
 from at2_rag.known_estimators import AUTO
 

@@ -76,7 +76,7 @@ def asked_of(request: ChatRequest, limits: Limits) -> Asked:
     """Return what a chat completion asks of a reader.
 
     Args:
-        request: The request.
+        request: The request for a chat completion.
         limits: The server's bounds.
 
     Raises:

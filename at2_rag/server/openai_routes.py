@@ -27,7 +27,7 @@ def openai_routes(service: Service) -> APIRouter:
     """Return the routes of a service that answers by itself.
 
     Args:
-        service: Answers.
+        service: The reader that answers, and its queue.
     """
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
     begun = int(time())

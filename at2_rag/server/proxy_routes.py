@@ -27,7 +27,7 @@ def proxy_routes(service: Service, upstream: Upstream) -> APIRouter:
 
     Args:
         service: Cites what is answered.
-        upstream: Answers.
+        upstream: The server that answers.
     """
     router = APIRouter(prefix="/v1", tags=["OpenAI"])
 

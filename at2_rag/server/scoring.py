@@ -36,7 +36,7 @@ class Scorer:
 
     Args:
         service: Has the local model.
-        chat: The request.
+        chat: The request for a chat completion.
 
     Raises:
         Problem: If there are documents, and they cannot be used, or no question about them.

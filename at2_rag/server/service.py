@@ -67,7 +67,7 @@ class Service:
         """Have a question answered: what the reader's stream yields, as it comes.
 
         Args:
-            asked: The question.
+            asked: The question with its passages.
 
         Raises:
             Problem: If too many wait already.
@@ -152,7 +152,7 @@ class Service:
         """Return an answer as plain JSON types, with the model's name as clients know it.
 
         Args:
-            answer: The answer.
+            answer: The answer that is told.
             attribution: Whether the scores of every source for every token are wanted.
         """
         told = {**answer.to_dict(), "model": self.name}
