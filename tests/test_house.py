@@ -13,7 +13,7 @@ PACKAGE = REPOSITORY / "at2_rag"
 #: that lie beside the rooms, but for the reader's.
 FLOORS = (
     ("cli",),
-    ("training",),
+    ("server", "training"),
     ("evaluation",),
     ("reader",),
     ("answering",),
@@ -26,7 +26,9 @@ FLOORS = (
     ("ground",),
 )
 #: What only some of those who use a reader need.
-NOT_FOR_READING = ("ablation", "methods", "evaluation", "training", "datasets", "worlds")
+NOT_FOR_READING = (
+    "ablation", "methods", "evaluation", "training", "datasets", "worlds", "server",
+)  # fmt: skip
 FOLDERS = (TESTS, REPOSITORY / "experiments/tests", *REPOSITORY.glob("integrations/*/tests"))
 TEST_FILES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))]
 #: Of other packages, which have no public way to the same.

@@ -19,6 +19,7 @@ from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.notes import held_notes
+from at2_rag.cli.serve import mcp, serve
 from at2_rag.cli.train import train
 from at2_rag.cli.wording import in_options, is_out_of_memory
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
@@ -41,6 +42,8 @@ _EXAMPLES = f"""
   at2-rag chat -p notes/ -m ./model
 
   at2-rag cite -q "Who wrote it?" --answer answer.txt -p notes/ -m ./model
+
+  at2-rag serve -m {EXAMPLE_MODEL}
 
   at2-rag info {EXAMPLE_MODEL}
 
@@ -106,7 +109,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, chat, cite, evaluate, experiment, info):
+for _command in (demo, ask, chat, cite, serve, mcp, evaluate, experiment, info):
     app.command()(_command)
 app.add_typer(train, name="train")
 
