@@ -166,9 +166,7 @@ class _Citer:
         others = [citation for citation in citations if citation.kind != "thought"]
         return (*others[:most], *thoughts[:most])
 
-    def _own(
-        self, groups: Groups, scores: Tensor, tokens: int, span: Span
-    ) -> list[Citation]:
+    def _own(self, groups: Groups, scores: Tensor, tokens: int, span: Span) -> list[Citation]:
         best = float(scores.max()) if len(scores) else 0.0
         found = []
         for thought in (False, True):

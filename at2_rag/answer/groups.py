@@ -29,9 +29,7 @@ class Groups:
     originals: tuple[int, ...]
 
     @classmethod
-    def of(
-        cls, sources: Sequence[Source], passages: Sequence[Passage], unit: SourceUnit
-    ) -> Groups:
+    def of(cls, sources: Sequence[Source], passages: Sequence[Passage], unit: SourceUnit) -> Groups:
         """Find the copies among sources.
 
         Words and tokens say nothing by themselves, and thoughts are the model's own: they have

@@ -139,8 +139,8 @@ def test_what_compares_words_has_the_same_scores_with_copies():
     once = attribution([[1.0, 0.6, 0.1]] * 3, NONE)
     twice = replace(once, sources=tuple(double), scores=torch.cat([once.scores, once.scores]))
     found = cite(TEXT, twice, PASSAGES * 2, Settings(), shared=False).statements
-    assert [[c.score for c in s.citations] for s in found] == [[pytest.approx(1.0),
-                                                                pytest.approx(0.6)]] * 3  # fmt: skip
+    for statement in found:
+        assert [c.score for c in statement.citations] == [pytest.approx(1.0), pytest.approx(0.6)]
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +181,8 @@ def test_copies_are_told_left_out_together_and_kept_in_json(answered):
         assert f"also in passage {copy.passage_index + 1}" in str(twice)
     alone = [replace(s, citations=tuple(replace(c, also_in=()) for c in s.citations))
              for s in twice.statements]  # fmt: skip
-    together = reader.verify(twice).statements[0].together.drop
-    assert together > reader.verify(replace(twice, statements=tuple(alone))).statements[
-        0
-    ].together.drop
+    both, one = (reader.verify(each) for each in (twice, replace(twice, statements=tuple(alone))))
+    assert both.statements[0].together.drop > one.statements[0].together.drop
 
 
 def test_inherited_citations_can_be_proven(answered):

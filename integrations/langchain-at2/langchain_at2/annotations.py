@@ -64,9 +64,7 @@ def annotate(
     )
 
 
-def describe_copies(
-    citation: At2Citation, documents: Sequence[Passage]
-) -> list[dict[str, Any]]:
+def describe_copies(citation: At2Citation, documents: Sequence[Passage]) -> list[dict[str, Any]]:
     """Return where else a source stands, in JSON types.
 
     Args:
