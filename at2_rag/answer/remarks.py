@@ -11,12 +11,12 @@ _MOST_NAMED = 3
 
 
 def also_in_words(
-    own: tuple[int, str | None], copies: Sequence[tuple[int, str | None]]
+    own: tuple[int | None, str | None], copies: Sequence[tuple[int, str | None]]
 ) -> list[str]:
     """Return such as "also in Mill, passage 4"; nothing without copies.
 
     Args:
-        own: Index and name of the passage that is cited.
+        own: Index and name of the passage that is cited; no index if it is none of the passages.
         copies: Index and name of the passage of each copy. What has no name of its own, or one
             that was told before, is called by its number, from 1.
     """

@@ -167,7 +167,7 @@ def _lines(numbered: Iterable[tuple[int, Citation]], carets: int) -> Iterable[st
         kind = extras["kind"]
         if kind not in ("passage", citation.get("title")):
             title = f"{kind}: {title}"
-        own = extras["passage_index"], heading or extras.get("document_id")
+        own = extras.get("passage_index"), heading or extras.get("document_id")
         copies = [
             (copy["passage_index"], copy["title"] or copy["document_id"])
             for copy in extras.get("also_in", ())
