@@ -269,7 +269,9 @@ class _Chooser:
         least = self.settings.min_score or 0.0
         scores = self.groups.total(attribution.for_span(*span)).tolist()
         scored = [
-            citation_of(self.groups, index, passages, score, span)
+            citation_of(
+                source, passages[source.passage_index], score, span, self.groups.copies(index)
+            )
             for index, (source, score) in enumerate(zip(self.groups.sources, scores, strict=True))
             if passages[source.passage_index].kind != "thought" and 0 < score >= least
         ]

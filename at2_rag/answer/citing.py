@@ -172,7 +172,9 @@ class _Citer:
         for thought in (False, True):
             some = [i for i, s in enumerate(groups.sources) if self._thought(s) == thought]
             for i in self._chosen(some, scores, tokens, best):
-                found.append(citation_of(groups, i, self.passages, float(scores[i]), span))
+                source, copies = groups.sources[i], groups.copies(i)
+                passage = self.passages[source.passage_index]
+                found.append(citation_of(source, passage, float(scores[i]), span, copies))
         return found
 
     def _chosen(self, some: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
@@ -226,19 +228,17 @@ class _Citer:
 
 
 def citation_of(
-    groups: Groups, index: int, passages: Sequence[Passage], score: float, span: Span
+    source: Source, passage: Passage, score: float, span: Span, also_in: tuple[Source, ...] = ()
 ) -> Citation:
     """Return a citation without a number.
 
     Args:
-        groups: The sources, and which of them say the same.
-        index: Index of the source that is cited.
-        passages: The passages and other documents that the sources are pieces of.
+        source: What is cited.
+        passage: The passage or other document that the source is a piece of.
         score: How much the statement leans on the source and its copies.
         span: Characters of the statement in its text.
+        also_in: The source's copies.
     """
-    source = groups.sources[index]
-    passage = passages[source.passage_index]
     return Citation(
         number=0,
         start=span[0],
@@ -252,7 +252,7 @@ def citation_of(
         text=source.text,
         score=score,
         kind=passage.kind,
-        also_in=groups.copies(index),
+        also_in=also_in,
     )
 
 
