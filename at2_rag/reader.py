@@ -22,7 +22,7 @@ from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
@@ -262,8 +262,8 @@ class Reader(Parts):
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
-            prune_to: How many passages to answer from again: those that a first draft used most;
-                with ``None``, or no more passages than that, it answers once.
+            prune_to: How many passages to answer from again: those that a first draft used most,
+                of copies one; with ``None``, or no more passages than that, it answers once.
             options: Any of :class:`Settings`, by name; all others go to ``model.generate``. A
                 ``generation_config`` stands for the options that it sets.
 
@@ -297,12 +297,15 @@ class Reader(Parts):
                 a batch.
 
         Raises:
-            InputError: If an argument cannot be used; before any question is answered.
+            InputError: If an argument cannot be used, which says of which question; before any is
+                answered.
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
-        pairs = _as_pairs(questions)
-        requests = [self._answerer.request(*pair, history, options) for pair in pairs]
+        requests = []
+        for index, pair in enumerate(_as_pairs(questions)):
+            with told_of(f"questions[{index}]"):
+                requests.append(self._answerer.request(*pair, history, options))
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
@@ -501,6 +504,7 @@ class Reader(Parts):
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             top_k: How many passages (or sentences) to keep at most; this or ``min_share`` is given.
+                What says the same counts as one, and its copies are kept last.
             min_share: Least share of all positive scores with which a passage (or sentence) is
                 kept, above 0 and at most 1; this or ``top_k`` is given.
             unit: What is kept or dropped: whole passages, or sentences within them.

@@ -54,7 +54,7 @@ def test_invariants_hold_for_every_source_unit(golden_reader, unit):
         answer = golden_reader.answer(QUESTION, PASSAGES, source_unit=unit, prune_to=2)
     check_answer(answer, PASSAGES)
     assert len(answer.kept) == 2
-    assert answer.kept == tuple(sorted(i for i, _ in answer.draft.ranked_passages[:2]))
+    assert answer.kept == tuple(sorted(i for i, _ in answer.draft.used_passages[:2]))
 
 
 def test_the_same_call_gives_the_same_answer(golden_reader):

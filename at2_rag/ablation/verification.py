@@ -108,8 +108,9 @@ def verify(
 ) -> Verification:
     """Ablate the cited sources of each statement, all at once and each alone, in one batch.
 
-    For an inherited citation, the thoughts and earlier statements of the answer that cite the same
-    source are masked with it: they repeat what it says.
+    A source is left out together with its copies, which say the same. For an inherited citation,
+    the thoughts and earlier statements of the answer that cite the same source are masked with it:
+    they repeat what it says.
 
     Args:
         task: The answer, read by the model, with the sources that the citations point to.
@@ -219,16 +220,18 @@ class _Groups:
         return groups
 
     def _left_out(self, citation: Citation, place: int) -> Iterator[int]:
-        yield self._source(citation)
+        yield self._source(citation.place, citation.number)
+        for copy in citation.also_in:
+            yield self._source(copy.place, citation.number)
         if citation.inherited:
             for earlier, region in zip(self.sentences[:place], self.regions, strict=False):
                 if any(c.number == citation.number for c in earlier.citations):
                     yield region
 
-    def _source(self, citation: Citation) -> int:
-        if (place := citation.place) not in self.sources:
+    def _source(self, place: tuple[int, int, int], number: int) -> int:
+        if place not in self.sources:
             raise InputError(
-                f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
+                f"Citation [{number}] is characters {place[1]} to {place[2]} of passage "
                 f"{place[0]}, which is no source of this task; expected a task with the settings "
                 "that the answer was made with."
             )

@@ -246,7 +246,7 @@ def _has_more(request: Request, prune_to: int) -> bool:
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:
-    return PruneRule(top_k=count).choose(dict(draft.ranked_passages))
+    return PruneRule(top_k=count).choose(dict(draft.used_passages))
 
 
 def _blind(watch: Watch | None) -> Watch | None:

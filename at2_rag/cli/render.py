@@ -54,7 +54,8 @@ def _reference(answer: Answer, citation: Citation) -> Text:
         line.append(f"{title}: ", "bold")
     line.append(one_line(citation.text))
     where = one_line(answer.place_of(citation) or citation.passage_id or "")
-    line.append(f" ({', '.join(_use(answer, citation))}", "dim")
+    facts = [*_use(answer, citation), *map(one_line, answer.elsewhere(citation))]
+    line.append(f" ({', '.join(facts)}", "dim")
     if where:
         line.append(", ", "dim")
         line.append(where, Style(dim=True, link=_address(answer, citation)))
@@ -81,7 +82,7 @@ def _use(answer: Answer, citation: Citation) -> list[str]:
 
 
 def share(answer: Answer, citation: Citation) -> float:
-    """Return which share of a statement's positive scores one of its sources has."""
+    """Return which share of a statement's positive scores a source has with its copies."""
     scores = answer.attribution.for_span(citation.start, citation.end)
     total = float(scores.clamp(min=0).sum())
     return citation.score / total if total > 0 else 0.0

@@ -63,7 +63,9 @@ def show_marked(answer: Answer) -> None:
 
 
 def note_what_happened(answer: Answer) -> None:
-    """Tell what was left out, pruned or cut off."""
+    """Tell what was left out, pruned, cut off, or is not known."""
+    from at2_rag.answer.remarks import unknown_in_words
+
     if answer.dropped:
         note(f"left out what did not fit the model's context: {names_of(answer, answer.dropped)}")
     if answer.shortened:
@@ -74,6 +76,8 @@ def note_what_happened(answer: Answer) -> None:
             f"pruned {counted(len(answer.draft.kept), 'passage')} to the {len(answer.kept)} that "
             f"a draft used most: {names_of(answer, answer.kept)}"
         )
+    if answer.citations and not answer.calibrated:
+        note(unknown_in_words(answer.estimator))
     if answer.truncated:
         where = "" if answer.thoughts is None or answer.thoughts.finished else " in its thoughts"
         note(f"the answer was cut off{where}; --max-new-tokens allows a longer one")

@@ -93,6 +93,11 @@ class Passage:
             return line
         return line + len(_LINE_END.findall(self.text, 0, start))
 
+    @property
+    def heading(self) -> str | None:
+        """Return title and page, as references show them; ``None`` if neither is known."""
+        return ", ".join(told for told in (self.title, self.page) if told) or None
+
     def place_of(self, start: int) -> str | None:
         """Return where a character of the text is in its file, as ``notes.md:12``.
 

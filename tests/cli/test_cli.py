@@ -111,7 +111,11 @@ def test_a_page_needs_a_folder_before_any_model_is_loaded(files, tmp_path):
 def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, files, estimator):
     result = ask("--passages", str(files), "--estimator", str(estimator), "--json", "--scores")
     assert result.exit_code == 0
-    told = [f"note: scored by: learned estimator {estimator}", "note: the answer was cut off"]
+    told = [
+        f"note: scored by: learned estimator {estimator}",
+        "note: Supported: unknown.",
+        "note: the answer was cut off",
+    ]
     for line, begins in zip(result.stderr.splitlines(), told, strict=False):
         assert line.startswith(begins)
     answer = Answer.from_dict(json.loads(result.stdout))

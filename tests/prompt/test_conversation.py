@@ -518,6 +518,8 @@ BAD_HISTORIES = [
      r"history\[1\]\['content'\] is a dict; expected a string; json.dumps makes one"),
     ([CALLED, {"role": "function", "content": ["21"]}], r"is a list; .*json.dumps"),
     ([{"content": "a"}], r"history\[0\] is .*expected a mapping with role and content"),
+    ([{"role": "usr", "content": "a"}], r"'usr'; expected one of user, .* Did you mean user\?"),
+    ([{"role": "AI", "content": "a"}], r"'AI'; expected one of user, .* Did you mean assistant\?"),
 ]  # fmt: skip
 
 

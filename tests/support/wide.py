@@ -35,7 +35,7 @@ def wide_answer(passages=200, statements=20, seed=0):
         for source, score in found.top(2, span):
             number = numbers.setdefault(source.place, len(numbers) + 1)
             made = citation_of(source, given[source.passage_index], score, span)
-            cited.append(type(made)(**{**made.to_dict(), "number": number}))
+            cited.append(type(made).from_dict({**made.to_dict(), "number": number}))
         said.append(Statement(text[slice(*span)], *span, tuple(cited), True))
     return Answer(
         question="What do they say?", text=text, passages=tuple(given), statements=tuple(said),
