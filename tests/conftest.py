@@ -84,7 +84,7 @@ def demo_reader():
     return Reader.demo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """A real browser, one for all tests of a process."""
     if chromium() is None:

@@ -17,7 +17,8 @@ class Budget:
     """Time to spend on examples, kept in a file, so that who goes on has the rest of it.
 
     Args:
-        path: File with the seconds that were spent; it need not be there.
+        path: File with the seconds that were spent, and those of what took longest; it need not be
+            there.
         minutes: How long all may take together; ``None`` for as long as it takes.
         clock: Seconds of a clock that never goes back.
 
@@ -32,9 +33,8 @@ class Budget:
             raise InputError(f"minutes is {minutes}; expected more than 0, or None for no bound.")
         self._path, self._clock = path, clock
         self._limit = None if minutes is None else 60 * minutes * (1 - _LEFT_FOR_FITTING)
-        self._before = _read(path)
+        self._before, self._longest = _read(path, "seconds"), _read(path, "longest")
         self._began = clock()
-        self._longest = 0.0
         self._last = self._began
 
     @property
@@ -58,15 +58,16 @@ class Budget:
         self._longest = max(self._longest, now - self._last)
         self._last = now
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps({"seconds": round(self.spent, 3)}) + "\n")
+        told = {"seconds": round(self.spent, 3), "longest": round(self._longest, 3)}
+        self._path.write_text(json.dumps(told) + "\n")
 
     def skip(self) -> None:
         """Leave out of the longest what was done since the last note."""
         self._last = self._clock()
 
 
-def _read(path: Path) -> float:
+def _read(path: Path, key: str) -> float:
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+        return float(json.loads(path.read_text(encoding="utf-8"))[key])
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or cut off by a full disk
         return 0.0

@@ -432,7 +432,7 @@ def test_the_command_prints_a_table_and_writes_files(run, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert "average-attention" in result.stdout
     assert "random" in result.stdout
-    assert "has 1 examples, fewer than the 50 asked for" in result.stderr
+    assert "has 1 example, fewer than the 50 asked for" in result.stderr
     read = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     assert (read["examples"], read["num_ablations"]) == (1, 4)
     assert (tmp_path / "c.svg").read_text().count("</svg>") == 1

@@ -18,7 +18,7 @@ from support.comparing import check_close
 from support.golden import llama_reader
 from support.places import TESTS
 
-from at2_rag import MULTI_PASSAGE, FileFormatError, InputError, Passage, Reader
+from at2_rag import FROM_PASSAGES, FileFormatError, InputError, Passage, Reader
 from at2_rag.ablation.masking import Ablator
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import capture_of
@@ -70,10 +70,10 @@ def test_records_hold_what_ablations_did(golden_reader, whole):
 
 def test_a_record_knows_the_prompt_that_the_model_was_asked_with(golden_reader, tmp_path):
     first, second = make_examples(2)
-    run(golden_reader, tmp_path, [replace(first, prompt=MULTI_PASSAGE), second])
+    run(golden_reader, tmp_path, [replace(first, prompt=FROM_PASSAGES), second])
     records = load_collected(tmp_path).records
     assert [record.prompt for record in records] == [
-        MULTI_PASSAGE.message,
+        FROM_PASSAGES.message,
         golden_reader.settings.prompt.message,
     ]
     assert prompts_of(records) == tuple(sorted(record.prompt for record in records))
