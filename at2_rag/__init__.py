@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from at2_rag.attention.probe import AttentionShape
     from at2_rag.attention.recording import inspect_attention
     from at2_rag.documents.conversation import Message
+    from at2_rag.documents.files import FilesWarning, read_passages
     from at2_rag.documents.passages import Passage, SourceKind
     from at2_rag.documents.sources import Source, SourceUnit
     from at2_rag.errors import (
@@ -31,9 +32,17 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
+    from at2_rag.methods.heads import AnswerHeads
+    from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
     from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
-    from at2_rag.prompt.settings import Settings
-    from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+    from at2_rag.prompt.settings import Settings, SettingsOptions
+    from at2_rag.prompt.template import (
+        CONTEXT,
+        FINAL_ANSWER,
+        FROM_PASSAGES,
+        MULTI_PASSAGE,
+        PromptTemplate,
+    )
     from at2_rag.prompt.thinking_markers import ThinkingMarkers
     from at2_rag.reader import Reader
 
@@ -54,6 +63,7 @@ _HOMES = {
     "attention.probe": ("AttentionShape",),
     "attention.recording": ("inspect_attention",),
     "documents.conversation": ("Message",),
+    "documents.files": ("FilesWarning", "read_passages"),
     "documents.passages": ("Passage", "SourceKind"),
     "documents.sources": ("Source", "SourceUnit"),
     "errors": (
@@ -67,9 +77,22 @@ _HOMES = {
         "UnsupportedModelError",
     ),
     "estimators": ("LinearEstimator", "NetworkEstimator", "ScoreEstimator"),
-    "notices": ("NoHeadsWarning", "NoSamplingWarning", "PlainPromptWarning"),
-    "prompt.settings": ("Settings",),
-    "prompt.template": ("CONTEXT", "FINAL_ANSWER", "MULTI_PASSAGE", "PromptTemplate"),
+    "methods.heads": ("AnswerHeads",),
+    "model.options": ("AnswerOptions", "DraftOptions", "LoadingOptions"),
+    "notices": (
+        "NoHeadsWarning",
+        "NoSamplingWarning",
+        "OtherPromptWarning",
+        "PlainPromptWarning",
+    ),
+    "prompt.settings": ("Settings", "SettingsOptions"),
+    "prompt.template": (
+        "CONTEXT",
+        "FINAL_ANSWER",
+        "FROM_PASSAGES",
+        "MULTI_PASSAGE",
+        "PromptTemplate",
+    ),
     "prompt.thinking_markers": ("ThinkingMarkers",),
     "reader": ("Reader",),
 }
@@ -78,21 +101,27 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "CONTEXT",
     "FINAL_ANSWER",
+    "FROM_PASSAGES",
     "MULTI_PASSAGE",
     "AblationKind",
     "Answer",
+    "AnswerHeads",
+    "AnswerOptions",
     "At2Error",
     "AttentionShape",
     "Attribution",
     "AttributionTask",
     "Citation",
     "ContextOverflowError",
+    "DraftOptions",
     "EstimatorMismatchError",
     "Event",
     "Evidence",
     "FileFormatError",
+    "FilesWarning",
     "InputError",
     "LinearEstimator",
+    "LoadingOptions",
     "Mark",
     "MarkPlace",
     "Marking",
@@ -102,6 +131,7 @@ __all__ = [
     "NoHeadsWarning",
     "NoSamplingWarning",
     "NumericalError",
+    "OtherPromptWarning",
     "Passage",
     "PlainPromptWarning",
     "PromptTemplate",
@@ -110,6 +140,7 @@ __all__ = [
     "Saved",
     "ScoreEstimator",
     "Settings",
+    "SettingsOptions",
     "Source",
     "SourceKind",
     "SourceUnit",
@@ -121,6 +152,7 @@ __all__ = [
     "Verification",
     "VerifiedStatement",
     "inspect_attention",
+    "read_passages",
 ]
 
 

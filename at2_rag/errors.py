@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class At2Error(Exception):
     """Base of every error raised on purpose; the message says what to do."""
@@ -45,6 +48,20 @@ class MissingExtraError(At2Error, ImportError):
 
 class MissingResourceError(At2Error, LookupError):
     """Data that is not installed, such as sentence parameters for a language."""
+
+
+@contextmanager
+def told_of(name: str) -> Iterator[None]:
+    """Have the message of an ``InputError`` say first what it is about.
+
+    Args:
+        name: Which of several things is worked on within.
+    """
+    try:
+        yield
+    except InputError as error:
+        error.args = (f"{name}: {error}", *error.args[1:])
+        raise
 
 
 def missing_extra(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -18,6 +18,43 @@ class PlainPromptWarning(UserWarning):
 
 class NoSamplingWarning(UserWarning):
     """Options of sampling were given, and nothing is sampled."""
+
+
+class OtherPromptWarning(UserWarning):
+    """Scores or thresholds were learned with another prompt than the reader's."""
+
+
+def warn_of_other_prompt(
+    message: str, learned: Collection[str], measured: Collection[str], stacklevel: int
+) -> None:
+    """Warn if what scores was learned, or its thresholds measured, with other prompts.
+
+    White space aside; where nobody noted a prompt, nothing is said.
+
+    Args:
+        message: The message of the reader's template.
+        learned: Messages of the templates that the estimator was learned with.
+        measured: Messages of the templates that its thresholds were measured with.
+        stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
+            is called.
+    """
+    for prompts, what in (
+        (learned, "score estimator was learned"),
+        (measured, "score estimator's thresholds were measured"),
+    ):
+        if prompts and _plain(message) not in map(_plain, prompts):
+            warnings.warn(
+                f"The {what} with another prompt than the reader's, {sorted(prompts)[0]!r}: how "
+                "well it does with this one was not measured. Set prompt to that one, or learn or "
+                "probe again with this one.",
+                OtherPromptWarning,
+                stacklevel=stacklevel + 1,
+            )
+            return
+
+
+def _plain(message: str) -> str:
+    return " ".join(message.split())
 
 
 def warn_of_no_sampling(names: Sequence[str], stacklevel: int) -> None:

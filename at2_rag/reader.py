@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,20 +22,28 @@ from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
-from at2_rag.notices import warn_of_plain_prompts
-from at2_rag.prompt.settings import Settings, refuse_nearly_settings, refuse_unknown
+from at2_rag.notices import warn_of_other_prompt, warn_of_plain_prompts
+from at2_rag.prompt.settings import (
+    Settings,
+    SettingsOptions,
+    refuse_nearly_settings,
+    refuse_unknown,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AblationKind, AttributionTask
     from at2_rag.ablation.verification import Verification
     from at2_rag.methods import AttributionMethod
+    from at2_rag.methods.heads import AnswerHeads
 
 
 class Reader(Parts):
@@ -52,8 +60,9 @@ class Reader(Parts):
             found, and else probes the model for heads that read, once; ``"average"`` is average
             attention.
         settings: Settings of all calls that name no others; ``None`` for the defaults of
-            :class:`Settings`, and the ``max_new_tokens`` of the model's ``generation_config`` if it
-            has one.
+            :class:`Settings`, and what the model's own files say otherwise: ``max_new_tokens`` in
+            its ``generation_config``, and the name of a template as ``at2_prompt`` in its
+            ``config``.
         method: What scores the sources instead of the estimator: a method such as
             ``at2_rag.methods.SurrogateMethod()``, or the name of one, such as ``"at2+bm25"``, which
             blends the estimator's scores with word overlap. Scores and ``min_score`` are in the
@@ -73,7 +82,7 @@ class Reader(Parts):
         settings: Settings | None = None,
         *,
         method: AttributionMethod | str | None = None,
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> None:
         _check_parts(model, tokenizer)
         _check_method(method)
@@ -84,12 +93,13 @@ class Reader(Parts):
             estimator = AUTO if method is None or isinstance(method, str) else AVERAGE
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path))
         _check_kind("settings", settings, (Settings, type(None)))
+        own, unknown = (settings or settings_for(model)).override(options)
+        refuse_unknown(unknown)
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
+            estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)
         warn_of_plain_prompts(model, tokenizer, stacklevel=2)
         estimator.check_fits(recorded.shape)
-        own, unknown = (settings or _settings_of(model)).override(options)
-        refuse_unknown(unknown)
+        _warn_of_other_prompt(estimator, own)
         if isinstance(method, str):
             method = _by_name(method, estimator)
         self._answerer = Answerer(Engine(recorded, tokenizer), estimator, own, method)
@@ -102,7 +112,7 @@ class Reader(Parts):
         settings: Settings | None = None,
         *,
         method: AttributionMethod | str | None = None,
-        **options: Any,
+        **options: Unpack[LoadingOptions],
     ) -> Reader:
         """Load a model and its tokenizer by hub id or folder, or from a GGUF file.
 
@@ -117,7 +127,7 @@ class Reader(Parts):
                 probed for heads that read: some 20 passes, once. ``"average"`` is average
                 attention.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
-                :class:`Settings`.
+                :class:`Settings` and what the model's own files say otherwise.
             method: What scores the sources instead of the estimator: a method, or the name of one.
             options: Single settings, by name, that replace those of ``settings``; and options for
                 ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
@@ -136,11 +146,13 @@ class Reader(Parts):
         _, loading = (settings or Settings()).override(options)
         refuse_nearly_settings(loading)
         model, tokenizer = load_model(name, loading)
+        own, _ = (settings or settings_for(model)).override(options)
         if isinstance(estimator, str | Path):
             access = HubAccess.of(loading)
-            estimator = load_estimator(estimator, model, tokenizer, access, stacklevel=3)
-        own = {name: value for name, value in options.items() if name not in loading}
-        return cls(model, tokenizer, estimator, settings, method=method, **own)
+            estimator = load_estimator(
+                estimator, model, tokenizer, access, prompt=own.prompt, stacklevel=3
+            )
+        return cls(model, tokenizer, estimator, own, method=method)
 
     @classmethod
     def from_pipeline(
@@ -148,7 +160,9 @@ class Reader(Parts):
         pipeline: object,
         estimator: ScoreEstimator | str | Path | None = AUTO,
         settings: Settings | None = None,
-        **options: Any,
+        *,
+        method: AttributionMethod | str | None = None,
+        **options: Unpack[SettingsOptions],
     ) -> Reader:
         """Take a model that is loaded already, with its tokenizer, out of what runs it.
 
@@ -160,7 +174,8 @@ class Reader(Parts):
                 LangChain, or ``HuggingFaceLLM`` of LlamaIndex.
             estimator: As for :meth:`from_pretrained`.
             settings: Settings of all calls that name no others; ``None`` for the defaults of
-                :class:`Settings`.
+                :class:`Settings` and what the model's own files say otherwise.
+            method: As for :meth:`from_pretrained`.
             options: Single settings, by name, that replace those of ``settings``.
 
         Raises:
@@ -169,18 +184,25 @@ class Reader(Parts):
         """
         model, tokenizer = model_of(pipeline)
         if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, model, tokenizer, stacklevel=3)
-        return cls(model, tokenizer, estimator, settings, **options)
+            own, _ = (settings or settings_for(model)).override(options)
+            estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)
+        return cls(model, tokenizer, estimator, settings, method=method, **options)
 
     @classmethod
-    def demo(cls, **options: Any) -> Reader:
+    def demo(
+        cls,
+        *,
+        method: AttributionMethod | str | None = None,
+        **options: Unpack[SettingsOptions],
+    ) -> Reader:
         """Load the small model inside this package; it knows made-up worlds and nothing else.
 
         Args:
-            options: Settings of the reader, by name.
+            method: As for :meth:`from_pretrained`.
+            options: Single settings, by name.
         """
         model, tokenizer = load_demo_model()
-        return cls(model, tokenizer, load_demo_estimator(), **options)
+        return cls(model, tokenizer, load_demo_estimator(), method=method, **options)
 
     def with_options(
         self,
@@ -188,7 +210,7 @@ class Reader(Parts):
         estimator: ScoreEstimator | str | Path | None = None,
         method: AttributionMethod | str | None = None,
         settings: Settings | None = None,
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> Reader:
         """Return a reader of the same model that differs in what is given, and in nothing else.
 
@@ -206,12 +228,16 @@ class Reader(Parts):
         old = self._answerer
         _check_kind("estimator", estimator, (ScoreEstimator, str, Path, type(None)))
         _check_kind("settings", settings, (Settings, type(None)))
-        if isinstance(estimator, str | Path):
-            estimator = load_estimator(estimator, self.model, self.tokenizer, stacklevel=3)
-        if estimator is not None:
-            estimator.check_fits(old.engine.recorded.shape)
         own, unknown = (settings or old.settings).override(options)
         refuse_unknown(unknown)
+        if isinstance(estimator, str | Path):
+            estimator = load_estimator(
+                estimator, self.model, self.tokenizer, prompt=own.prompt, stacklevel=3
+            )
+        if estimator is not None:
+            estimator.check_fits(old.engine.recorded.shape)
+        if estimator is not None or own.prompt != old.settings.prompt:
+            _warn_of_other_prompt(estimator or old.estimator, own)
         estimator = estimator or old.estimator
         if method is None:
             method = old.method
@@ -228,7 +254,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> Answer:
         """Answer a question from passages, with citations.
 
@@ -236,8 +262,8 @@ class Reader(Parts):
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             history: Earlier chat messages, each with ``role`` and ``content``.
-            prune_to: How many passages to answer from again: those that a first draft used most;
-                with ``None``, or no more passages than that, it answers once.
+            prune_to: How many passages to answer from again: those that a first draft used most,
+                of copies one; with ``None``, or no more passages than that, it answers once.
             options: Any of :class:`Settings`, by name; all others go to ``model.generate``. A
                 ``generation_config`` stands for the options that it sets.
 
@@ -255,7 +281,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> list[Answer]:
         """Answer many questions, several at a time, each as :meth:`answer` would.
 
@@ -271,12 +297,15 @@ class Reader(Parts):
                 a batch.
 
         Raises:
-            InputError: If an argument cannot be used; before any question is answered.
+            InputError: If an argument cannot be used, which says of which question; before any is
+                answered.
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
-        pairs = _as_pairs(questions)
-        requests = [self._answerer.request(*pair, history, options) for pair in pairs]
+        requests = []
+        for index, pair in enumerate(_as_pairs(questions)):
+            with told_of(f"questions[{index}]"):
+                requests.append(self._answerer.request(*pair, history, options))
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
@@ -286,7 +315,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> Generator[Event, None, None]:
         """Answer as :meth:`answer` does, and yield what is there as it comes.
 
@@ -319,7 +348,7 @@ class Reader(Parts):
         *,
         history: Sequence[Message] = (),
         prune_to: int | None = None,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> AsyncGenerator[Event, None]:
         """Yield what :meth:`stream` yields, and leave the event loop free meanwhile.
 
@@ -339,7 +368,7 @@ class Reader(Parts):
         *,
         thoughts: str | None = None,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> Answer:
         """Cite an answer from anywhere, as if this model had given it.
 
@@ -371,7 +400,7 @@ class Reader(Parts):
         *,
         thoughts: str | None = None,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> AttributionTask:
         """Return an answer as something to explain, for methods and metrics.
 
@@ -400,6 +429,30 @@ class Reader(Parts):
         """
         from at2_rag.ablation.verification import verify  # which answering never needs
 
+        return verify(self._again(answer), answer.statements, by)
+
+    def heads(self, answer: Answer) -> AnswerHeads:
+        """Look at where each attention head looked while an answer was said, to find faults.
+
+        The model reads the answer once more. ``heads.top(10)`` are the heads that matter most for
+        it, and ``heads.to_html()`` is a page with all of them.
+
+        Args:
+            answer: An answer of this reader, or of another one of the same model.
+
+        Raises:
+            InputError: If it is no answer.
+        """
+        from at2_rag.methods.heads import answer_heads  # which answering never needs
+
+        return answer_heads(self._again(answer), self.estimator)
+
+    def _again(self, answer: Answer) -> AttributionTask:
+        """Return an answer as something to explain, read as it was asked for.
+
+        Raises:
+            InputError: If it is no answer.
+        """
         _check_kind("answer", answer, (Answer,))
         own = [passage for passage in answer.passages if passage.kind == "passage"]
         for index, length in answer.shortened:
@@ -410,14 +463,14 @@ class Reader(Parts):
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
         reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)
-        return verify(self._answerer.explain(reading), answer.statements, by)
+        return self._answerer.explain(reading)
 
     def has_sources(
         self,
         passages: Iterable[str | Passage],
         *,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> bool:
         """Tell whether a prompt about these would have anything in it to be cited.
 
@@ -443,7 +496,7 @@ class Reader(Parts):
         min_share: float | None = None,
         unit: Literal["passage", "sentence"] = "passage",
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[DraftOptions],
     ) -> Pruned:
         """Draft an answer and keep what it used.
 
@@ -451,6 +504,7 @@ class Reader(Parts):
             question: What the model is to answer.
             passages: What the retriever returned, best first; never changed.
             top_k: How many passages (or sentences) to keep at most; this or ``min_share`` is given.
+                What says the same counts as one, and its copies are kept last.
             min_share: Least share of all positive scores with which a passage (or sentence) is
                 kept, above 0 and at most 1; this or ``top_k`` is given.
             unit: What is kept or dropped: whole passages, or sentences within them.
@@ -483,10 +537,11 @@ def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
     return pairs
 
 
-def _settings_of(model: PreTrainedModel) -> Settings:
-    """Return the default settings, with the longest answer that a model's own configuration has."""
-    longest = getattr(model.generation_config, "max_new_tokens", None)
-    return Settings() if longest is None else Settings(max_new_tokens=longest)
+def _warn_of_other_prompt(estimator: ScoreEstimator, settings: Settings) -> None:
+    """Warn whoever makes a reader if its scores or thresholds were learned with another prompt."""
+    calibration = estimator.calibration(settings.source_unit)
+    measured = () if calibration is None else calibration.prompts
+    warn_of_other_prompt(settings.prompt.message, estimator.prompts, measured, stacklevel=3)
 
 
 def _check_parts(model: object, tokenizer: object) -> None:

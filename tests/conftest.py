@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from hypothesis import settings
+from support.browser import chromium, launched
 from support.golden import NAMES, load_golden, load_model, save_short_model
 from support.real_data import real_data
 
@@ -28,6 +29,14 @@ transformers.logging.disable_progress_bar()
 torch.manual_seed(0)
 # The models are tiny: a second thread only waits for the first, and slows everything beside it.
 torch.set_num_threads(1)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say aloud that pages were not looked at; skipped tests are easily overlooked."""
+    if chromium() is None:
+        terminalreporter.write_line(
+            "THERE IS NO BROWSER, so no page was looked at: apt-get install chromium", red=True
+        )
 
 
 def pytest_collection_finish():
@@ -73,3 +82,13 @@ def stories_reader():
 @pytest.fixture(scope="session")
 def demo_reader():
     return Reader.demo()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser, one for all tests of a process."""
+    if chromium() is None:
+        pytest.skip("THERE IS NO BROWSER, so no page is looked at: apt-get install chromium")
+    pytest.importorskip("playwright", reason="PLAYWRIGHT IS MISSING, so no page is looked at")
+    with launched() as found:
+        yield found

@@ -13,10 +13,10 @@ PAGES = {
     str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
     for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md")))
 }
-#: Its code wants a cluster and a model's hub id; what it says is tested beside what it is about.
-NEEDS_A_CLUSTER = "docs/scale.md"
+#: One wants a cluster, and the other a server, with which tests/server runs it.
+RUN_ELSEWHERE = ("docs/scale.md", "docs/serving.md")
 WITH_CODE = [
-    name for name, text in PAGES.items() if "```python\n" in text and name != NEEDS_A_CLUSTER
+    name for name, text in PAGES.items() if "```python\n" in text and name not in RUN_ELSEWHERE
 ]
 
 

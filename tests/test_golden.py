@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from at2_rag import AttentionShape, EstimatorMismatchError, Reader, ScoreEstimator
+from at2_rag import (
+    MULTI_PASSAGE,
+    AttentionShape,
+    EstimatorMismatchError,
+    Reader,
+    ScoreEstimator,
+    Settings,
+)
 from at2_rag.attention.folds import HeadFold, sum_ranges
 from at2_rag.attention.recording import capture_of
 from at2_rag.model.recorded_model import RecordedModel
@@ -46,7 +53,7 @@ UNITS = {"sentence": "sentence", "token": "token", "document": "passage"}
 def test_the_reader_agrees_from_text_to_scores(golden):
     """Prompt, tokens, sources, sentences and scores are all found by the reader itself."""
     estimator = ScoreEstimator.load(golden.folder / "score_estimator.pt")
-    reader = Reader(golden.model, golden.tokenizer, estimator)
+    reader = Reader(golden.model, golden.tokenizer, estimator, prompt=MULTI_PASSAGE)
     for case in golden.cases:
         answer = reader.attribute(
             case["query"], case["passages"], case["answer"], source_unit=UNITS[case["source_type"]]
@@ -69,7 +76,8 @@ def test_input_ids_are_those_of_prompt_and_answer_as_one_text(golden):
 
     for case in golden.cases:
         passages = as_passages(case["passages"])
-        maker = PromptMaker.of(golden.tokenizer, Request(case["query"], passages))
+        request = Request(case["query"], passages, settings=Settings(prompt=MULTI_PASSAGE))
+        maker = PromptMaker.of(golden.tokenizer, request)
         prompt = maker.make(range(len(passages)), lambda _, answer=case["answer"]: answer)
         assert prompt.text[: prompt.prompt_length] == case["input_text"]
         assert list(prompt.ids) == case["input_ids"]

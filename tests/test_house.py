@@ -13,25 +13,28 @@ PACKAGE = REPOSITORY / "at2_rag"
 #: that lie beside the rooms, but for the reader's.
 FLOORS = (
     ("cli",),
-    ("training",),
+    ("server", "training"),
     ("evaluation",),
     ("reader",),
     ("answering",),
     ("methods",),
     ("ablation",),
     ("model", "answer", "datasets"),
-    ("estimators",),
+    ("estimators", "view"),
     ("prompt", "worlds"),
     ("attention", "documents"),
     ("ground",),
 )
 #: What only some of those who use a reader need.
-NOT_FOR_READING = ("ablation", "methods", "evaluation", "training", "datasets", "worlds")
+NOT_FOR_READING = (
+    "ablation", "methods", "evaluation", "training", "datasets", "worlds", "server",
+)  # fmt: skip
 FOLDERS = (TESTS, REPOSITORY / "experiments/tests", *REPOSITORY.glob("integrations/*/tests"))
 TEST_FILES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))]
 #: Of other packages, which have no public way to the same.
 OTHERS_PRIVATE = {
-    "_attn_implementation", "_dynamo", "_hf_hook", "_instance", "_skip_keys_device_placement",
+    "_attn_implementation", "_dynamo", "_hf_hook", "_instance", "_repr_html_",
+    "_skip_keys_device_placement",
 }  # fmt: skip
 
 

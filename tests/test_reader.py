@@ -37,6 +37,7 @@ from at2_rag import (
     ThinkingMarkers,
     UnsupportedModelError,
 )
+from at2_rag.documents.bm25 import best_by_bm25
 from at2_rag.documents.passages import as_passages
 from at2_rag.methods import RandomMethod
 from at2_rag.model.recorded_model import RecordedModel
@@ -53,7 +54,7 @@ def test_invariants_hold_for_every_source_unit(golden_reader, unit):
         answer = golden_reader.answer(QUESTION, PASSAGES, source_unit=unit, prune_to=2)
     check_answer(answer, PASSAGES)
     assert len(answer.kept) == 2
-    assert answer.kept == tuple(sorted(i for i, _ in answer.draft.ranked_passages[:2]))
+    assert answer.kept == tuple(sorted(i for i, _ in answer.draft.used_passages[:2]))
 
 
 def test_the_same_call_gives_the_same_answer(golden_reader):
@@ -356,7 +357,9 @@ def test_unusable_passages(golden_reader, passages, message):
         ({"question": "Who \ud83d?"}, "question holds half of a surrogate pair"),
         ({"system": "\ud83d"}, "system holds half of a surrogate pair"),
         ({"history": [{"role": "user", "content": "\ud83d"}]}, r"history\[0\]\['content'\] holds"),
-        ({"prompt": "{passages}"}, "prompt is a str; expected a PromptTemplate"),
+        ({"prompt": "{passages}"}, "prompt is '{passages}'; expected any of 'from-passages', "),
+        ({"max_passages": 0}, "max_passages is 0; expected a whole number of at least 1. Or None"),
+        ({"max_passages": 2.5}, "max_passages is 2.5"),
         ({"num_return_sequences": 2}, "num_return_sequences is 2"),
         ({"return_dict_in_generate": True}, "return_dict_in_generate"),
         ({"history": ["hello"]}, r"history\[0\] is 'hello'"),
@@ -711,3 +714,61 @@ def test_what_cannot_be_loaded_is_told_before_it_is_tried(tmp_path):
         Reader.from_pretrained(tmp_path, dtype="float17")
     with pytest.raises(InputError, match="no method 'lime'"):
         Reader.from_pretrained(tmp_path, method="lime")
+
+
+# How many passages are shown
+
+
+def test_the_passages_that_are_shown_are_the_best_by_bm25_in_the_callers_order(golden_reader):
+    for most in range(1, 5):
+        answer = golden_reader.answer(QUESTION, PASSAGES, max_passages=most)
+        check_answer(answer, PASSAGES)
+        assert list(answer.kept) == best_by_bm25(QUESTION, answer.passages, most)
+        assert sorted(answer.kept + answer.dropped) == [0, 1, 2, 3]
+    assert answer.dropped == ()
+    assert answer.text == golden_reader.answer(QUESTION, PASSAGES).text
+
+
+@pytest.mark.parametrize("unit", ["sentence", "token"])
+def test_passages_that_are_not_shown_change_nothing(golden_reader, unit):
+    """As if nobody had passed them; only that their indices are taken."""
+    answer = golden_reader.answer(QUESTION, PASSAGES, max_passages=2, source_unit=unit)
+    shown = [PASSAGES[index] for index in answer.kept]
+    alone = golden_reader.answer(QUESTION, shown, source_unit=unit)
+    assert (answer.text, answer.prompt_tokens) == (alone.text, alone.prompt_tokens)
+    assert torch.equal(answer.attribution.scores, alone.attribution.scores)
+    told = [(answer.kept.index(s.passage_index), s.text) for s in answer.attribution.sources]
+    assert told == [(s.passage_index, s.text) for s in alone.attribution.sources]
+
+
+def test_all_ways_to_ask_show_the_same_passages(golden_reader):
+    reader = golden_reader.with_options(max_passages=2)
+    answer = reader.answer(QUESTION, PASSAGES)
+    assert len(answer.kept) == 2
+    assert reader.answer_batch([(QUESTION, PASSAGES)])[0].kept == answer.kept
+    assert list(reader.stream(QUESTION, PASSAGES))[-1].kept == answer.kept
+    given = reader.attribute(QUESTION, PASSAGES, "Zandor lies on the Mol.")
+    assert (given.kept, given.dropped) == (answer.kept, answer.dropped)
+    assert reader.task(QUESTION, PASSAGES).answer.kept == answer.kept
+    assert set(reader.prune(QUESTION, PASSAGES, top_k=1).kept) <= set(answer.kept)
+    assert reader.verify(given).statements
+
+
+def test_empty_passages_are_not_counted_and_pruning_begins_with_what_is_shown(golden_reader):
+    passages = ["", *PASSAGES, " "]
+    answer = golden_reader.answer(QUESTION, passages, max_passages=3, prune_to=3)
+    assert (len(answer.kept), len(answer.dropped), answer.draft) == (3, 1, None)
+    pruned = golden_reader.answer(QUESTION, passages, max_passages=3, prune_to=1)
+    assert len(pruned.kept) == 1
+    assert (pruned.draft.kept, pruned.dropped) == (answer.kept, answer.dropped)
+
+
+@pytest.mark.parametrize("how", ["drop", "truncate"])
+def test_what_is_not_shown_and_what_does_not_fit_are_both_said(short_reader, how):
+    passages = [f"Bird number {i} saw a very big tree in the park. " * 5 for i in range(8)]
+    answer = short_reader.answer("Who saw bird?", passages, max_passages=6, on_overflow=how)
+    check_answer(answer, passages)
+    assert sorted(answer.kept + answer.dropped) == list(range(8))
+    assert len(answer.kept) < 6 or answer.shortened
+    few = short_reader.answer("Who saw bird?", passages, max_passages=1, on_overflow=how)
+    assert (len(few.kept), len(few.dropped), few.shortened) == (1, 7, ())

@@ -1,6 +1,7 @@
 """A pretrained model that nobody trained an estimator for: what a user gets, as it comes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,6 +94,21 @@ def test_what_the_articles_do_not_say_is_not_supported(reader):
         [foreign] = reader.attribute(question["question"], articles, FOREIGN).statements
         assert not foreign.supported
         assert foreign.citations == ()
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_copies_of_a_passage_keep_what_is_supported_and_cited(reader, copies):
+    for question in QUESTIONS[:2]:
+        articles, own = read_for(question)
+        few = articles[max(0, own - 1) : own + 2]
+        again = [*few, *[articles[own]] * copies]
+        asked = question["question"], question["answer"]
+        [once] = reader.attribute(asked[0], few, asked[1]).statements
+        answer = reader.attribute(asked[0], [replace(p, id=None) for p in again], asked[1])
+        [statement] = answer.statements
+        assert statement.supported
+        assert statement.citations[0].text == once.citations[0].text
+        assert len(statement.citations[0].also_in) == copies
 
 
 def test_streamed_equals_whole(reader):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import transformers
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from at2_rag.model_facts import few_logits, input_device
+
+#: Before version 5, transformers' layers other than attention see masked tokens of a text that runs
+#: alone; they are hidden from them where several run together.
+_HIDES_FROM_SEVERAL_ONLY = transformers.__version__.startswith("4.")
 
 
 def last_logits(
@@ -31,6 +36,9 @@ def last_logits(
     Returns:
         (texts, rows, vocabulary): logits, in the model's type and on its device.
     """
+    if len(tokens) == 1 and _HIDES_FROM_SEVERAL_ONLY and _has_other_layers(model):
+        tokens, visible, positions = (each.expand(2, -1) for each in (tokens, visible, positions))
+        return last_logits(model, tokens, visible, positions, rows)[:1]
     device = input_device(model)
     logits: Tensor = model(
         input_ids=tokens.to(device),
@@ -41,3 +49,9 @@ def last_logits(
         **few_logits(model, rows),
     ).logits
     return logits[:, -rows:]
+
+
+def _has_other_layers(model: PreTrainedModel) -> bool:
+    """Whether some layers are no attention, such as linear attention or convolutions."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return any(kind in ("linear_attention", "conv") for kind in kinds)

@@ -17,16 +17,15 @@ from torch import Tensor
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.citing import citation_of, numbered
+from at2_rag.answer.groups import TELLING_UNITS, Groups
 from at2_rag.answer.statement import Citation, Statement
+from at2_rag.documents.copies import plain
 from at2_rag.estimators.calibration import Calibration
 from at2_rag.prompt.settings import Settings
 
 #: Fall of a statement's log-probability from which on a citation stands, in nats, where no
 #: calibration names another: half as likely.
 EFFECT = math.log(2)
-
-#: Units that say something, so that one can say the same as another.
-_TELLING_UNITS = ("sentence", "passage")
 
 #: Which of a task's regions are left out together, in ascending order.
 _LeftOut = tuple[int, ...]
@@ -107,16 +106,19 @@ class Proof:
         """Choose what to leave out.
 
         Of each statement, so many sources as ``settings.prove`` says, those that score best, above
-        0 and above ``min_score``. Sentences or passages that say the same, white space and case
-        aside, are left out together and count once. What a statement inherits by its scores is left
+        0 and above ``min_score``. Sentences or passages that say the same, white space, case and
+        typography aside, are left out together and count once, wherever they stand, and with each
+        its copies. What a statement inherits by its scores is left
         out together with what repeats it on the way.
 
         Args:
             task: The answer, cited by scores, and what it was answered from.
             settings: The settings that the question was answered with.
         """
-        same = _saying_the_same(task, settings)
-        chooser = _Chooser(task, settings, same)
+        answer = task.answer
+        groups = Groups.of(answer.attribution.sources, answer.passages, settings.source_unit)
+        same = _saying_the_same(task, settings, groups)
+        chooser = _Chooser(task, settings, groups, same)
         return cls(task, settings, same, tuple(map(chooser.tests, range(len(task.targets)))))
 
     def run(self, calibration: Calibration | None) -> Proven:
@@ -243,6 +245,7 @@ class _Chooser:
 
     task: AttributionTask
     settings: Settings
+    groups: Groups
     same: Mapping[_Place, _LeftOut]
 
     def tests(self, target: int) -> _Tests:
@@ -264,11 +267,12 @@ class _Chooser:
         attribution, passages = self.task.answer.attribution, self.task.answer.passages
         span = attribution.statements[target]
         least = self.settings.min_score or 0.0
+        scores = self.groups.total(attribution.for_span(*span)).tolist()
         scored = [
-            citation_of(source, passages[source.passage_index], score, span)
-            for source, score in zip(
-                attribution.sources, attribution.for_span(*span).tolist(), strict=True
+            citation_of(
+                source, passages[source.passage_index], score, span, self.groups.copies(index)
             )
+            for index, (source, score) in enumerate(zip(self.groups.sources, scores, strict=True))
             if passages[source.passage_index].kind != "thought" and 0 < score >= least
         ]
         found: dict[_LeftOut, _Test] = {}
@@ -289,15 +293,18 @@ class _Chooser:
         return tuple(sorted({*said, *repeating}))
 
 
-def _saying_the_same(task: AttributionTask, settings: Settings) -> dict[_Place, _LeftOut]:
+def _saying_the_same(
+    task: AttributionTask, settings: Settings, groups: Groups
+) -> dict[_Place, _LeftOut]:
     """Return which regions say the same as each source, its own among them, by its place."""
-    passages, sources = task.answer.passages, task.answer.attribution.sources
+    passages = task.answer.passages
     regions: dict[Hashable, list[int]] = {}
     keys: dict[_Place, Hashable] = {}
-    for region, source in zip(task.regions.indices("sources"), sources, strict=True):
+    indices = task.regions.indices("sources")
+    for region, source, first in zip(indices, groups.sources, groups.originals, strict=True):
         thought = passages[source.passage_index].kind == "thought"
-        alone = thought or settings.source_unit not in _TELLING_UNITS
-        keys[source.place] = source.place if alone else " ".join(source.text.split()).casefold()
+        alone = thought or settings.source_unit not in TELLING_UNITS
+        keys[source.place] = source.place if alone else plain(groups.sources[first].text)
         regions.setdefault(keys[source.place], []).append(region)
     return {place: tuple(regions[key]) for place, key in keys.items()}
 

@@ -12,6 +12,7 @@ from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT, Ablator
 from at2_rag.ablation.removal import RemovalAblator, Shorter
 from at2_rag.ablation.reuse import Beginning
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.in_short import counted
 from at2_rag.errors import InputError
 from at2_rag.sections import Sections
 from at2_rag.spans import Span
@@ -21,7 +22,7 @@ from at2_rag.spans import Span
 AblationKind = Literal["attention", "removal"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AttributionTask:
     """What every attribution method and every metric works on.
 
@@ -46,8 +47,12 @@ class AttributionTask:
     targets: tuple[Span, ...]
     answer: Answer
     thoughts: tuple[Span, ...] = field(default=(), kw_only=True)
-    prompts: Shorter | None = field(default=None, kw_only=True, compare=False, repr=False)
-    known: Beginning | None = field(default=None, kw_only=True, compare=False, repr=False)
+    prompts: Shorter | None = field(default=None, kw_only=True, compare=False)
+    known: Beginning | None = field(default=None, kw_only=True, compare=False)
+
+    def __repr__(self) -> str:
+        found = counted(len(self.sources), "source"), counted(len(self.targets), "target")
+        return f"<AttributionTask of {len(self.ids):,} tokens: {', '.join(found)}>"
 
     @property
     def first_row(self) -> int:

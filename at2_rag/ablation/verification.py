@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.ablation.task import AblationKind, AttributionTask
+from at2_rag.answer.in_short import counted
 from at2_rag.answer.likelihood import likelihood_in_words
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.errors import InputError
@@ -81,7 +82,7 @@ class VerifiedStatement:
         return "\n  ".join([self.statement.text, *map(str, parts)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """The evidence for every statement of an answer, in order."""
 
@@ -90,6 +91,13 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types: for each statement, its drops in nats and their factors."""
         return {"statements": [statement.to_dict() for statement in self.statements]}
+
+    def __repr__(self) -> str:
+        drops = [each.together.drop for each in self.statements if each.together is not None]
+        ends = [likelihood_in_words(drop) for drop in (min(drops), max(drops))] if drops else []
+        found = f": {' to '.join(dict.fromkeys(ends))} without what they cite" if ends else ""
+        whole = counted(len(self.statements), "statement")
+        return f"<Verification of {whole}, {len(drops)} with citations{found}>"
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.statements))
@@ -100,8 +108,9 @@ def verify(
 ) -> Verification:
     """Ablate the cited sources of each statement, all at once and each alone, in one batch.
 
-    For an inherited citation, the thoughts and earlier statements of the answer that cite the same
-    source are masked with it: they repeat what it says.
+    A source is left out together with its copies, which say the same. For an inherited citation,
+    the thoughts and earlier statements of the answer that cite the same source are masked with it:
+    they repeat what it says.
 
     Args:
         task: The answer, read by the model, with the sources that the citations point to.
@@ -211,16 +220,18 @@ class _Groups:
         return groups
 
     def _left_out(self, citation: Citation, place: int) -> Iterator[int]:
-        yield self._source(citation)
+        yield self._source(citation.place, citation.number)
+        for copy in citation.also_in:
+            yield self._source(copy.place, citation.number)
         if citation.inherited:
             for earlier, region in zip(self.sentences[:place], self.regions, strict=False):
                 if any(c.number == citation.number for c in earlier.citations):
                     yield region
 
-    def _source(self, citation: Citation) -> int:
-        if (place := citation.place) not in self.sources:
+    def _source(self, place: tuple[int, int, int], number: int) -> int:
+        if place not in self.sources:
             raise InputError(
-                f"Citation [{citation.number}] is characters {place[1]} to {place[2]} of passage "
+                f"Citation [{number}] is characters {place[1]} to {place[2]} of passage "
                 f"{place[0]}, which is no source of this task; expected a task with the settings "
                 "that the answer was made with."
             )

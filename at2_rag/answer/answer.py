@@ -7,19 +7,28 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.groups import Groups
+from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
+from at2_rag.answer.page import answer_page
+from at2_rag.answer.remarks import also_in_words, is_judged, unknown_in_words
+from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
+from at2_rag.documents.sources import Source, SourceUnit
+from at2_rag.errors import InputError
 from at2_rag.prompt.settings import Settings
+from at2_rag.view.page import framed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answer:
     """What a reader answered, and why.
 
@@ -34,7 +43,8 @@ class Answer:
         statements: One statement for each sentence of the answer, with its citations.
         attribution: The scores behind the citations.
         kept: Indices of the passages that the model saw, in their order.
-        dropped: Indices of the passages left out because they did not fit the context.
+        dropped: Indices of the passages left out because they did not fit the context, or because
+            ``max_passages`` others share more telling words with the question.
         draft: The first answer, from all passages, where passages were pruned.
         truncated: Whether the answer stopped at ``max_new_tokens``.
         prompt_tokens: How many tokens the prompt had.
@@ -79,6 +89,15 @@ class Answer:
         return tuple(first[number] for number in sorted(first))
 
     @property
+    def calibrated(self) -> bool:
+        """Whether it is known which statements are supported, by thresholds or ablations.
+
+        If not, ``supported`` is ``None``, and what is cited is what scored best, be it ever so
+        little: a guess.
+        """
+        return is_judged(self.statements)
+
+    @property
     def ranked_passages(self) -> list[tuple[int, float]]:
         """Return (passage index, score) of the passages the model saw, most used first.
 
@@ -88,6 +107,40 @@ class Answer:
         scores = self._over_all(lambda found: found.passage_scores).tolist()
         ranked = sorted(self.kept, key=lambda index: -scores[index])
         return [(index, scores[index]) for index in ranked]
+
+    @property
+    def used_passages(self) -> list[tuple[int, float]]:
+        """Return what :attr:`ranked_passages` does, with copies counted as one.
+
+        A passage that was retrieved twice has the scores of both; its copies come last, with 0, or
+        with the lowest score where that is lower.
+        """
+        whole = [Source(i, 0, len(self.passages[i].text), self.passages[i].text) for i in self.kept]
+        scores = dict(self.ranked_passages)
+        return [
+            (self.kept[i], score)
+            for i, score in self._shared(whole, [scores[i] for i in self.kept], "passage")
+        ]
+
+    @property
+    def used_sources(self) -> list[tuple[int, float]]:
+        """Return what :attr:`ranked_sources` does, with copies counted as one, as passages are."""
+        own = sorted(self.ranked_sources)
+        sources = [self.attribution.sources[i] for i, _ in own]
+        scores = [score for _, score in own]
+        shared = self._shared(sources, scores, self.settings.source_unit)
+        return [(own[i][0], score) for i, score in shared]
+
+    def _shared(
+        self, sources: Sequence[Source], scores: Sequence[float], unit: SourceUnit
+    ) -> list[tuple[int, float]]:
+        """Return (index, score) of sources, most used first; copies last."""
+        groups = Groups.of(sources, self.passages, unit)
+        totals = groups.total(torch.tensor(scores, dtype=torch.float64)).tolist()
+        lowest = min([0.0, *totals])
+        copy = [first != i for i, first in enumerate(groups.originals)]
+        found = [(i, lowest if copy[i] else total) for i, total in enumerate(totals)]
+        return sorted(found, key=lambda each: (copy[each[0]], -each[1]))
 
     @property
     def ranked_sources(self) -> list[tuple[int, float]]:
@@ -159,17 +212,66 @@ class Answer:
 
     def _reference(self, citation: Citation, facts: Sequence[str] = ()) -> str:
         """Return a citation's line, with the page behind the title."""
-        told = (citation.title, self.passages[citation.passage_index].page)
-        paged = replace(citation, title=", ".join(each for each in told if each) or None)
+        passage = self.passages[citation.passage_index]
+        paged = replace(citation, title=passage.heading)
+        facts = [*facts, *self.elsewhere(citation)]
         return _reference(self.mark_of(citation.number), paged, self.place_of(citation), facts)
+
+    def elsewhere(self, citation: Citation) -> list[str]:
+        """Return in words where else a source stands, such as "also in passage 4"; or nothing.
+
+        Args:
+            citation: A citation of the answer.
+        """
+        named = [
+            (index, self.passages[index].heading or self.passages[index].id)
+            for index in (citation.passage_index, *(c.passage_index for c in citation.also_in))
+        ]
+        return also_in_words(named[0], named[1:])
+
+    def __repr__(self) -> str:
+        facts = statements_in_short(self.statements)
+        facts += ", cut off" if self.truncated else ""
+        return f"<Answer {quoted(self.text)} to {quoted(self.question)}: {facts}>"
 
     def __str__(self) -> str:
         if self.thoughts is not None and not self.thoughts.finished:
             return "(cut off in its thoughts)"
-        if not self.citations:
-            return self.text
-        lines = (self._reference(c, effect_in_words(c)) for c in self.citations)
-        return "\n".join((self.marked_text, "", *lines))
+        parts = [
+            [self.marked_text],
+            [self._reference(c, effect_in_words(c)) for c in self.citations],
+            [*map(_unsupported_in_words, self.statements)],
+            [] if self.calibrated else [unknown_in_words(self.estimator)],
+        ]
+        blocks = ("\n".join(line for line in lines if line) for lines in parts)
+        return "\n\n".join(block for block in blocks if block)
+
+    def to_html(
+        self,
+        *,
+        beside: Mapping[str, Answer] | None = None,
+        evidence: Evidence | None = None,
+        markdown: bool = True,
+    ) -> str:
+        """Return a page that shows which sentences of the passages each statement goes back to.
+
+        It needs no other file and no network. Pointing at a statement or a number shades its
+        sources by their scores, pointing at a source what was said because of it, and any words
+        that are selected are attributed by themselves. Without scripts, text and references stay.
+
+        Args:
+            beside: The same answer by other methods, by the name that each is to have in the
+                page's switch; ``None`` for this one alone.
+            evidence: What :meth:`Reader.verify` found for this answer, to be shown as well.
+            markdown: Whether answer and passages are shown as Markdown, or as they are written.
+
+        Raises:
+            InputError: If one beside is of another text, or has other sources.
+        """
+        return answer_page(self, beside or {}, evidence, markdown=markdown)
+
+    def _repr_html_(self) -> str:
+        return framed(self.to_html())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Answer) and self.to_dict() == other.to_dict()
@@ -191,6 +293,7 @@ class Answer:
             "marks": [mark.to_dict() for mark in self.marks],
             "statements": [s.to_dict() for s in self.statements],
             "citations": [c.to_dict() for c in self.citations],
+            "calibrated": self.calibrated,
             "ranked_passages": [list(ranked) for ranked in self.ranked_passages],
             "passages": [_passage_dict(p) for p in self.passages],
             "kept": list(self.kept),
@@ -211,8 +314,22 @@ class Answer:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Answer:
-        """Return an answer equal to the one that :meth:`to_dict` was called on."""
-        derived = {"marked_text", "marks", "citations", "ranked_passages"}
+        """Return an answer equal to the one that :meth:`to_dict` was called on.
+
+        Raises:
+            InputError: If something is missing, or of another kind.
+        """
+        try:
+            return cls._from_dict(data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = f"has no {error}" if isinstance(error, KeyError) else f"does not fit: {error}"
+            raise InputError(
+                f"The data {what}; expected all that Answer.to_dict() returned."
+            ) from error
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> Answer:
+        derived = {"marked_text", "marks", "citations", "calibrated", "ranked_passages"}
         fields = {key: value for key, value in data.items() if key not in derived}
         return cls(
             **{
@@ -223,12 +340,17 @@ class Answer:
                 "kept": tuple(data["kept"]),
                 "shortened": tuple((index, length) for index, length in data.get("shortened", ())),
                 "dropped": tuple(data["dropped"]),
-                "draft": cls.from_dict(data["draft"]) if data["draft"] else None,
+                "draft": cls._from_dict(data["draft"]) if data["draft"] else None,
                 "settings": Settings.from_dict(data["settings"]),
                 "history": tuple(dict(message) for message in data["history"]),
                 "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
             }
         )
+
+
+def _unsupported_in_words(statement: Statement) -> str:
+    said = " ".join(statement.text.split())
+    return f"Not supported by the passages: {said}" if statement.supported is False else ""
 
 
 def _reference(mark: str, citation: Citation, place: str | None, facts: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from at2_rag.answer.in_short import counted
 from at2_rag.documents.sources import Source
 from at2_rag.errors import InputError, missing_extra
 from at2_rag.spans import Span, touching
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attribution:
     """Scores of sources for the tokens of an answer.
 
@@ -47,6 +48,10 @@ class Attribution:
     statements: tuple[Span, ...]
     statement_scores: Tensor
     thought_scores: Tensor
+
+    def __repr__(self) -> str:
+        tokens, sources = counted(self.scores.shape[1], "token"), len(self.sources)
+        return f"<Attribution of {tokens} to {counted(sources, 'source')}>"
 
     def by_source(self) -> Tensor:
         """Return (sources,): scores for the whole answer."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.groups import Groups
 from at2_rag.answer.refusals import is_refusal
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
@@ -44,13 +45,15 @@ def cite(
     settings: Settings,
     calibration: Calibration | None = None,
     thoughts: Thoughts | None = None,
+    *,
+    shared: bool = True,
 ) -> Cited:
     """Cite every statement of an answer, and of the thoughts before it.
 
     With a calibration, a source is cited if its score reaches the threshold, and of a supported
     statement its strongest in any case. Without one, it is cited if its score is positive and at
     least ``RELATIVE_SCORE`` of the statement's highest. Thoughts and all other sources are counted
-    apart.
+    apart. Copies of a source count with it, and are cited with it as one.
 
     Args:
         text: The text of the answer.
@@ -60,8 +63,10 @@ def cite(
         calibration: The scores from which on a citation is real, for these sources; ``None`` if
             nobody has measured them.
         thoughts: What was thought before the answer, scored, to be cited; ``None`` if nothing was.
+        shared: Whether copies of a source have each a share of its score, so that it is their sum,
+            as of what a model looks at; else each has all of it, as of what words are compared by.
     """
-    citer = _Citer(passages, settings, calibration)
+    citer = _Citer(passages, settings, calibration, shared)
     thought: tuple[Statement, ...] = ()
     if thoughts is not None:
         thought = citer.cite(thoughts.text, thoughts.attribution)
@@ -119,6 +124,7 @@ class _Citer:
     passages: Sequence[Passage]
     settings: Settings
     calibration: Calibration | None
+    shared: bool
 
     def cite(
         self, text: str, attribution: Attribution, thoughts: Sequence[Statement] = ()
@@ -131,17 +137,18 @@ class _Citer:
             thoughts: Statements of what was thought before the text, with their citations.
         """
         done: list[Statement] = []
+        groups = Groups.of(attribution.sources, self.passages, self.settings.source_unit)
         for span in attribution.statements:
             if is_refusal(text[slice(*span)], self.settings.refusals):
                 done.append(Statement(text[slice(*span)], *span, (), refusal=True))
                 continue
-            scores = attribution.for_span(*span)
+            scores = (groups.total if self.shared else groups.best)(attribution.for_span(*span))
             tokens = len(attribution.tokens_touching(*span))
             leaned = self._leaned_on(attribution, span, tokens, thoughts, done)
-            own = self._own(attribution.sources, scores, tokens, span)
+            own = self._own(groups, scores, tokens, span)
             supported = None
             if self.calibration is not None:
-                outside = [i for i, s in enumerate(attribution.sources) if not self._thought(s)]
+                outside = [i for i, s in enumerate(groups.sources) if not self._thought(s)]
                 least = self.calibration.least(self.calibration.supported, tokens)
                 direct = bool((scores[outside] >= least).any())
                 supported = direct or any(lean.statement.supported for lean in leaned)
@@ -159,31 +166,31 @@ class _Citer:
         others = [citation for citation in citations if citation.kind != "thought"]
         return (*others[:most], *thoughts[:most])
 
-    def _own(
-        self, sources: Sequence[Source], scores: Tensor, tokens: int, span: Span
-    ) -> list[Citation]:
+    def _own(self, groups: Groups, scores: Tensor, tokens: int, span: Span) -> list[Citation]:
         best = float(scores.max()) if len(scores) else 0.0
         found = []
         for thought in (False, True):
-            group = [i for i, source in enumerate(sources) if self._thought(source) == thought]
-            for i in self._chosen(group, scores, tokens, best):
-                passage = self.passages[sources[i].passage_index]
-                found.append(citation_of(sources[i], passage, float(scores[i]), span))
+            some = [i for i, s in enumerate(groups.sources) if self._thought(s) == thought]
+            for i in self._chosen(some, scores, tokens, best):
+                source, copies = groups.sources[i], groups.copies(i)
+                passage = self.passages[source.passage_index]
+                found.append(citation_of(source, passage, float(scores[i]), span, copies))
         return found
 
-    def _chosen(self, group: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
-        """Return which sources of a group are cited, strongest first.
+    def _chosen(self, some: list[int], scores: Tensor, tokens: int, best: float) -> list[int]:
+        """Return which of some sources are cited, strongest first.
 
         Args:
-            group: Indices of the sources to choose from.
-            scores: (sources,): how much the statement leans on each source, of the group or not.
+            some: Indices of the sources to choose from.
+            scores: (sources,): how much the statement leans on each source with its copies, of
+                those to choose from or not.
             tokens: How many tokens the statement has.
-            best: The highest score of any source, of the group or not.
+            best: The highest score of any source, of those to choose from or not.
         """
         settings, calibration = self.settings, self.calibration
-        own = scores[group]
+        own = scores[some]
         ranked = torch.argsort(own, descending=True, stable=True)[: settings.max_citations]
-        order = [group[i] for i in ranked.tolist()]
+        order = [some[i] for i in ranked.tolist()]
         if not order:
             return []
         if calibration is None:
@@ -220,14 +227,17 @@ class _Citer:
         return sorted(leaned, key=lambda lean: -lean.score)
 
 
-def citation_of(source: Source, passage: Passage, score: float, span: Span) -> Citation:
+def citation_of(
+    source: Source, passage: Passage, score: float, span: Span, also_in: tuple[Source, ...] = ()
+) -> Citation:
     """Return a citation without a number.
 
     Args:
         source: What is cited.
         passage: The passage or other document that the source is a piece of.
-        score: How much the statement leans on the source.
+        score: How much the statement leans on the source and its copies.
         span: Characters of the statement in its text.
+        also_in: The source's copies.
     """
     return Citation(
         number=0,
@@ -242,6 +252,7 @@ def citation_of(source: Source, passage: Passage, score: float, span: Span) -> C
         text=source.text,
         score=score,
         kind=passage.kind,
+        also_in=also_in,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.in_short import counted, quoted
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import InputError
@@ -28,8 +29,12 @@ class Saved:
     sentences: tuple[int, int]
     tokens: tuple[int, int]
 
+    def __str__(self) -> str:
+        told = ("passage", self.passages), ("sentence", self.sentences), ("token", self.tokens)
+        return ", ".join(f"{after:,} of {counted(before, noun)}" for noun, (before, after) in told)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Pruned:
     """Passages that an answer used.
 
@@ -37,7 +42,7 @@ class Pruned:
         passages: The passages that were kept, in the caller's order; texts shortened if sentences
             were dropped.
         kept: Index of each kept passage among those that the caller passed.
-        scores: How much the draft used each kept passage; unitless.
+        scores: How much the draft used each kept passage with its copies; unitless.
         spans: Which characters of its original text each kept passage has left, in order.
         saved: How much there was before pruning, and how much is left.
         draft: The answer that the scores come from.
@@ -50,10 +55,16 @@ class Pruned:
     saved: Saved
     draft: Answer
 
+    def __repr__(self) -> str:
+        return f"<Pruned to {self.saved} for {quoted(self.draft.question)}>"
+
 
 @dataclass(frozen=True)
 class PruneRule:
     """How much to keep: the ``top_k`` highest, or all with a share of at least ``min_share``.
+
+    What says the same counts as one, and one is kept of it. A copy is kept only where there are
+    fewer than ``top_k`` that say something else.
 
     Attributes:
         top_k: How many passages (or sentences) to keep at most; ``None`` to go by ``min_share``.
@@ -110,7 +121,7 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
         replace(request.passages[index], text=joined(request.passages[index].text, places))
         for index, places in spans.items()
     )
-    scores = dict(draft.ranked_passages)
+    scores = dict(draft.used_passages)
     shown = [request.passages[index] for index in draft.kept]
     language = request.settings.language
     shorter = replace(maker, request=replace(request, passages=kept))
@@ -131,7 +142,7 @@ def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
 
 def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
     """Return, for each passage to keep, all of its characters."""
-    kept = rule.choose(dict(draft.ranked_passages))
+    kept = rule.choose(dict(draft.used_passages))
     return {index: [(0, len(draft.passages[index].text))] for index in kept}
 
 
@@ -140,11 +151,10 @@ def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
 
     White space before its first sentence and behind its last comes with these.
     """
-    scores = dict(draft.ranked_sources)
     sources = draft.attribution.sources
     owners = [source.passage_index for source in sources]
     spans: dict[int, list[Span]] = {}
-    for index in rule.choose(scores):
+    for index in rule.choose(dict(draft.used_sources)):
         source, owner = sources[index], owners[index]
         start = source.start if owner in owners[:index] else 0
         is_last = owner not in owners[index + 1 :]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from at2_rag.documents.passages import SourceKind
+from at2_rag.documents.sources import Source
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Citation:
         source_start: First character of the source in the passage's text.
         source_end: One past the source's last character.
         text: Exactly ``passages[passage_index].text[source_start:source_end]``.
-        score: How much the source mattered for the statement; unitless, comparable within it. Of
-            an inherited citation, how much the statement leaned on the one it came through.
+        score: How much the source mattered for the statement, its copies included; unitless,
+            comparable within it. Of an inherited citation, how much the statement leaned on the one
+            it came through.
         via: Index of the earlier statement of the same text that this one leans on and inherits
             the citation from; ``None`` for a source that the statement itself goes back to.
         via_thought: Index of the thought that a statement of the response inherits the citation
@@ -36,6 +39,9 @@ class Citation:
             citations were proven (``prove``); ``None`` where nobody left the source out, which
             nobody does with thoughts. Texts that say the same word for word are left out with it,
             and with the source of an inherited citation what repeats it on the way.
+        also_in: Copies of the source in the same passages or others: the same sentence of a passage
+            that was retrieved twice or of a chunk that overlaps, or a piece of it where it was cut
+            off. What the model looked at is shared out among them, so they count together.
     """
 
     number: int
@@ -53,6 +59,7 @@ class Citation:
     via_thought: int | None = None
     kind: SourceKind = "passage"
     effect: float | None = None
+    also_in: tuple[Source, ...] = ()
 
     @property
     def inherited(self) -> bool:
@@ -66,7 +73,13 @@ class Citation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return asdict(self)
+        return {**asdict(self), "also_in": [asdict(source) for source in self.also_in]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Citation:
+        """Return what :meth:`to_dict` was called on."""
+        also_in = tuple(Source(**source) for source in data.get("also_in", ()))
+        return cls(**{**data, "also_in": also_in})
 
 
 @dataclass(frozen=True)
@@ -106,5 +119,5 @@ class Statement:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Statement:
         """Return what :meth:`to_dict` was called on."""
-        citations = tuple(Citation(**citation) for citation in data["citations"])
+        citations = tuple(map(Citation.from_dict, data["citations"]))
         return cls(**{**data, "citations": citations})

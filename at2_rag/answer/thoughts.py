@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.statement import Statement
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Thoughts:
     """What a reasoning model thought before it responded.
 
@@ -31,6 +32,11 @@ class Thoughts:
     attribution: Attribution
     finished: bool
     given_start: int | None = None
+
+    def __repr__(self) -> str:
+        facts = statements_in_short(self.statements)
+        facts += "" if self.finished else ", cut off"
+        return f"<Thoughts {quoted(self.text)}: {facts}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

@@ -242,11 +242,11 @@ def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
 def _has_more(request: Request, prune_to: int) -> bool:
     """Whether there are more passages to read than are to be pruned to."""
     check_count("prune_to", prune_to)
-    return len(request.readable) > prune_to
+    return len(request.to_show) > prune_to
 
 
 def _most_used(draft: Answer, count: int) -> list[int]:
-    return PruneRule(top_k=count).choose(dict(draft.ranked_passages))
+    return PruneRule(top_k=count).choose(dict(draft.used_passages))
 
 
 def _blind(watch: Watch | None) -> Watch | None:

@@ -15,7 +15,7 @@ from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_length_batches
 from at2_rag.documents.passages import check_text
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, told_of
 from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
 from at2_rag.model_facts import context_length
@@ -74,8 +74,8 @@ class Shown:
 
     @classmethod
     def whole(cls, request: Request) -> Shown:
-        """Return a request with all of its passages that have text."""
-        return cls(request, request.readable)
+        """Return a request with all of its passages that are to be shown."""
+        return cls(request, request.to_show)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,10 @@ class Engine:
         """
         if not asked:
             return []
-        prompts = [self._prompt(shown) for shown in asked]
+        prompts = []
+        for index, shown in enumerate(asked):
+            with told_of(f"questions[{index}]"):
+                prompts.append(self._prompt(shown))
         options = self._generate_options(asked[0].request)
         generated = in_length_batches(
             [prompt.ids for _, prompt in prompts],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answering.answerer import Answerer
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.prompt.settings import Settings
+from at2_rag.model_facts import input_device
+from at2_rag.prompt.settings import Settings, SettingsOptions
 from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ class Parts:
     """The parts of a reader; each has one owner, so none can be replaced behind another's back."""
 
     _answerer: Answerer
+
+    def __repr__(self) -> str:
+        model, method = self.model, self.method
+        scores = f"{self.estimator.kind} estimator" if method is None else method.name
+        kind, number = type(model).__name__, str(model.dtype).removeprefix("torch.")
+        where = f"{number} on {input_device(model)}"
+        return f"<{type(self).__name__} {self.name!r}: {kind}, {where}, scored by {scores}>"
 
     @property
     def name(self) -> str:
@@ -50,7 +58,7 @@ class Parts:
         """What scores the sources instead of the estimator; ``None`` for the estimator."""
         return self._answerer.method
 
-    def thinking_markers(self, **options: Any) -> ThinkingMarkers | None:
+    def thinking_markers(self, **options: Unpack[SettingsOptions]) -> ThinkingMarkers | None:
         """Return what the model writes around its thoughts; ``None`` if it does not think.
 
         Args:

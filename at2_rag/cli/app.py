@@ -10,13 +10,18 @@ from typer.core import TyperGroup
 
 from at2_rag import __version__
 from at2_rag.cli.ask import ask
-from at2_rag.cli.console import report_error, warnings_as_notes
+from at2_rag.cli.chat import chat
+from at2_rag.cli.cite import cite
+from at2_rag.cli.console import report_error
 from at2_rag.cli.demo import demo
 from at2_rag.cli.evaluate import evaluate
 from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
+from at2_rag.cli.notes import held_notes
+from at2_rag.cli.serve import mcp, serve
 from at2_rag.cli.train import train
+from at2_rag.cli.wording import in_options, is_out_of_memory
 from at2_rag.errors import At2Error, ContextOverflowError, InputError
 
 _CANNOT_ANSWER = 1
@@ -34,6 +39,12 @@ _EXAMPLES = f"""
 
   at2-rag ask "Who wrote it?" -p dev.json#3 -m ./model --json > it.json
 
+  at2-rag chat -p notes/ -m ./model
+
+  at2-rag cite -q "Who wrote it?" --answer answer.txt -p notes/ -m ./model
+
+  at2-rag serve -m {EXAMPLE_MODEL}
+
   at2-rag info {EXAMPLE_MODEL}
 
 [bold]Exit codes[/bold]
@@ -47,7 +58,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with warnings_as_notes():
+            with held_notes():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
@@ -66,7 +77,14 @@ def _belongs_to_typer(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, At2Error):
-        return str(error)
+        return in_options(str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if is_out_of_memory(error):
+        return (
+            "There is not enough memory; expected a smaller model, --dtype bfloat16, or fewer or "
+            f"shorter passages. {type(error).__name__}: {error}"
+        )
     return (
         f"{type(error).__name__}: {error} (this was not expected: "
         "at2-rag --debug shows where it came from)"
@@ -75,7 +93,9 @@ def _message(error: Exception) -> str:
 
 def _exit_code(error: Exception) -> int:
     # An overflow is found only after reading, and another model or option can cure it.
-    bad_input = isinstance(error, InputError) and not isinstance(error, ContextOverflowError)
+    bad_input = isinstance(error, InputError | OSError) and not isinstance(
+        error, ContextOverflowError
+    )
     return _BAD_INPUT if bad_input else _CANNOT_ANSWER
 
 
@@ -89,7 +109,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, evaluate, experiment, info):
+for _command in (demo, ask, chat, cite, serve, mcp, evaluate, experiment, info):
     app.command()(_command)
 app.add_typer(train, name="train")
 

@@ -64,7 +64,7 @@ def _places() -> Iterator[str]:
     file = demo_file()
     if file is not None:
         yield str(file)
-    from huggingface_hub import is_offline_mode
+    from huggingface_hub import constants
 
-    if is_at_hand(_HUB_ID) or not is_offline_mode():
+    if is_at_hand(_HUB_ID) or not constants.HF_HUB_OFFLINE:
         yield _HUB_ID

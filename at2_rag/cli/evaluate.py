@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from at2_rag.cli import options
-from at2_rag.cli.console import note, show, stderr
-from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.console import note, show
+from at2_rag.cli.loading import load_reader, missing_as_input_error
+from at2_rag.cli.outputs import check_file
+from at2_rag.cli.progress import resumable_progress
+from at2_rag.cli.showing import counted
 from at2_rag.errors import InputError
 from at2_rag.known_estimators import AUTO
 
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from at2_rag.methods import AttributionMethod
 
 _WORLDS = "worlds"
+#: Here, so that the help needs no torch.
+_METHODS = (
+    "at2",
+    "average-attention",
+    "bm25",
+    "bm25-with-question",
+    "esm-N",
+    "gradient",
+    "leave-one-out",
+    "random",
+)
 _DEFAULT_METHODS = "at2,average-attention,gradient,esm-32,leave-one-out,random"
 
 _MEASURING = "Measuring"
@@ -40,8 +52,8 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B,…",
-        help="Of at2, average-attention, gradient, esm-N (N ablations), leave-one-out, random. "
-        f"By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
+        help=f"Of {', '.join(_METHODS)}, where esm-N has N ablations; or blends of them, such as "
+        f"at2+bm25. By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
         rich_help_panel=_MEASURING,
         show_default=False,
     ),
@@ -98,18 +110,18 @@ def evaluate(
     The table goes to stdout, and everything about it to stderr.
     """
     _check_outputs(json, plot)
+    named = _names(methods)
     asked = _examples(data, examples, seed)
-    reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
-    chosen = _methods(methods, reader, seed)
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+    chosen = _methods(named, reader, seed)
     found = _compare(reader, asked, chosen, ablations, seed, source_unit.value, max_new_tokens)
     _report(found, json, plot)
 
 
 def _check_outputs(json: Path | None, plot: Path | None) -> None:
     """Refuse files that could not be written, before hours are spent on what goes into them."""
-    for path in (json, plot):
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise InputError(f"{path} cannot be written; expected a file in a folder that exists.")
+    check_file(json)
+    check_file(plot)
     if plot is not None:
         from at2_rag.evaluation.report import require_plotting
 
@@ -128,19 +140,30 @@ def _examples(data: str, count: int, seed: int) -> list[TrainingExample]:
         raise InputError(f"--data is {data!r}; expected {_WORLDS}, or a file with JSON lines.")
     found = read_examples(data)
     if len(found) < count:
-        note(f"{data} has {len(found)} examples, fewer than the {count} asked for with --examples")
+        have = counted(len(found), "example")
+        note(f"{data} has {have}, fewer than the {count} asked for with --examples")
     return found[:count]
 
 
-def _methods(names: str, reader: Reader, seed: int) -> list[AttributionMethod]:
+def _names(methods: str) -> list[str]:
+    """Return the names of methods, once it is clear that there are such methods."""
+    from at2_rag.methods import check_method_name
+
+    names = [name.strip() for name in methods.split(",")] if methods else []
+    for name in names:
+        check_method_name(name)
+    return names
+
+
+def _methods(names: list[str], reader: Reader, seed: int) -> list[AttributionMethod]:
     from at2_rag.methods import method_by_name
 
-    learned = reader.estimator.kind != "uniform"
     if not names:
-        names = _DEFAULT_METHODS if learned else _DEFAULT_METHODS.removeprefix("at2,")
-        if not learned:
+        names = _DEFAULT_METHODS.split(",")
+        if reader.estimator.kind == "uniform":
+            names.remove("at2")
             note("at2 is left out: no score estimator was learned for this model; --estimator")
-    return [method_by_name(name.strip(), reader.estimator, seed) for name in names.split(",")]
+    return [method_by_name(name, reader.estimator, seed) for name in names]
 
 
 def _compare(
@@ -154,26 +177,22 @@ def _compare(
 ) -> Comparison:
     from at2_rag.evaluation import compare, example_tasks
 
+    total = len(examples)
+
     def tell(example: TrainingExample) -> None:
         note(f"{example.id} is longer than the model's context and is left out")
 
-    with _progress(len(examples)) as advance, missing_as_input_error():
+    with resumable_progress("measuring", total) as on_done, missing_as_input_error():
         tasks = example_tasks(
             reader, examples, tell, source_unit=source_unit, max_new_tokens=max_new_tokens
         )
-        return compare(tasks, methods, num_ablations=ablations, seed=seed, on_task=advance)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar with the time left, on a terminal; yield what moves it on."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("measuring", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = stderr()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=total)
-        yield lambda done: bar.update(task, completed=done)
+        return compare(
+            tasks,
+            methods,
+            num_ablations=ablations,
+            seed=seed,
+            on_task=lambda done: on_done(done, total, False),
+        )
 
 
 def _report(found: Comparison, json: Path | None, plot: Path | None) -> None:

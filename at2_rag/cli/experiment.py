@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +14,9 @@ import typer
 from at2_rag.cli import options
 from at2_rag.cli.console import note, show
 from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.outputs import check_folder
 from at2_rag.cli.progress import resumable_progress
-from at2_rag.errors import InputError
+from at2_rag.errors import At2Error, InputError
 from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
@@ -127,9 +130,16 @@ def experiment(
         **_fields(other or []),
     }
     folder = out or _FOLDER / name
-    with missing_as_input_error():
+    check_folder(folder)
+    with missing_as_input_error(), _bad_values_as_input_error(other):
         asked = _prepared(name, told)
-        reader = load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
+        reader = load_reader(
+            model,
+            dtype=dtype.value,
+            device=device,
+            estimator=estimator,
+            prompt=asked.config.template,  # the paper's, also where the model is probed
+        )
         report = _run(asked, reader, folder)
     show(*report.tables)
     note(f"results, tables and figure are in {folder}")
@@ -148,6 +158,17 @@ def _fields(told: list[str]) -> dict[str, Any]:
             read = value
         found[name] = tuple(read) if isinstance(read, list) else read
     return found
+
+
+@contextmanager
+def _bad_values_as_input_error(told: list[str] | None) -> Iterator[None]:
+    """Say of values told with --set, which nothing else checks, that they cannot be used."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, At2Error) or not told:
+            raise
+        raise InputError(f"--set {' '.join(told)} cannot be used: {error}") from error
 
 
 def _prepared(name: str, told: dict[str, Any]) -> Experiment[Any, Any]:

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from at2_rag.cli.console import note, one_line, spinner
+from at2_rag.cli.console import note, note_now, one_line, spinner
 from at2_rag.errors import At2Error, InputError
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.names import gguf_of, is_path
@@ -16,7 +16,7 @@ from at2_rag.model.names import gguf_of, is_path
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from at2_rag import Reader, ScoreEstimator
+    from at2_rag import PromptTemplate, Reader, ScoreEstimator
 
 #: Stands for the model inside this package.
 DEMO = "demo"
@@ -24,8 +24,17 @@ DEMO = "demo"
 EXAMPLE_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
 
 
+def note_demo_reader(name: str | None) -> None:
+    """Tell whoever names no model what answers, and how to name one."""
+    if name is None:
+        note(
+            "no --model was given, so the demo reader answers, which knows a made-up world and "
+            f"nothing else. Name a real one: --model {EXAMPLE_MODEL}"
+        )
+
+
 def load_reader(
-    name: str,
+    name: str | None,
     *,
     dtype: str = "auto",
     device: str = "auto",
@@ -35,7 +44,7 @@ def load_reader(
     """Load a reader, with its estimator, onto a device.
 
     Args:
-        name: Hub id or folder of the model, or a GGUF file, or ``demo``.
+        name: Hub id or folder of the model, or a GGUF file, or ``demo``; ``None`` for that one.
         dtype: Number format of the model's weights.
         device: Where to put the model; ``auto`` for a GPU if there is one.
         estimator: Path or hub id of the score estimator; ``auto`` for whichever can be found;
@@ -48,6 +57,7 @@ def load_reader(
         At2Error: If the model cannot be loaded or is not supported.
         InputError: If there is no such folder or device.
     """
+    name = DEMO if name is None else name
     check_name(name)
     with _waiting_for(name):
         from at2_rag import Reader
@@ -56,7 +66,7 @@ def load_reader(
         with reworded(f"The model {name!r} cannot be loaded"):
             model, tokenizer = _model(name, dtype)
             model.to(place)
-        found = _estimator(estimator, name, model, tokenizer)
+        found = _estimator(estimator, name, model, tokenizer, settings.get("prompt"))
         return Reader(model, tokenizer, found, **settings)
 
 
@@ -72,7 +82,11 @@ def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerB
 
 
 def _estimator(
-    wanted: str | None, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    wanted: str | None,
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: PromptTemplate | None,
 ) -> ScoreEstimator:
     from at2_rag import ScoreEstimator
     from at2_rag.model.loading import load_demo_estimator
@@ -84,7 +98,7 @@ def _estimator(
     elif wanted == AVERAGE:
         used, said = ScoreEstimator.uniform(model), "average attention"
     elif wanted == AUTO:
-        used, said = _whichever(model, tokenizer)
+        used, said = _whichever(model, tokenizer, prompt)
     else:
         used, said = _named(wanted, model, tokenizer), f"learned estimator {wanted}"
     note(f"scored by: {said}")
@@ -92,11 +106,11 @@ def _estimator(
 
 
 def _whichever(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: PromptTemplate | None
 ) -> tuple[ScoreEstimator, str]:
     from at2_rag.estimators.find import resolve_estimator
 
-    found = resolve_estimator(model, tokenizer)
+    found = resolve_estimator(model, tokenizer, prompt=prompt)
     return found.estimator, found.summary
 
 
@@ -108,6 +122,26 @@ def _named(
     with reworded(f"The score estimator {wanted!r} cannot be loaded"):
         # A path to nothing should not be asked for at the hub.
         return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
+
+
+def template_of(prompt: str) -> PromptTemplate:
+    """Return the template that an option means.
+
+    Args:
+        prompt: The name of a template, or the path of a text file that is one.
+
+    Raises:
+        InputError: If there is neither, or the file is no template.
+    """
+    from at2_rag.prompt.template import NAMED, PromptTemplate, as_template
+
+    path = Path(prompt).expanduser()
+    if prompt in NAMED or not path.is_file():
+        return as_template(prompt)
+    try:
+        return PromptTemplate(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The prompt {prompt!r} cannot be read: {error}") from error
 
 
 def check_name(name: str) -> None:
@@ -150,7 +184,7 @@ def missing_as_input_error() -> Iterator[None]:
 def _waiting_for(name: str) -> Iterator[None]:
     """Show a spinner; or the hub's own progress, where a model may have to be downloaded."""
     if not is_at_hand(name):
-        note(f"loading {name} from the hub, where it has not been downloaded before")
+        note_now(f"loading {name} from the hub, where it has not been downloaded before")
         yield
         return
     with spinner(f"loading {name}"):
@@ -183,7 +217,7 @@ def _device(name: str) -> Any:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # which a device that only pretends to be one has not
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(

@@ -37,12 +37,35 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
+_CITED = "What is cited"
 _READING = "Reading"
 _ANSWERING = "Answering"
 _MODEL = "Model"
 
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question, in quotes.", show_default=False)
+]
+AnswerFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--answer",
+        "-a",
+        metavar="FILE|-",
+        help="Text file with the answer; - reads standard input.",
+        rich_help_panel=_CITED,
+        show_default=False,
+    ),
+]
+QuestionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--question",
+        "-q",
+        metavar="TEXT",
+        help="The question that it answers, in quotes.",
+        rich_help_panel=_CITED,
+        show_default=False,
+    ),
 ]
 MoreFiles = Annotated[list[Path] | None, typer.Argument(metavar="FILE|DIR", help="More passages.")]
 Files = Annotated[
@@ -51,8 +74,8 @@ Files = Annotated[
         "--passages",
         "-p",
         metavar="FILE|DIR",
-        help="Passages: .txt, .md, .jsonl, .json or folders of these; more may follow it. "
-        "One example of a HotpotQA-style file: dev.json#3.",
+        help="Passages: .txt, .md, .rst, .html, .pdf, .docx, .csv, .tsv, .json, .jsonl or folders "
+        "of these; more may follow it. One example of a HotpotQA-style file: dev.json#3.",
         rich_help_panel=_READING,
         show_default=False,
     ),
@@ -143,6 +166,17 @@ System = Annotated[
         metavar="TEXT", help="System prompt.", rich_help_panel=_ANSWERING, show_default=False
     ),
 ]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="How passages and question are put to the model: from-passages, published, "
+        "published-context, published-final-answer, or a text file with {passages} and "
+        "{question}; default published, or what the model was trained with.",
+        rich_help_panel=_ANSWERING,
+        show_default=False,
+    ),
+]
 Verify = Annotated[
     bool,
     typer.Option(
@@ -164,6 +198,22 @@ Prove = Annotated[
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON, and nothing else, to stdout.")
+]
+Scores = Annotated[
+    bool,
+    typer.Option(
+        "--scores", help="With --json, the tables of scores too: a row a source, a column a token."
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write the answer as a page as well, on which to see what each statement goes back "
+        "to; it needs no other file and no network.",
+        show_default=False,
+    ),
 ]
 Tiny = Annotated[
     bool,

@@ -1,10 +1,12 @@
-"""The bar that shows how far something resumable is."""
+"""How far something with a known number of steps is: a bar on a terminal, else lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +18,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from at2_rag.cli.console import stderr
+from at2_rag.cli.durations import in_words
+from at2_rag.cli.notes import note_now, release_notes
+from at2_rag.cli.screens import moving
+
+#: What is called after each example: how many are done, how many there are, and whether this one
+#: had been done before.
+OnDone = Callable[[int, int, bool], None]
+
+#: Seconds from line to line where there is no terminal; the first one comes sooner.
+_EVERY = 60.0
+_FIRST = 10.0
 
 
 class _Rate(ProgressColumn):
@@ -24,26 +36,75 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return the rate; nothing before it is known."""
-        if not task.speed:
-            return Text("")
-        if task.speed >= 1:
-            return Text(f"{task.speed:.1f} examples/s")
-        return Text(f"{1 / task.speed:.1f} s/example")
+        return Text(_rate(task.speed) if task.speed else "")
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:.1f} examples/s" if speed >= 1 else f"{1 / speed:.1f} s/example"
+
+
+class ProgressLines:
+    """Tells by a line now and then how far something is, for logs.
+
+    Args:
+        verb: What is done to the examples, to stand before the numbers.
+        first: Seconds after which the first line may come.
+        every: Seconds from line to line.
+        clock: Tells the time, in seconds.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        first: float = _FIRST,
+        every: float = _EVERY,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._verb, self._every, self._clock = verb, every, clock
+        self._began = clock()
+        self._next = self._began + first
+        self._before = 0  # how many had been done before, which took no time
+
+    def on_done(self, done: int, total: int, before: bool = False) -> None:
+        """Take in that one more is done, and tell it if it is time to.
+
+        Args:
+            done: How many are done.
+            total: How many there are.
+            before: Whether it had been done before.
+        """
+        now = self._clock()
+        if before:
+            self._before, self._began = done, now
+        elif now >= self._next and done < total:
+            self._next = now + self._every
+            speed = (done - self._before) / max(now - self._began, 1e-9)
+            left = in_words((total - done) / speed)
+            rate = _rate(speed)
+            note_now(f"{self._verb}: {done} of {total} done, {rate}, about {left} left")
 
 
 @contextmanager
-def resumable_progress(
-    verb: str, total: int | None = None
-) -> Iterator[Callable[[int, int, bool], None]]:
-    """Show a bar with rate and time left on stderr, on a terminal.
+def resumable_progress(verb: str, total: int | None = None) -> Iterator[OnDone]:
+    """Show how far something is, with the rate and the time left, on stderr.
 
-    Yields what is to be called after each example, with how many are done, how many there are, and
-    whether it had been done before.
+    Yields what is to be called after each example.
 
     Args:
         verb: What is done to the examples, to stand before the bar.
         total: How many examples there are, if that is known.
     """
+    release_notes()
+    with moving() as console:
+        if console.is_terminal:
+            with _bar(verb, total, console) as on_done:
+                yield on_done
+        else:
+            yield ProgressLines(verb).on_done
+
+
+@contextmanager
+def _bar(verb: str, total: int | None, console: Console) -> Iterator[OnDone]:
     columns = (
         TextColumn(verb),
         BarColumn(),
@@ -51,8 +112,7 @@ def resumable_progress(
         _Rate(),
         TimeRemainingColumn(),
     )
-    console = stderr()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=total)
 
         def on_done(done: int, total: int, before: bool) -> None:

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from at2_rag.answer.likelihood import effect_in_words
-from at2_rag.answer.marking import Marking, MarkPlace
-from at2_rag.cli.console import harmless, one_line
+from at2_rag.cli.marker import Marker, style_of
+from at2_rag.cli.screens import harmless, one_line
 
 if TYPE_CHECKING:
     from at2_rag import Answer
     from at2_rag.ablation.verification import Verification
-    from at2_rag.answer.statement import Citation, Statement
+    from at2_rag.answer.statement import Citation
     from at2_rag.answer.thoughts import Thoughts
-
-_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+#: Addresses that a terminal may open.
+_WEB = re.compile(r"https?://")
 
 
 def marked_answer(answer: Answer) -> Text:
     """Return the answer with its ``[n]`` markers in the colours of their references."""
-    return _marked(answer.text, answer.statements)
+    return Marker.of(answer.text, answer.statements).finish()
 
 
 def marked_thoughts(thoughts: Thoughts) -> Text:
     """Return the thoughts with their markers, dim as what is said to oneself."""
-    text = _marked(thoughts.text, thoughts.statements)
+    text = Marker.of(thoughts.text, thoughts.statements).finish()
     text.stylize_before("dim")
     return text
-
-
-def _marked(plain: str, statements: Sequence[Statement]) -> Text:
-    text = Text()
-    for piece in Marking.of(harmless(plain), statements).finish():
-        if isinstance(piece, str):
-            text.append(piece)
-        elif isinstance(piece, MarkPlace):
-            text.append(_marks(piece, [statements[index] for index in piece.statements]))
-    return text
-
-
-def _marks(place: MarkPlace, statements: Sequence[Statement]) -> Text:
-    """Return the marks of statements, and whether one of them is not supported."""
-    numbers = {number for statement in statements for number in statement.numbers}
-    text = Text().join(Text(place.mark(n), _style(n)) for n in sorted(numbers))
-    if any(statement.supported is False for statement in statements):
-        text.append(" (not supported by the passages)", "dim")
-    return Text.assemble(place.before, text, place.after) if text else text
 
 
 def references(answer: Answer) -> Text:
@@ -62,15 +46,29 @@ def references(answer: Answer) -> Text:
 
 
 def _reference(answer: Answer, citation: Citation) -> Text:
-    line = Text.assemble((f"{answer.mark_of(citation.number)} ", _style(citation.number)))
+    line = Text.assemble((f"{answer.mark_of(citation.number)} ", style_of(citation.number)))
     if citation.kind != "passage":
         line.append(f"{citation.kind}: ", "italic")
-    if citation.title:
-        line.append(f"{one_line(citation.title)}: ", "bold")
+    told = (citation.title, answer.passages[citation.passage_index].page)
+    if title := ", ".join(one_line(each) for each in told if each):
+        line.append(f"{title}: ", "bold")
     line.append(one_line(citation.text))
     where = one_line(answer.place_of(citation) or citation.passage_id or "")
-    facts = [*_use(answer, citation), *([where] if where else [])]
-    return line.append(f" ({', '.join(facts)})", "dim")
+    facts = [*_use(answer, citation), *map(one_line, answer.elsewhere(citation))]
+    line.append(f" ({', '.join(facts)}", "dim")
+    if where:
+        line.append(", ", "dim")
+        line.append(where, Style(dim=True, link=_address(answer, citation)))
+    return line.append(")", "dim")
+
+
+def _address(answer: Answer, citation: Citation) -> str | None:
+    """Return where a terminal that has links finds what is cited; ``None`` if nowhere."""
+    if citation.url:
+        return harmless(citation.url) if _WEB.match(citation.url) else None
+    path = answer.passages[citation.passage_index].metadata.get("path")
+    there = isinstance(path, str) and "\0" not in path and Path(path).exists()
+    return Path(path).absolute().as_uri() if isinstance(path, str) and there else None
 
 
 def _use(answer: Answer, citation: Citation) -> list[str]:
@@ -84,7 +82,7 @@ def _use(answer: Answer, citation: Citation) -> list[str]:
 
 
 def share(answer: Answer, citation: Citation) -> float:
-    """Return which share of a statement's positive scores one of its sources has."""
+    """Return which share of a statement's positive scores a source has with its copies."""
     scores = answer.attribution.for_span(citation.start, citation.end)
     total = float(scores.clamp(min=0).sum())
     return citation.score / total if total > 0 else 0.0
@@ -127,13 +125,9 @@ def highlighted(answer: Answer, index: int) -> Text:
         line.append(f"{one_line(passage.title)}: ", "bold" if cited else "")
     text, done = harmless(passage.text), 0
     for citation in sorted(cited, key=lambda c: c.source_start):
-        style = _style(citation.number)
+        style = style_of(citation.number)
         line.append(text[done : citation.source_start])
         line.append(text[citation.source_start : citation.source_end], style)
         line.append(answer.mark_of(citation.number), style)
         done = citation.source_end
     return line.append(text[done:])
-
-
-def _style(number: int) -> str:
-    return f"bold {_COLOURS[(number - 1) % len(_COLOURS)]}"

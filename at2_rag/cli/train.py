@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from at2_rag.cli import options
+from at2_rag.cli.auto import auto
 from at2_rag.cli.collecting import collect, note_skipped
 from at2_rag.cli.console import note, show, spinner
 from at2_rag.cli.loading import load_reader, missing_as_input_error
+from at2_rag.cli.outputs import check_file, check_folder
 from at2_rag.cli.train_report import heads_table, metrics_table, show_calibrations
 from at2_rag.errors import InputError
 from at2_rag.known_estimators import AVERAGE
@@ -31,6 +33,7 @@ train = typer.Typer(
     no_args_is_help=True,
 )
 train.command()(collect)
+train.command()(auto)
 
 
 @train.command()
@@ -65,6 +68,8 @@ def fit(
     ] = False,
 ) -> None:
     """Fit an estimator to what was collected, and measure it on held-out examples."""
+    check_folder(out)
+    check_file(plot)
     if method is Method.network and non_negative:
         raise InputError("--non-negative is for coefficients; expected --method pearson or ridge.")
     with spinner("fitting"):
@@ -114,6 +119,7 @@ def calibrate(
     ] = None,
 ) -> None:
     """Find out from which score on a citation is real, for one more kind of source."""
+    check_folder(out)
     with spinner("calibrating"):
         from at2_rag import ScoreEstimator
         from at2_rag.training import calibrate as run
@@ -150,6 +156,7 @@ def probe(
     This is what ``--estimator auto`` does for a model that nobody trained an estimator for; here
     it is done anew.
     """
+    check_folder(out)
     from at2_rag import ScoreEstimator
 
     reader = load_reader(model, dtype=dtype.value, device=device, estimator=AVERAGE)

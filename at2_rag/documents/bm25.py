@@ -61,20 +61,38 @@ def bm25_scores(questions: Sequence[str], texts: Sequence[str]) -> NDArray[np.fl
         questions: What is asked of the texts.
         texts: The texts to choose from, of which the telling words are told.
     """
-    found = np.zeros((len(questions), len(texts)), dtype=np.float32)
-    if not found.size:
+    return Bm25Index(texts).scores(questions)
+
+
+class Bm25Index:
+    """Texts that are searched more than once.
+
+    Args:
+        texts: The texts to choose from, of which the telling words are told.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        tokens = _tokenize(texts) if texts else []
+        self._count = len(texts)
+        self._vocabulary = {token for group in tokens for token in group}
+        self._index = bm25s.BM25(backend="numpy")
+        if self._vocabulary:  # the library cannot index texts without tokens
+            self._index.index(tokens, show_progress=False)
+
+    def scores(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """Return (questions, texts): how many telling words each text shares with each.
+
+        Args:
+            questions: What is asked of the texts.
+        """
+        found = np.zeros((len(questions), self._count), dtype=np.float32)
+        if not found.size or not self._vocabulary:
+            return found
+        for row, words in zip(found, _tokenize(questions), strict=True):
+            asked = [token for token in words if token in self._vocabulary]
+            if asked:  # nor look up a question without them
+                row[:] = self._index.get_scores(asked)
         return found
-    tokens = _tokenize(texts)
-    vocabulary = {token for group in tokens for token in group}
-    if not vocabulary:  # the library cannot index texts without tokens
-        return found
-    index = bm25s.BM25(backend="numpy")
-    index.index(tokens, show_progress=False)
-    for row, words in zip(found, _tokenize(questions), strict=True):
-        asked = [token for token in words if token in vocabulary]
-        if asked:  # nor look up a question without them
-            row[:] = index.get_scores(asked)
-    return found
 
 
 def _tokenize(texts: Sequence[str]) -> list[list[str]]:

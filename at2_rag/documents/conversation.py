@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from at2_rag.documents.passages import Passage, SourceKind, check_text
@@ -22,6 +23,13 @@ _KINDS: dict[str, SourceKind] = {
     "system": "system",
     "developer": "system",
 }
+
+
+#: What the roles of chat templates are called; some templates know others besides.
+_ROLES = ("user", "assistant", *_KINDS)
+
+#: What they are called elsewhere.
+_CALLED_OTHERWISE = {"human": "user", "ai": "assistant", "bot": "assistant"}
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,8 @@ def checked_history(history: Sequence[Message]) -> tuple[Message, ...]:
     """Return copies of messages that a conversation can hold.
 
     Raises:
-        InputError: If one has no role or no content and calls no tool, or they are no strings.
+        InputError: If one has no role or no content and calls no tool, they are no strings, or a
+            role is all but the name of a known one.
     """
     if not isinstance(history, Sequence):
         raise InputError(f"history is {history!r}; expected a list of messages.")
@@ -155,6 +164,7 @@ def _check_message(name: str, message: Message) -> None:
         raise InputError(f"{name} is {message!r}; expected a mapping with role and content.")
     if not isinstance(message["role"], str):
         raise _wrong_type(f"{name}['role']", message["role"], "a string")
+    _check_role(f"{name}['role']", message["role"])
     calls = message.get("tool_calls")
     if calls is not None and not (
         isinstance(calls, list | tuple) and all(isinstance(call, Mapping) for call in calls)
@@ -172,6 +182,17 @@ def _check_message(name: str, message: Message) -> None:
             expected = "a string, or tool_calls beside it"
         raise _wrong_type(f"{name}['content']", message["content"], expected)
     check_text(f"{name}['content']", message["content"])
+
+
+def _check_role(name: str, role: str) -> None:
+    """Raise ``InputError`` for a misspelt role, which templates pass over without a word."""
+    meant = [_CALLED_OTHERWISE[role.casefold()]] if role.casefold() in _CALLED_OTHERWISE else []
+    meant = meant or get_close_matches(role.casefold(), _ROLES, 1, 0.75)
+    if meant and role not in _ROLES:
+        raise InputError(
+            f"{name} is {role!r}; expected one of {', '.join(_ROLES)}, or what else the chat "
+            f"template knows. Did you mean {meant[0]}?"
+        )
 
 
 def _wrong_type(name: str, value: Any, expected: str) -> InputError:

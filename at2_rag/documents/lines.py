@@ -38,12 +38,15 @@ _HYPHENATED = re.compile(r"[^\W\d_][-\u2010\u00ad]$")
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
 _MAY_BE_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
+_TITLE = re.compile(r"[ ]{0,3}#{1,6}[ \t]")
 _RULE = re.compile(r"(?:[ \t]*[-=_*~#+|:.·─═━]){3,}[ \t]*$")
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]|[ ]{0,3}(?P<bold>\*\*|__)[^*_]+(?P=bold):?$")
 _ROW = re.compile(
     r"[ \t]*\|.*\|$|[^|]*\w[^|]* \| [^|]*\w[^|]* \| |.*\S\t+\S|.*\S {4,}\S|.*\S {3}\S.* {3}\S"
     r"|[^\s,;]*(?:[,;][^\s,;]+){2,}$"
 )
+_BAR = re.compile(r"[ \t]*\|")
+_RULED = re.compile(r"[ \t|:-]*$")
 _BULLET = re.compile(r"[ \t]*[-*+•◦▪‣·∙●○][ \t]")
 _NUMBER = re.compile(
     r"[ \t]*(?:[–—]|\(?(?P<number>\d{1,3}[.)]|[a-zA-Z]\)|[a-z]\.|[ivx]{2,4}[.)]|[IVX]{2,4}[.)]))"
@@ -111,11 +114,25 @@ class Block:
                 shown[place - start] = " "
         return "".join(shown)
 
+    def titles(self) -> list[Span]:
+        """Return the characters of lines that only name what follows.
+
+        They are headings, and the rows above the ruler of a table.
+        """
+        found = [line for line in self.lines if line.kind == "heading" and is_title(line.content)]
+        found += [a for a, b in pairwise(self.lines) if _is_header(a, b)]
+        return [(line.start, line.stop) for line in found]
+
     def certain_until(self) -> int:
-        """Return up to where the text is no fence around code, whatever follows."""
-        last = self.lines[-1]
-        fence = last.kind != "code" and not last.line_end and _MAY_BE_FENCE.match(last.content)
-        return last.start if fence else last.stop
+        """Return up to where no line is a fence around code or heads a table, whatever follows."""
+        *before, last = self.lines
+        if last.line_end:
+            return last.start if _BAR.match(last.content) else last.stop
+        if last.kind != "code" and _MAY_BE_FENCE.match(last.content):
+            return last.start
+        if before and _BAR.match(before[-1].content) and _RULED.match(last.content):
+            return before[-1].start
+        return last.start if _BAR.match(last.content) else last.stop
 
     def wraps(self, ended: bool = True) -> list[bool | None]:
         """Return, for each line end but the last, whether it is white space in running text.
@@ -141,6 +158,17 @@ class Block:
         starts = [self.lines[0].start]
         starts += [b.start for b, wrapped in zip(self.lines[1:], wraps, strict=True) if not wrapped]
         return list(pairwise([*starts, self.lines[-1].stop]))
+
+
+def is_title(content: str) -> bool:
+    """Whether a line is a heading that is written as one, and not only in bold."""
+    return _TITLE.match(content) is not None
+
+
+def _is_header(line: Line, following: Line) -> bool:
+    """Whether a line is a row above the ruler of a table."""
+    barred = _BAR.match(line.content) is not None
+    return barred and following.kind == "rule" and "-" in following.content
 
 
 def blocks(text: str, ended: bool = True) -> list[Block]:
@@ -211,6 +239,8 @@ def _begun_kind(content: str) -> LineKind:
         return "blank"
     if _BULLET.match(content) or _NUMBER.match(content):
         return "item"
+    if is_title(content):
+        return "heading"
     return "text"
 
 

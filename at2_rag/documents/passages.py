@@ -74,6 +74,30 @@ class Passage:
         page = next(told, None)
         return None if page is None else f"p. {page}"
 
+    @property
+    def file(self) -> str | None:
+        """Return the path that the metadata tell, as passages from files have it."""
+        path = self.metadata.get("path")
+        return path if isinstance(path, str) else None
+
+    def line_of(self, start: int) -> int | None:
+        """Return which line of its file a character of the text is in; ``None`` if not known.
+
+        Args:
+            start: The character's place in the text.
+        """
+        line = self.metadata.get("line")
+        if not isinstance(line, int):
+            return None
+        if "start" not in self.metadata:  # a record has one line, whatever its text has
+            return line
+        return line + len(_LINE_END.findall(self.text, 0, start))
+
+    @property
+    def heading(self) -> str | None:
+        """Return title and page, as references show them; ``None`` if neither is known."""
+        return ", ".join(told for told in (self.title, self.page) if told) or None
+
     def place_of(self, start: int) -> str | None:
         """Return where a character of the text is in its file, as ``notes.md:12``.
 
@@ -83,16 +107,8 @@ class Passage:
         Args:
             start: The character's place in the text.
         """
-        path, line = self.metadata.get("path"), self.metadata.get("line")
-        if not isinstance(path, str):
-            return None
-        if not isinstance(line, int):
-            return path
-        if (
-            "start" in self.metadata
-        ):  # cut from a text; a record has one line, whatever its text has
-            line += len(_LINE_END.findall(self.text, 0, start))
-        return f"{path}:{line}"
+        line = self.line_of(start)
+        return self.file if self.file is None or line is None else f"{self.file}:{line}"
 
 
 def _told(value: object) -> str:

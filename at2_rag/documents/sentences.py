@@ -102,7 +102,8 @@ def statement_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]
     """Find the sentences of a text that say something, each without what says nothing.
 
     They are those of :func:`sentence_spans`; but rulers, fences and separators of tables are in
-    none. A text without a letter or digit is a single one.
+    none, nor what only names what follows: headings, and the first rows of tables. A text without
+    anything else is a single one.
 
     Args:
         text: The text to split; may be empty.
@@ -141,8 +142,12 @@ def statements_of(
     """
     if block.lines[0].kind == "fence":
         return []
-    found = _sentences_of(text, block, wraps, language, begin)
-    return [span for span in found if says_something(text[slice(*span)])]
+    titles = block.titles()
+    return [
+        span
+        for span in _sentences_of(text, block, wraps, language, begin)
+        if says_something(text[slice(*span)]) and not any(a <= span[0] < b for a, b in titles)
+    ]
 
 
 def _sentences_of(

@@ -14,8 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.attention.folds import sum_ranges
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.kept import Kept
+from at2_rag.prompt.template import PromptTemplate
 from at2_rag.spans import Span
 
 
@@ -82,12 +84,7 @@ class TokenScores:
     statements: Tensor
 
 
-def same_token(keys: Sequence[int], answer: Sequence[int]) -> Tensor:
-    """Return (answer tokens, keys): 1.0 where a key's token is the one being generated."""
-    return (torch.tensor(keys)[None] == torch.tensor(answer)[:, None]).float()
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ScoreEstimator(Kept):
     """Turns attention weights into scores.
 
@@ -173,17 +170,24 @@ class ScoreEstimator(Kept):
 
     @classmethod
     def probe(
-        cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool = False
+        cls,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        prompt: PromptTemplate | None = None,
+        anew: bool = False,
     ) -> Self:
         """Find the heads of a model that look at what it says; nothing is trained or downloaded.
 
         The model reads answers to questions about made-up worlds, in which it is known what each
-        statement goes back to. A model is probed once, in some 20 passes; what is found is kept in
-        the user's cache.
+        statement goes back to. A model is probed once for a prompt, in some 20 passes; what is
+        found is kept in the user's cache.
 
         Args:
             model: A decoder whose attention can be recorded.
             tokenizer: The model's tokenizer.
+            prompt: The template that a reader will ask with; ``None`` for the model's own, or the
+                default.
             anew: Whether to probe even if the model was probed before.
 
         Raises:
@@ -191,4 +195,4 @@ class ScoreEstimator(Kept):
         """
         from at2_rag.estimators.probing.kept import probed_record  # loads prompts and worlds
 
-        return cls.from_record(probed_record(model, tokenizer, anew=anew))
+        return cls.from_record(probed_record(model, tokenizer, prompt=prompt, anew=anew))

@@ -50,6 +50,8 @@ class Calibration:
             ``None`` if no answer had a second statement.
         per: What thresholds are scores of: ``"statement"`` for the total over a statement's tokens,
             which is the score times their number, or ``"token"`` for the score itself, their mean.
+        prompts: Messages of the templates that the statements were made with; empty where nobody
+            noted them.
     """
 
     unit: SourceUnit
@@ -58,6 +60,7 @@ class Calibration:
     supported: Reliability
     earlier: Reliability | None
     per: Literal["statement", "token"] = "statement"
+    prompts: tuple[str, ...] = ()
 
     def least(self, reliability: Reliability, tokens: int) -> float:
         """Return the least score for which the answer is yes.
@@ -87,6 +90,7 @@ class Calibration:
             Reliability(**data["supported"]),
             None if data["earlier"] is None else Reliability(**data["earlier"]),
             data["per"],
+            tuple(data.get("prompts", ())),
         )
 
 

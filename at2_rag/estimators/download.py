@@ -15,7 +15,6 @@ from huggingface_hub import (
     get_hf_file_metadata,
     hf_hub_download,
     hf_hub_url,
-    is_offline_mode,
     snapshot_download,
     try_to_load_from_cache,
 )
@@ -119,7 +118,7 @@ def fetch_estimator(repo_id: str, access: HubAccess) -> Path:
     Raises:
         FetchError: If it could not be had, in words that say why.
     """
-    if access.local_files_only or is_offline_mode():
+    if access.local_files_only or constants.HF_HUB_OFFLINE:
         raise FetchError(
             f"{repo_id} has not been downloaded, and the hub may not be asked (HF_HUB_OFFLINE or "
             "local_files_only is set)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from at2_rag.estimators.download import (
     fetch_estimator,
 )
 from at2_rag.estimators.files import CONFIG_FILE, LAYOUTS
+from at2_rag.estimators.trained import trained_folder
 from at2_rag.known_estimators import (
     THOUGHT_ESTIMATORS,
     base_model_of,
@@ -27,6 +29,7 @@ from at2_rag.known_estimators import (
     published_estimator,
 )
 from at2_rag.notices import NoHeadsWarning
+from at2_rag.prompt.template import PromptTemplate
 
 #: Where an estimator lies beside a model: in a folder of this name, in the model's own or in its
 #: file's.
@@ -92,6 +95,7 @@ def auto_estimator(
     tokenizer: PreTrainedTokenizerBase,
     access: HubAccess | None = None,
     *,
+    prompt: PromptTemplate | None = None,
     stacklevel: int = 2,
 ) -> ScoreEstimator:
     """Return a learned estimator for a model if one can be found, else heads found by probing it.
@@ -103,12 +107,13 @@ def auto_estimator(
         model: The model, as transformers loaded it.
         tokenizer: The model's tokenizer.
         access: How the hub may be used.
+        prompt: The template that the model is probed with; ``None`` for its own.
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    found = resolve_estimator(model, tokenizer, access)
+    found = resolve_estimator(model, tokenizer, access, prompt)
     if found.problem is not None:
         kind = NoHeadsWarning if found.origin is None else ThoughtEstimatorWarning
         warnings.warn(found.problem, kind, stacklevel=stacklevel)
@@ -116,7 +121,10 @@ def auto_estimator(
 
 
 def resolve_estimator(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, access: HubAccess | None = None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    access: HubAccess | None = None,
+    prompt: PromptTemplate | None = None,
 ) -> Resolution:
     """Return what :func:`auto_estimator` returns and how it came to be, without a warning.
 
@@ -124,6 +132,7 @@ def resolve_estimator(
         model: The model, as transformers loaded it.
         tokenizer: The model's tokenizer.
         access: How the hub may be used.
+        prompt: The template that the model is probed with; ``None`` for its own.
 
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
@@ -134,23 +143,50 @@ def resolve_estimator(
     model_id = hub_id(loaded_by)
     name = model_id or loaded_by or type(model).__name__
     try:
-        path, origin = _find(loaded_by, model_id, access)
+        path, origin = _own(loaded_by, model, tokenizer) or _find(loaded_by, model_id, access)
         return Resolution(ScoreEstimator.load(path, shape), name, origin, None)
     except Exception as error:  # whatever a hub, a disk or a file do: the model can still be probed
         why = str(error) if isinstance(error, At2Error) else f"{type(error).__name__}: {error}"
-        probed = ScoreEstimator.probe(model, tokenizer)
+        probed = ScoreEstimator.probe(model, tokenizer, prompt=prompt)
         return Resolution(probed, name, None, why.rstrip(". "))
 
 
+def _own(
+    loaded_by: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Path, str] | None:
+    """Return the user's own estimator, as a path and in words; ``None`` if there is none."""
+    beside = estimator_beside(loaded_by) if loaded_by else None
+    if beside is not None:
+        return beside, str(beside)
+    if not tokenizer.is_fast:
+        return None
+    trained = trained_folder(model, tokenizer)
+    return (trained, str(trained)) if (trained / CONFIG_FILE).is_file() else None
+
+
+def place_for_own(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """Return where an estimator is to be put for :func:`resolve_estimator` to find it.
+
+    In the model's folder, where that is the user's own and can be written to; else, as for a model
+    of the hub or a GGUF file, in the user's cache.
+
+    Args:
+        model: The model, as transformers loaded it.
+        tokenizer: The model's fast tokenizer.
+    """
+    loaded_by = str(model.config.name_or_path or "")
+    own = bool(loaded_by) and Path(loaded_by).is_dir() and hub_id(loaded_by) is None
+    if own and os.access(loaded_by, os.W_OK):
+        return Path(loaded_by) / ESTIMATOR_FOLDER
+    return trained_folder(model, tokenizer)
+
+
 def _find(loaded_by: str, model_id: str | None, access: HubAccess) -> tuple[Path, str]:
-    """Return the first estimator there is, as a path and in words.
+    """Return the first estimator there is from the hub, as a path and in words.
 
     Raises:
         At2Error: If there is none.
     """
-    beside = estimator_beside(loaded_by) if loaded_by else None
-    if beside is not None:
-        return beside, str(beside)
     if model_id is None:
         raise At2Error(_unknown_model(loaded_by))
     known = published_estimator(model_id)

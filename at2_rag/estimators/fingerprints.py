@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 #: Numbers of each parameter that go into the fingerprint of the weights.
 _SAMPLED = 16
 
-#: Where a model lies, what runs it, and in which type are not the model.
-_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+#: Where a model lies, what runs it, in which type, and how it is asked are not the model.
+_NOT_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "at2_prompt")
 
 
 def short_hash(data: bytes) -> str:
@@ -42,3 +43,25 @@ def weights_fingerprint(model: nn.Module) -> str:
             sample = parameter.detach().flatten()[:_SAMPLED].float().cpu()
             parts.append(sample.numpy().tobytes())
     return short_hash(b"\n".join(parts))
+
+
+def reading_fingerprint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, version: object, *more: object
+) -> str:
+    """Return a hash of a model, of how it is asked, and of what was done with both.
+
+    Args:
+        model: The model, as transformers loaded it.
+        tokenizer: The model's fast tokenizer, with its chat template.
+        version: Which version of what was done with them.
+        more: What else it depends on.
+    """
+    parts = (
+        version,
+        config_fingerprint(model.config.to_dict()),
+        weights_fingerprint(model),
+        short_hash(tokenizer.backend_tokenizer.to_str().encode()),
+        tokenizer.chat_template,
+        *more,
+    )
+    return short_hash(repr(parts).encode())

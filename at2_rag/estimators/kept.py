@@ -21,7 +21,7 @@ from at2_rag.estimators.publish import push_to_hub
 _CLASSES: dict[str, type[Kept]] = {}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Kept(ABC):
     """What every estimator keeps, and how it gets into files and onto the hub, and back.
 
@@ -40,6 +40,12 @@ class Kept(ABC):
         """Have records of these kinds be loaded as this class."""
         super().__init_subclass__(**rest)
         _CLASSES.update(dict.fromkeys(kinds, cls))
+
+    def __repr__(self) -> str:
+        size = f"{self.shape.layers} layers of {self.shape.heads} heads"
+        units = ", ".join(calibration.unit for calibration in self.calibrations)
+        known = f"calibrated for {units}" if units else "not calibrated"
+        return f"<{type(self).__name__}, {self.kind}: {size}, {known}>"
 
     @property
     @abstractmethod
@@ -70,6 +76,11 @@ class Kept(ABC):
     def record(self) -> EstimatorRecord:
         """Everything that its files hold."""
         return EstimatorRecord(self.kind, self.tensors(), self.metadata, self.calibrations)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Messages of the templates that it was learned with; empty where nobody noted them."""
+        return tuple(self.metadata.get("prompts", ()))
 
     @classmethod
     def from_record(cls, record: EstimatorRecord) -> Self:

@@ -13,7 +13,7 @@ from at2_rag.estimators.base import ScoreEstimator
 from at2_rag.estimators.files import EstimatorRecord
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearEstimator(ScoreEstimator, kinds=("uniform", "linear", "copying")):
     """A coefficient for each attention head.
 

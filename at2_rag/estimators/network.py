@@ -130,7 +130,7 @@ def _pooled(hidden: Tensor, real: Tensor) -> Tensor:
     return torch.cat([known.sum(-2) / count, known.amax(-2)], dim=-1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NetworkEstimator(ScoreEstimator, kinds=("network",)):
     """Scores by a :class:`SourceNetwork`; they can be negative, for sources that speak against.
 

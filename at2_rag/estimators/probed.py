@@ -13,7 +13,7 @@ from at2_rag.estimators.files import EstimatorRecord
 from at2_rag.estimators.linear import LinearEstimator
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProbedEstimator(LinearEstimator, kinds=("probed",)):
     """A few heads that look at what a statement goes back to, each by how well it does.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -185,6 +186,10 @@ def _fit(metadata: Mapping[str, Any]) -> str:
     if versions:
         said = ", ".join(f"{name} {version}" for name, version in versions.items())
         rows.append(("collected with", said))
+    prompts = metadata.get("prompts")
+    if isinstance(prompts, list) and prompts:
+        # As JSON, so that line ends stay within the code.
+        rows.append(("asked with", ", ".join(f"`{json.dumps(prompt)}`" for prompt in prompts)))
     if not rows:
         return ""
     return "## How it was made\n\n" + "\n".join(f"- {name}: {value}" for name, value in rows)

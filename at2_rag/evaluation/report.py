@@ -29,7 +29,7 @@ def comparison_table(comparison: Comparison) -> Table:
     except ImportError as error:
         raise missing_extra("A table", "rich", "cli") from error
     table = Table(caption=_caption(comparison), caption_justify="left")
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     drops = [f"top-{k} drop\n(nats)" for k in comparison.ks]
     reference = comparison.largest_surrogate
     agrees = [f"first as\n{reference}"] if reference else []

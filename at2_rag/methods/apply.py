@@ -19,7 +19,9 @@ from at2_rag.prompt.settings import Settings
 def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settings) -> Answer:
     """Return the task's answer, cited by a method's scores.
 
-    Thoughts are a source like others, and cite nothing themselves.
+    Thoughts are a source like others, and cite nothing themselves. Copies of a source count by the
+    sum of their scores; by the highest one, where the method has a ``shared_by_copies`` that is not
+    true.
 
     Args:
         method: The method whose scores are cited by.
@@ -31,7 +33,13 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
         NumericalError: If they hold NaN or infinity.
     """
     answer = task.answer
-    cited = cite(answer.text, attribution_by(method, task), answer.passages, settings)
+    cited = cite(
+        answer.text,
+        attribution_by(method, task),
+        answer.passages,
+        settings,
+        shared=getattr(method, "shared_by_copies", True),
+    )
     return replace(
         answer,
         attribution=cited.attribution,

@@ -27,6 +27,11 @@ class WordOverlapMethod:
     with_question: bool = False
 
     @property
+    def shared_by_copies(self) -> bool:
+        """``False``: a source is compared by itself, however many copies it has."""
+        return False
+
+    @property
     def name(self) -> str:
         """``"bm25"``, or ``"bm25-with-question"``."""
         return "bm25-with-question" if self.with_question else "bm25"

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -24,6 +25,7 @@ from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.gguf import load_gguf
 from at2_rag.model.names import gguf_of, is_path
+from at2_rag.prompt.template import PromptTemplate
 
 #: Options that say where a model is, which is where its tokenizer is too.
 _TOKENIZER_OPTIONS = (
@@ -60,6 +62,8 @@ def load_model(
         return load_gguf(file, options)
     name = os.path.expanduser(name)
     shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
+    if Path(name, "config.json").is_file():
+        AutoConfig.from_pretrained(name, **shared)  # says more of what is wrong with it
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:
         return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
@@ -106,6 +110,7 @@ def load_estimator(
     tokenizer: PreTrainedTokenizerBase,
     access: HubAccess | None = None,
     *,
+    prompt: PromptTemplate | None = None,
     stacklevel: int = 2,
 ) -> ScoreEstimator:
     """Load a score estimator for ``model`` from a folder, a file or the hub.
@@ -117,6 +122,7 @@ def load_estimator(
         model: The model that the estimator is for.
         tokenizer: The model's tokenizer.
         access: How the hub may be used.
+        prompt: The template that the model is probed with; ``None`` for its own.
         stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is this function.
 
     Raises:
@@ -125,7 +131,7 @@ def load_estimator(
         EstimatorMismatchError: If it is for another model.
     """
     if where == AUTO:
-        return auto_estimator(model, tokenizer, access, stacklevel=stacklevel + 1)
+        return auto_estimator(model, tokenizer, access, prompt=prompt, stacklevel=stacklevel + 1)
     if where == AVERAGE:
         return ScoreEstimator.uniform(model)
     shape = inspect_attention(model)

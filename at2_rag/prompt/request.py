@@ -54,6 +54,20 @@ class Request:
         return [i for i, passage in enumerate(self.passages) if not passage.is_empty]
 
     @cached_property
+    def to_show(self) -> list[int]:
+        """Indices of the passages to show, if they fit: those with text.
+
+        Where the settings bound their number, the best of them by BM25 of the question.
+        """
+        readable, most = self.readable, self.settings.max_passages
+        if most is None or len(readable) <= most:
+            return readable
+        from at2_rag.documents.bm25 import best_by_bm25  # which only who has too many needs
+
+        best = best_by_bm25(self.question, [self.passages[i] for i in readable], most)
+        return [readable[index] for index in best]
+
+    @cached_property
     def conversation(self) -> Conversation:
         """What is said around the question.
 

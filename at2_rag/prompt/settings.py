@@ -7,13 +7,37 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from math import isnan
 from reprlib import repr as short
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
+
+from transformers import PreTrainedModel
 
 from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
 from at2_rag.errors import InputError
-from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate
+from at2_rag.prompt.template import MULTI_PASSAGE, PromptTemplate, as_template
 from at2_rag.prompt.thinking_markers import ThinkingMarkers
+
+
+class SettingsOptions(TypedDict, total=False):
+    """Single settings by name, none of which is needed: :class:`Settings` says what they are."""
+
+    source_unit: SourceUnit
+    source_kinds: tuple[SourceKind, ...]
+    system: str | None
+    template_options: Mapping[str, Any]
+    prompt: PromptTemplate | str
+    max_passages: int | None
+    thinking: ThinkingMarkers | Literal["auto"] | None
+    max_new_tokens: int
+    max_citations: int
+    min_score: float | None
+    on_overflow: Literal["error", "drop", "truncate"]
+    language: str
+    max_batch_tokens: int
+    transitive: bool
+    prove: int | None
+    refusals: tuple[str, ...]
+    on_empty: Literal["error", "answer"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +54,12 @@ class Settings:
         system: System prompt, in front of the conversation; ``None`` for none.
         template_options: Options for the tokenizer's ``apply_chat_template``, such as
             ``{"enable_thinking": False}`` or ``{"tools": [...]}``; not to be changed later.
-        prompt: How passages and question become one message.
+        prompt: How passages and question become one message: a template, or the name of one,
+            the paper's ``"published"``, the default, ``"published-context"`` and
+            ``"published-final-answer"``, or ``"from-passages"``, which asks to say so if the
+            passages do not tell.
+        max_passages: How many passages are shown at most, in the order given: those that share the
+            most telling words with the question, by BM25; ``None`` for all.
         thinking: What a reasoning model writes around its thoughts; ``"auto"`` finds it in the
             tokenizer's own tokens and chat template; ``None`` takes all that is written as the
             answer.
@@ -59,6 +88,7 @@ class Settings:
     system: str | None = None
     template_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     prompt: PromptTemplate = MULTI_PASSAGE
+    max_passages: int | None = None
     thinking: ThinkingMarkers | Literal["auto"] | None = "auto"
     max_new_tokens: int = 256
     max_citations: int = 3
@@ -82,6 +112,8 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
+        if self.max_passages is not None:
+            _check_count("max_passages", self.max_passages, " Or None to show all.")
         least = self.min_score
         if least is not None and (not isinstance(least, int | float) or isnan(least)):
             raise InputError(f"min_score is {self.min_score!r}; expected a number, or None.")
@@ -99,11 +131,7 @@ class Settings:
                 f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "
                 "ThinkingMarkers('<think>', '</think>')."
             )
-        if not isinstance(self.prompt, PromptTemplate):
-            raise InputError(
-                f"prompt is a {type(self.prompt).__name__}; expected a PromptTemplate: "
-                "PromptTemplate('… {passages} … {question} …')."
-            )
+        object.__setattr__(self, "prompt", as_template(self.prompt))  # from its name
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -139,6 +167,25 @@ class Settings:
         thinking = data["thinking"]
         markers = ThinkingMarkers(**thinking) if isinstance(thinking, Mapping) else thinking
         return cls(**{**data, "prompt": PromptTemplate(**data["prompt"]), "thinking": markers})
+
+
+def settings_for(model: PreTrainedModel) -> Settings:
+    """Return the default settings, with what a model's own files say otherwise.
+
+    That are the ``max_new_tokens`` of its generation configuration, and the ``at2_prompt`` of its
+    configuration: the name of the template that it was trained with.
+
+    Args:
+        model: The model that is to answer.
+
+    Raises:
+        InputError: If there is no such template.
+    """
+    own = {
+        "max_new_tokens": getattr(model.generation_config, "max_new_tokens", None),
+        "prompt": getattr(model.config, "at2_prompt", None),
+    }
+    return Settings(**{name: value for name, value in own.items() if value is not None})
 
 
 def _check_count(name: str, value: object, advice: str = "") -> None:

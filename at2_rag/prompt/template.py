@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import repr as short
+from types import MappingProxyType
 
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
@@ -118,7 +120,14 @@ def _fill(template: str, fields: dict[str, str]) -> tuple[str, dict[str, Span]]:
     return text, found
 
 
-#: Several passages (paper, appendix A.3.1, HotpotQA and MS MARCO).
+#: For models that can tell whether passages answer. It gives no words for a refusal: small models
+#: that are given them refuse what the passages do say, and even so they miss some of it.
+FROM_PASSAGES = PromptTemplate(
+    "Passages:\n\n{passages}\n\nAnswer the question from these passages, and say so if they do not "
+    "tell.\n\nQuestion: {question}"
+)
+#: What a reader asks unless it is told otherwise. Several passages (paper, appendix A.3.1,
+#: HotpotQA and MS MARCO).
 MULTI_PASSAGE = PromptTemplate("Passages:\n\n{passages}\n\nQuery: {question}")
 #: One running context (paper, appendix A.3.1, CNN DailyMail, Natural Questions and Dolly).
 CONTEXT = PromptTemplate("Context: {passages}\n\nQuery: {question}")
@@ -129,3 +138,33 @@ FINAL_ANSWER = PromptTemplate(
     'format "Final answer: <answer>". If the question is a yes or no question, the answer should '
     'be "yes" or "no".'
 )
+
+#: The templates that can be called by a name.
+NAMED: Mapping[str, PromptTemplate] = MappingProxyType(
+    {
+        "from-passages": FROM_PASSAGES,
+        "published": MULTI_PASSAGE,
+        "published-context": CONTEXT,
+        "published-final-answer": FINAL_ANSWER,
+    }
+)
+
+
+def as_template(prompt: object) -> PromptTemplate:
+    """Return a template, or the one that has a name.
+
+    Args:
+        prompt: A template, or one of the names in :data:`NAMED`.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    if isinstance(prompt, PromptTemplate):
+        return prompt
+    if isinstance(prompt, str) and prompt in NAMED:
+        return NAMED[prompt]
+    given = short(prompt) if isinstance(prompt, str) else f"a {type(prompt).__name__}"
+    raise InputError(
+        f"prompt is {given}; expected any of {', '.join(map(repr, NAMED))}, or a template: "
+        "PromptTemplate('… {passages} … {question} …')."
+    )

@@ -14,7 +14,7 @@ from at2_rag.estimators import Calibration, Reliability, ScoreEstimator
 from at2_rag.estimators.calibration import best_threshold
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.training.detail import SourceDetail
-from at2_rag.training.records import TrainingRecord
+from at2_rag.training.records import TrainingRecord, prompts_of
 
 _FOLDS = 5
 
@@ -91,6 +91,7 @@ def calibrate(
         _reliability(citations, fold, _CITATION_BETA),
         _reliability(supported, fold, _BETA),
         _reliability(earlier, fold, _BETA) if bool(earlier.real.any()) else None,
+        prompts=prompts_of(records),
     )
 
 

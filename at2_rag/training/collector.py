@@ -167,6 +167,7 @@ class Collector:
             data.outputs,
             data.log_probabilities,
             data.detail,
+            task.answer.settings.prompt.message,
         )
 
 

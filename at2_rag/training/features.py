@@ -9,11 +9,11 @@ from torch import Tensor
 
 from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
 from at2_rag.ablation.task import AttributionTask
-from at2_rag.attention.folds import HeadFold, SeveralFolds
+from at2_rag.attention.folds import HeadFold
 from at2_rag.attention.recording import AttentionCapture
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.errors import InputError, NumericalError
-from at2_rag.estimators.base import same_token
-from at2_rag.model_facts import few_logits, input_device
+from at2_rag.methods.heads import head_fold, read_once
 from at2_rag.training.detail import SourceDetail, detail_folds, source_detail
 
 
@@ -35,53 +35,6 @@ class AblationData:
     detail: SourceDetail | None = None
 
 
-@torch.inference_mode()
-def head_features(
-    task: AttributionTask, capture: AttentionCapture, counted: Tensor | None = None
-) -> Tensor:
-    """Return the attention that each head paid to each source for each target (section 3.2).
-
-    One teacher-forced pass over prompt and answer; ``Attn(X, Y, s)`` of the paper: the mean over
-    the target's tokens of the attention summed over the source's.
-
-    Args:
-        task: The answer to explain, with its sources and targets.
-        capture: The capture of the task's model, from
-            :func:`at2_rag.attention.recording.capture_of`.
-        counted: (answer tokens, keys), what attention is multiplied by, as for
-            :class:`~at2_rag.attention.folds.HeadFold`.
-
-    Returns:
-        (layers, heads, targets, sources), float32, on the CPU.
-
-    Raises:
-        NumericalError: If attention is NaN or infinite.
-    """
-    fold = _fold(task, capture, counted)
-    _read(task, capture, fold)
-    return fold.features
-
-
-def _fold(task: AttributionTask, capture: AttentionCapture, counted: Tensor | None) -> HeadFold:
-    """Return what keeps attention by head, source and target."""
-    shape = capture.shape
-    return HeadFold(shape.layers, shape.heads, task.sources, task.targets, task.first_row, counted)
-
-
-def _read(task: AttributionTask, capture: AttentionCapture, *folds: HeadFold) -> None:
-    """Read prompt and answer once, into all folds."""
-    model = task.model
-    # The answer's last token predicts nothing that is wanted.
-    tokens = torch.tensor([task.ids[:-1]], device=input_device(model))
-    with capture.recording(model, SeveralFolds(*folds), first_row=task.first_row):
-        model(input_ids=tokens, use_cache=False, **few_logits(model, 1))
-    if not all(bool(torch.isfinite(fold.features).all()) for fold in folds):
-        raise NumericalError(
-            "The model's attention became NaN or infinite; expected finite numbers. Load it in a "
-            'wider type (dtype="float32" or "bfloat16"), or check its weights.'
-        )
-
-
 def signed_features(attention: Tensor, masks: Tensor) -> Tensor:
     """Return the features of a linear surrogate model whose inputs are ±1 (section 3.2).
 
@@ -89,7 +42,8 @@ def signed_features(attention: Tensor, masks: Tensor) -> Tensor:
     target, which no correlation sees.
 
     Args:
-        attention: (layers, heads, targets, sources): what :func:`head_features` returned.
+        attention: (layers, heads, targets, sources): what
+            :func:`at2_rag.methods.heads.head_features` returned.
         masks: (ablations, sources), true (or 1) where a source is kept.
 
     Returns:
@@ -161,6 +115,6 @@ def _attention(
         folds = detail_folds(task, capture.shape, counted)
     else:
         both = (None, counted) if copying else (None,)
-        folds = tuple(_fold(task, capture, part) for part in both)
-    _read(task, capture, *folds)
+        folds = tuple(head_fold(task, capture, part) for part in both)
+    read_once(task, capture, *folds)
     return folds

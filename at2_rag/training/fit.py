@@ -17,7 +17,7 @@ from at2_rag.training.calibrate import calibrate
 from at2_rag.training.dataset import Statements, check_alike
 from at2_rag.training.metrics import FitMetrics, FitWarning, measure
 from at2_rag.training.network_fit import NetworkOptions, predictions_of, train_network
-from at2_rag.training.records import TrainingRecord
+from at2_rag.training.records import TrainingRecord, prompts_of
 from at2_rag.training.solvers import RIDGE_STRENGTHS, DescentOptions, Ridge, descend
 
 FitMethod = Literal["pearson", "ridge"]
@@ -48,7 +48,11 @@ class _Split:
         """Return the estimator with thresholds for citations, where records tell of them."""
         if unit is None or any(record.detail is None for record in self.measured):
             return estimator
-        return estimator.calibrated(calibrate(estimator, self.measured, unit))
+        try:
+            return estimator.calibrated(calibrate(estimator, self.measured, unit))
+        except InputError as error:  # the estimator scores all the same
+            warnings.warn(f"Not calibrated: {error}", FitWarning, stacklevel=3)
+            return estimator
 
 
 def fit(
@@ -92,7 +96,7 @@ def fit(
         ridge_strengths: Strengths of the ridge, of which the best on held-out examples is taken.
         provenance: What the records come from, for the metadata.
         source_unit: What the records' sources are. With it, and records with detail, the estimator
-            is calibrated on the held-out examples.
+            is calibrated on the held-out examples; where these do not allow it, a warning says so.
 
     Raises:
         InputError: If an argument cannot be used, or the records do not go together.
@@ -126,7 +130,12 @@ def fit(
         "held_out": held_out,
         "seed": seed,
     }
-    metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
+    metadata = {
+        "fit": chosen,
+        "metrics": asdict(metrics),
+        "collected": dict(provenance or {}),
+        "prompts": list(prompts_of(split.training)),
+    }
     shape = training.shape
     # With copying, there are as many again behind the others.
     plain, *copying = coefficients.view(-1, shape.layers, shape.heads)
@@ -168,7 +177,12 @@ def fit_network(
     predictions = predictions_of(NetworkEstimator(network), split.measured)
     metrics = measure(training, measured, predictions, same=split.same)
     chosen = {"method": "network", **asdict(options), "held_out": held_out, "seed": seed}
-    metadata = {"fit": chosen, "metrics": asdict(metrics), "collected": dict(provenance or {})}
+    metadata = {
+        "fit": chosen,
+        "metrics": asdict(metrics),
+        "collected": dict(provenance or {}),
+        "prompts": list(prompts_of(split.training)),
+    }
     estimator = NetworkEstimator(network, metadata=metadata)
     return FitResult(split.calibrated(estimator, source_unit), metrics)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -65,6 +65,8 @@ class TrainingRecord:
         outputs: (targets, ablations), float32: log p / (1 - p) of each statement, in logits.
         log_probabilities: (targets, ablations), float32: log p of each statement, in nats.
         detail: Attention and effects by source; ``None`` where they were not collected.
+        prompt: Message of the template that the model was asked with; ``None`` where nobody noted
+            it.
     """
 
     id: str
@@ -76,6 +78,7 @@ class TrainingRecord:
     outputs: Tensor
     log_probabilities: Tensor
     detail: SourceDetail | None = None
+    prompt: str | None = None
 
     @property
     def without_copying(self) -> TrainingRecord:
@@ -105,6 +108,7 @@ class TrainingRecord:
             "answer": self.answer,
             "layers": self.shape.layers,
             "heads": self.shape.heads,
+            "prompt": self.prompt,
         }
         if self.detail is not None:
             tensors |= _detail_tensors(self.detail)
@@ -135,11 +139,18 @@ class TrainingRecord:
                 tensors["outputs"],
                 tensors["log_probabilities"],
                 _detail(header, tensors) if "owners" in header else None,
+                header.get("prompt"),
             )
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, FileFormatError):
                 raise
             raise FileFormatError(f"it is no whole record ({error})") from error
+
+
+def prompts_of(records: Sequence[TrainingRecord]) -> tuple[str, ...]:
+    """Return the messages that models were asked with; none unless every record has its own."""
+    found = {record.prompt for record in records}
+    return tuple(sorted(prompt for prompt in found if prompt)) if None not in found else ()
 
 
 def _halved(values: Tensor, over: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -153,6 +153,24 @@ class Ridge:
             solution = _projected(matrix, self._moment, self._heads)
         return solution[: self._heads].float(), float(solution[self._heads :].sum())
 
+    def solve_from(self, start: Tensor, strength: float) -> Tensor:
+        """Return (layers · heads,) coefficients that the penalty pulls to others, not to 0.
+
+        Args:
+            start: (layers · heads,): coefficients to begin with, of any scale; how large they are
+                to be is found first.
+            strength: Strength of the penalty, as a share of the mean diagonal.
+        """
+        gram, moment = self._gram[: self._heads, : self._heads], self._moment[: self._heads]
+        begun = start.double()
+        pulled = gram @ begun
+        scale = max(float(moment @ begun), 0.0) / max(float(pulled @ begun), _TINY)
+        penalty = max(strength * float(gram.diagonal().mean()), _TINY)
+        matrix = gram + penalty * torch.eye(self._heads, dtype=torch.double)
+        change = torch.linalg.solve(matrix, moment - scale * pulled)
+        solution: Tensor = scale * begun + change
+        return solution.float()
+
 
 def _example_weights(example: Tensor) -> Tensor:
     place, counts = grouped(example)

@@ -15,7 +15,7 @@ from support.golden import load_model
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 from support.zandor import PASSAGES, QUESTION
 
-from at2_rag import InputError, Passage, Reader, ScoreEstimator
+from at2_rag import MULTI_PASSAGE, InputError, Passage, Reader, ScoreEstimator
 from at2_rag.ablation.masking import random_masks
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts, logits_behind
 from at2_rag.documents.passages import as_passages
@@ -39,9 +39,9 @@ def removal(reader, passages=PASSAGES, answer=ANSWER, *, history=(), byte_limit=
     return task, RemovalAblator(task.model, task.ids, task.prompt_length, prompts, byte_limit)
 
 
-def prompts_of(passages, unit="sentence", tokenizer=None):
+def prompts_of(passages, unit="sentence", tokenizer=None, **options):
     """Return what makes prompts, without a model to read them."""
-    settings = Settings(source_unit=unit)
+    settings = Settings(source_unit=unit, **options)
     tokenizer = tokenizer or tokenizer_of("llama")
     maker = PromptMaker.of(tokenizer, Request(QUESTION, as_passages(passages), (), settings))
     prompt = maker.make(maker.request.readable)
@@ -81,7 +81,7 @@ def test_with_all_sources_it_is_what_masks_give(golden, demo_reader, plain_reade
 def test_golden_prompts_are_made_anew_to_the_token(golden):
     for case in golden.cases:
         unit = {"document": "passage"}.get(case["source_type"], case["source_type"])
-        prompts = prompts_of(case["passages"], unit, golden.tokenizer)
+        prompts = prompts_of(case["passages"], unit, golden.tokenizer, prompt="published")
         request = replace(prompts.maker.request, question=case["query"])
         maker = replace(prompts.maker, request=request)
         prompts = replace(prompts, maker=maker, answer=case["answer"])
@@ -140,7 +140,7 @@ def test_without_any_the_template_stays_and_so_does_the_talk_before(golden_reade
     assert ablator.prompts.documents(nothing) == {}
     ids = ablator.prompts.ids(nothing)
     text = golden_reader.tokenizer.decode(ids)
-    assert f"Passages:\n\n\n\nQuery: {QUESTION}" in text
+    assert MULTI_PASSAGE.render(QUESTION, [], [])[0] in text
     for kept in ("Be brief.", "Hello.", "Good day."):
         assert kept in text
     for gone in ("Mol", "Havel", "The"):

@@ -1,13 +1,16 @@
 """Statements that lean on earlier ones, and inherit what these cite."""
 
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.leaning import CALIBRATION, SOURCES, TEXT
 
-from at2_rag import Passage, Reader, ScoreEstimator
+from at2_rag import Answer, Passage, Reader, ScoreEstimator
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.citing import cite
 from at2_rag.documents.sources import Source
@@ -101,6 +104,45 @@ def test_the_threshold_decides_and_not_a_share_of_the_best():
     assert [s.supported for s in statements] == [True, False, False]
 
 
+@given(
+    st.lists(st.lists(st.floats(0, 2), min_size=3, max_size=3), min_size=3, max_size=3),
+    st.lists(st.floats(0.01, 1), min_size=1, max_size=4),
+)
+def test_what_is_shared_out_among_copies_is_cited_as_before(scores, shares):
+    """However it is shared out: the same citations of the same texts, which tell their copies."""
+    parts = [share / sum(shares) for share in shares]
+    once = attribution(scores, NONE)
+    table = torch.cat([once.scores * part for part in parts])
+    count = len(PASSAGES)
+    sources = [
+        replace(source, passage_index=source.passage_index + copy * count)
+        for copy in range(len(parts))
+        for source in SOURCES
+    ]
+    many = replace(once, sources=tuple(sources), scores=table)
+    for known in (CALIBRATION, None):
+        before = cite(TEXT, once, PASSAGES, Settings(), known).statements
+        after = cite(TEXT, many, PASSAGES * len(parts), Settings(), known).statements
+        margin = [s for row in scores for s in row if abs(s - 0.5) < 1e-5 or s < 1e-5]
+        if margin or known is None:
+            continue  # rounding decides
+        assert [s.supported for s in before] == [s.supported for s in after]
+        for one, other in zip(before, after, strict=True):
+            assert {c.text for c in one.citations} == {c.text for c in other.citations}
+            assert {c.passage_index for c in other.citations} <= {0, 1}
+            assert all(len(c.also_in) == len(parts) - 1 for c in other.citations)
+            assert all(copy.text == c.text for c in other.citations for copy in c.also_in)
+
+
+def test_what_compares_words_has_the_same_scores_with_copies():
+    double = [*SOURCES, *(replace(s, passage_index=s.passage_index + 2) for s in SOURCES)]
+    once = attribution([[1.0, 0.6, 0.1]] * 3, NONE)
+    twice = replace(once, sources=tuple(double), scores=torch.cat([once.scores, once.scores]))
+    found = cite(TEXT, twice, PASSAGES * 2, Settings(), shared=False).statements
+    for statement in found:
+        assert [c.score for c in statement.citations] == [pytest.approx(1.0), pytest.approx(0.6)]
+
+
 @pytest.fixture(scope="module")
 def answered(demo_reader):
     example = next(generate_examples(11, 8, 2))
@@ -119,6 +161,28 @@ def test_final_answers_go_back_to_passages(answered):
     assert plain.text == answer.text
     assert not plain.statements[-1].citations
     assert not plain.statements[-1].supported
+
+
+def test_copies_are_told_left_out_together_and_kept_in_json(answered):
+    reader, example, answer = answered
+    copied = [*example.passages, *example.passages]
+    twice = reader.attribute(example.question, copied, answer.text, transitive=False)
+    assert Answer.from_dict(json.loads(json.dumps(twice.to_dict()))) == twice
+    found = [c for s in twice.statements for c in s.citations]
+    assert found
+    scores = {s.place: i for i, s in enumerate(twice.attribution.sources)}
+    for citation in found:
+        [copy] = citation.also_in
+        assert copy.text == citation.text
+        assert copy.passage_index == citation.passage_index + len(example.passages)
+        parts = twice.attribution.for_span(citation.start, citation.end)
+        both = parts[scores[citation.place]] + parts[scores[copy.place]]
+        assert citation.score == pytest.approx(float(both), rel=1e-5)
+        assert f"also in passage {copy.passage_index + 1}" in str(twice)
+    alone = [replace(s, citations=tuple(replace(c, also_in=()) for c in s.citations))
+             for s in twice.statements]  # fmt: skip
+    both, one = (reader.verify(each) for each in (twice, replace(twice, statements=tuple(alone))))
+    assert both.statements[0].together.drop > one.statements[0].together.drop
 
 
 def test_inherited_citations_can_be_proven(answered):

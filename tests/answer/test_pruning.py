@@ -16,10 +16,10 @@ def test_whole_passages(golden_reader):
     with Unchanged(PASSAGES):
         pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=2)
     check_answer(pruned.draft, PASSAGES)
-    best = sorted(index for index, _ in pruned.draft.ranked_passages[:2])
+    best = sorted(index for index, _ in pruned.draft.used_passages[:2])
     assert list(pruned.kept) == best
     assert pruned.passages == tuple(pruned.draft.passages[i] for i in best)
-    ranked = dict(pruned.draft.ranked_passages)
+    ranked = dict(pruned.draft.used_passages)
     assert pruned.scores == tuple(ranked[i] for i in pruned.kept)
     assert pruned.saved.passages == (4, 2)
     before, after = pruned.saved.tokens
@@ -65,11 +65,29 @@ def test_sentences_within_passages(golden_reader):
         assert set(spans) <= set(sentence_spans(original.text))
         for start, end in spans:
             assert original.text[start:end] in passage.text
-    best = [s for s, _ in pruned.draft.attribution.top(3)]
+    best = [pruned.draft.attribution.sources[i] for i, _ in pruned.draft.used_sources[:3]]
     kept = {
         (i, *span) for i, spans in zip(pruned.kept, pruned.spans, strict=True) for span in spans
     }
     assert kept == {(s.passage_index, s.start, s.end) for s in best}
+
+
+def test_copies_take_no_places(golden_reader):
+    """PASSAGES[3] is PASSAGES[0] without its title."""
+    golden_reader = golden_reader.with_options(estimator="average")
+    texts = {i: p if isinstance(p, str) else p.text for i, p in enumerate(PASSAGES)}
+    for most in (1, 2, 3, 4):
+        pruned = golden_reader.prune(QUESTION, PASSAGES, top_k=most)
+        assert len({texts[i] for i in pruned.kept}) == min(most, 3)
+        assert len(pruned.kept) == most
+        assert golden_reader.answer(QUESTION, PASSAGES, prune_to=most).kept == pruned.kept
+    shared = golden_reader.prune(QUESTION, PASSAGES, min_share=1e-6)
+    assert shared.kept == (0, 1, 2)
+    raw, used = dict(shared.draft.ranked_passages), dict(shared.draft.used_passages)
+    assert used[0] == pytest.approx(raw[0] + raw[3])
+    assert (used[3], sum(used.values())) == (0.0, pytest.approx(sum(raw.values())))
+    sentences = golden_reader.prune(QUESTION, PASSAGES, top_k=7, unit="sentence")
+    assert 3 not in sentences.kept
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,11 @@ def test_other_methods_and_history(demo_reader, questions):
 def test_nothing_is_answered_before_every_question_is_checked(golden_reader, monkeypatch):
     monkeypatch.setattr(RecordedModel, "generate", None)
     fine = (QUESTION, PASSAGES)
-    with pytest.raises(InputError, match="question is ''"):
+    with pytest.raises(InputError, match=r"questions\[1\]: question is ''"):
         golden_reader.answer_batch([fine, ("", PASSAGES)])
     with pytest.raises(InputError, match="prune_to"):
         golden_reader.answer_batch([fine, (QUESTION, PASSAGES[:1])], prune_to=0)
-    with pytest.raises(ContextOverflowError):
+    with pytest.raises(ContextOverflowError, match=r"questions\[1\]: The prompt with 1 passage"):
         golden_reader.answer_batch([fine, (QUESTION, ["word " * 10_000])], on_overflow="error")
     assert golden_reader.answer_batch([]) == []
 

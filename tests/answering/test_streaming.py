@@ -77,6 +77,7 @@ def answer_threads():
 PARTS = (
     *"abAB12.?!,;:-_[]()\"'”*。」！？『」你あ \u3000\t\n\r\xa0\x1f\x1c",
     ". ", ".\u3000", "  ", "No.", "Dr.", "e.g.", "U.S.", "...", ". . .", "--", "[1]", "He", "the",
+    "# ", "| a. b |\n", "|---|\n", "\n\n",
 )  # fmt: skip
 MARKS = st.lists(st.sampled_from(PARTS), max_size=30).map("".join)
 
@@ -94,6 +95,7 @@ def test_settled_sentences_are_those_of_the_whole_text(text):
         'He said. "--[1x] Then he left.',
         'He said "Stop.") Then he left. (She did not.) So.',
         "Was it?! No. J. R. R. Tolkien wrote no. 5 in 1990. of all things.",
+        "## A. B\nIt is. So\n\n| A. B | C |\n| --- | --- |\n| 1. He is. | 2 |\n| 3 | 4 |\nSo.",
         "我们。[1]走了！「はい。」」**そう** OK. 3.5は。終わり",
     ],
 )

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from support.architectures import build
@@ -28,7 +29,6 @@ from torch.nn.attention.flex_attention import and_masks, create_block_mask
 from transformers import masking_utils
 from transformers.integrations.flex_attention import WrappedFlexAttention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.models.gemma4.modeling_gemma4 import Gemma4TextModel
 
 from at2_rag import Reader, UnsupportedModelError, inspect_attention
 from at2_rag.attention.flex_masks import rows_from
@@ -46,7 +46,7 @@ LEFT = torch.tensor([0, 3])  # padding on the left, of each text
 def uncompiled(monkeypatch):
     """Have torch run flex attention as it stands."""
     where = "torch.nn.attention.flex_attention._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
-    monkeypatch.setattr(where, True)
+    monkeypatch.setattr(where, True, raising=False)  # torch 2.6 compiles nothing without it
     # The one that transformers keeps must neither come from another test nor go to one.
     monkeypatch.setattr(WrappedFlexAttention, "_instance", None)
     with torch._dynamo.config.patch(disable=True):
@@ -83,6 +83,8 @@ def test_one_pass_agrees_with_eager_on_every_layer(name):
 @pytest.mark.parametrize("name", ["llama", "gemma2", "deepseek_v3"])
 @torch.no_grad()
 def test_generation_agrees_with_eager_on_every_layer(name, stepwise):
+    if name == "deepseek_v3" and torch.__version__.startswith("2.6."):
+        pytest.skip("torch 2.6's flex attention takes only heads whose size is a power of 2")
     tokens, mask = padded_batch()
     model = flex_model(name)
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
@@ -107,19 +109,19 @@ def test_a_reader_answers_and_scores_as_with_sdpa(demo_reader):
 
 
 def test_a_model_that_looks_ahead_is_refused():
+    if transformers.__version__.startswith("4."):
+        pytest.skip("decoders look at no later tokens in transformers 4")
     model = flex_model("llama")
     model.config.is_causal = False
     with pytest.raises(UnsupportedModelError, match="later tokens"):
         inspect_attention(model)
 
 
-@pytest.mark.skipif(
-    not hasattr(Gemma4TextModel, "_maybe_slice_kv_shared_inputs"),
-    reason="no model cuts masks in this version of transformers",
-)
 def test_a_model_that_cuts_block_masks_is_refused():
     """Torch cannot; Gemma 4 knows that, but not that recorded flex attention is flex attention."""
     model = flex_model("gemma4_text+shared")
+    if not hasattr(model.model, "_maybe_slice_kv_shared_inputs"):
+        pytest.skip("no model cuts masks in this version of transformers")
     with pytest.raises(UnsupportedModelError, match=r"'flex_attention', cannot run.*sdpa or eager"):
         inspect_attention(model)
     assert model.config._attn_implementation == FLEX

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+import transformers
 from support.architectures import REFUSED, WINDOW, WORKING, build
 from support.comparing import check_close
 from support.whole_attention import (
@@ -45,6 +46,8 @@ def test_one_pass_agrees_with_eager_on_every_layer(name):
 @pytest.mark.parametrize("name", WORKING)
 @torch.no_grad()
 def test_generation_agrees_with_eager_on_every_layer(name, stepwise):
+    if stepwise and name in ("lfm2", "qwen3_next") and transformers.__version__.startswith("4."):
+        pytest.skip("in transformers 4 it makes its cache itself, so its answers are read again")
     tokens, mask = padded_batch()
     model = build(name)
     fold = FullFold(model, PROMPT - 1, NEW, PROMPT + NEW - 1)
@@ -85,7 +88,9 @@ def test_steps_may_wait_for_one_another(monkeypatch, name, most):
 def test_keys_that_the_cache_does_not_hold_are_not_held_on_to():
     llama, latent = build("llama"), build("deepseek_v3")
     assert layers_in_cache(llama, probe_model(llama)[1]) == {0, 1, 2, 3}
-    assert not layers_in_cache(latent, probe_model(latent)[1])
+    # Transformers 4 caches the keys themselves, of latent attention as well.
+    old = transformers.__version__.startswith("4.")
+    assert layers_in_cache(latent, probe_model(latent)[1]) == ({0, 1, 2, 3} if old else set())
 
 
 @torch.no_grad()

@@ -11,13 +11,17 @@ import torch
 from support.architectures import build
 from support.golden import save_short_model
 from support.nasty import questions
+from support.pdf_files import pdf_bytes
 from support.places import DATA, DEMO_MODEL, LLAMA, REPOSITORY
 from typer.testing import CliRunner
 
 from at2_rag import (
+    FROM_PASSAGES,
+    MULTI_PASSAGE,
     Answer,
     LinearEstimator,
     Passage,
+    PromptTemplate,
     Reader,
     ScoreEstimator,
     __version__,
@@ -30,10 +34,12 @@ from at2_rag.cli.demo import read_articles
 from at2_rag.cli.render import highlighted, marked_answer, references, share
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import FileFormatError
+from at2_rag.methods import METHOD_NAMES
 from at2_rag.worlds import generate_examples
 
 LLAMA_MODEL = str(LLAMA / "model")
 AVERAGE = ("--estimator", "average")  # which cites something whatever a model says
+PUBLISHED = ("--prompt", "published")  # with which the nonsense is as these tests need it
 QUESTION = "Which river does the birthplace lie on?"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[39]\dm")
 
@@ -85,10 +91,31 @@ def estimator(golden_llama, tmp_path_factory):
     return folder
 
 
+def test_a_page_is_written_beside_what_is_printed(files, tmp_path):
+    path = tmp_path / "answer.html"
+    result = ask("-p", str(files), *AVERAGE, "--json", "--scores", "--verify", "--html", str(path))
+    assert f"wrote {path}" in result.stderr.replace("\n", "")
+    page = path.read_text(encoding="utf-8")
+    told = json.loads(result.stdout)
+    assert page.startswith("<!doctype html>")
+    assert page.count('class="cite"') == len(told["marks"])
+    assert ("<h3>Proof</h3>" in page) == ("verification" in told)
+
+
+def test_a_page_needs_a_folder_before_any_model_is_loaded(files, tmp_path):
+    result = run("ask", QUESTION, "-p", str(files), "--html", str(tmp_path / "no" / "a.html"))
+    assert result.exit_code == 2
+    assert "expected a file in a folder that exists" in " ".join(result.stderr.split())
+
+
 def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, files, estimator):
-    result = ask("--passages", str(files), "--estimator", str(estimator), "--json")
+    result = ask("--passages", str(files), "--estimator", str(estimator), "--json", "--scores")
     assert result.exit_code == 0
-    told = [f"note: scored by: learned estimator {estimator}", "note: the answer was cut off"]
+    told = [
+        f"note: scored by: learned estimator {estimator}",
+        "note: Supported: unknown.",
+        "note: the answer was cut off",
+    ]
     for line, begins in zip(result.stderr.splitlines(), told, strict=False):
         assert line.startswith(begins)
     answer = Answer.from_dict(json.loads(result.stdout))
@@ -104,9 +131,23 @@ def test_json_is_all_that_is_on_stdout_and_is_the_readers_own_answer(world, file
     assert [p.id for p in answer.passages][2:4] == ["a.jsonl#3", "b.jsonl#1"]
 
 
+def test_json_has_places_and_shares_but_scores_only_where_asked_for(files):
+    options = ("-p", str(files), "--prune-to", "3", *AVERAGE, "--json")
+    plain, scored = (json.loads(ask(*options, *more).stdout) for more in ((), ("--scores",)))
+    assert "attribution" not in {*plain, *plain["draft"]}
+    assert len(json.dumps(plain)) < len(json.dumps(scored)) / 2
+    answer = Answer.from_dict(scored)
+    assert plain["citations"] == scored["citations"]
+    for found, citation in zip(plain["citations"], answer.citations, strict=True):
+        assert found["share"] == pytest.approx(share(answer, citation))
+        assert f"{found['file']}:{found['line']}" == answer.place_of(citation)
+        assert found["page"] is None
+
+
 def test_answer_and_references_go_to_stdout_and_notes_to_stderr(files):
-    as_json = json.loads(ask("-p", str(files), *AVERAGE, "--json").stdout)
-    result = ask("-p", str(files), *AVERAGE)
+    asked = ("-p", str(files), *AVERAGE, *PUBLISHED)
+    as_json = json.loads(ask(*asked, "--json").stdout)
+    result = ask(*asked)
     assert result.exit_code == 0
     marked, *lines = result.stdout.strip("\n").rsplit("\n", len(as_json["citations"]))
     assert marked.strip() == as_json["marked_text"]
@@ -142,6 +183,39 @@ def test_the_best_passages_are_kept_when_there_are_more_than_asked_for(files, wo
     assert passage["text"] == last.text
 
 
+def test_files_that_are_skipped_or_guessed_are_told_and_the_rest_is_read(tmp_path):
+    (tmp_path / "mills.csv").write_text("Name,Built\nBrel,1820\n", encoding="utf-8")
+    (tmp_path / "scan.pdf").write_bytes(pdf_bytes([[]]))
+    (tmp_path / "report.pdf").write_bytes(pdf_bytes([["The mill was built in 1820."]]))
+    (tmp_path / "latin.txt").write_bytes("Die Mühle wurde 1820 gebaut.".encode("cp1252"))
+    result = ask("-p", str(tmp_path), *AVERAGE, "--json")
+    told = result.stderr.splitlines()
+    assert told[0].startswith("note: skipped scan.pdf: has no text on its 1 page")
+    assert told[1] == "note: latin.txt: is not UTF-8; read as cp1252, which is a guess"
+    passages = json.loads(result.stdout)["passages"]
+    assert [passage["text"] for passage in passages] == [
+        "Die Mühle wurde 1820 gebaut.", "Name: Brel; Built: 1820", "The mill was built in 1820.",
+    ]  # fmt: skip
+
+
+def test_a_prompt_goes_by_name_or_lies_in_a_file(files, tmp_path):
+    own = tmp_path / "own.txt"
+    own.write_text("{question}\n\n{passages}\n", encoding="utf-8")
+    asked = {
+        (): MULTI_PASSAGE,
+        ("--prompt", "from-passages"): FROM_PASSAGES,
+        ("--prompt", str(own)): PromptTemplate("{question}\n\n{passages}"),
+    }
+    for arguments, expected in asked.items():
+        told = json.loads(ask("-p", str(files), *AVERAGE, "--json", *arguments).stdout)
+        assert PromptTemplate(**told["settings"]["prompt"]) == expected
+    own.write_text("{question}", encoding="utf-8")
+    for prompt, message in ((str(own), "holds {passages} 0 times"), ("paper", "prompt is 'paper'")):
+        result = ask("-p", str(files), "--prompt", prompt)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
 def test_pruning_says_what_it_kept(files):
     result = ask("-p", str(files), "--prune-to", "2", "--json")
     answer = json.loads(result.stdout)
@@ -165,7 +239,7 @@ def test_verify_proves_what_is_cited(files, estimator):
 
 
 def test_prove_cites_what_stands(files, estimator):
-    options = ("-p", str(files), "--estimator", str(estimator), "--prove", "2")
+    options = ("-p", str(files), "--estimator", str(estimator), "--prove", "2", *PUBLISHED)
     answer = json.loads(ask(*options, "--json").stdout)
     assert answer["settings"]["prove"] == 2
     assert answer["citations"]
@@ -175,7 +249,8 @@ def test_prove_cites_what_stands(files, estimator):
 
 def test_options_reach_the_reader(files):
     options = ("--source-unit", "word", "--max-citations", "1", "--max-new-tokens", "3")
-    answer = json.loads(ask("-p", str(files), *options, "--json", "--system", "Be brief.").stdout)
+    options += ("--json", "--scores", "--system", "Be brief.")
+    answer = json.loads(ask("-p", str(files), *options).stdout)
     plain = json.loads(ask("-p", str(files), "--json").stdout)
     assert answer["answer_tokens"] <= 3
     assert all(len(statement["citations"]) <= 1 for statement in answer["statements"])
@@ -224,6 +299,8 @@ def test_warnings_for_users_become_notes(files, short_model):
         (("-p", "{files}", "--device", "toaster"), 2, "error: --device is 'toaster'"),
         (("-p", "{files}", "-m", "./gone"), 2, "error: There is nothing at './gone'"),
         (("-p", "{files}", "-m", "{files}"), 2, "error: {files} holds no model: there is no "),
+        (("-p", "{files}", "-m", ""), 2, "error: There is nothing at ''"),
+        (("-p", "{files}", "--device", "meta"), 2, "error: --device is 'meta'"),
         (("-p", "{files}", "--estimator", "./gone"), 2, "error: No score estimator at gone"),
         (
             ("-p", "{files}", "--estimator", str(DEMO_MODEL / "estimators/linear")),
@@ -235,9 +312,49 @@ def test_warnings_for_users_become_notes(files, short_model):
 def test_error_is_one_line_on_stderr_and_a_code(files, arguments, code, message):
     result = ask(*(argument.format(files=files) for argument in arguments))
     assert (result.exit_code, result.stdout) == (code, "")
-    errors = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
-    assert len(errors) == 1
-    assert errors[0].startswith(message.format(files=files))
+    [line] = result.stderr.splitlines()  # without notes, which it makes moot
+    assert line.startswith(message.format(files=files))
+
+
+@pytest.mark.parametrize("config", ["{}", "[]", '{"model_type": "nonsense"}'])
+@pytest.mark.parametrize("command", [("ask", "Who?", "-p", "{files}", "-m"), ("info",)])
+def test_a_folder_that_holds_no_model_is_told_so(files, tmp_path, command, config):
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    result = run(*(part.format(files=files) for part in command), str(tmp_path))
+    assert (result.exit_code, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert re.match(r"error: The (model|configuration of) '.*' cannot be loaded: ", line)
+    assert "model_type" in line or "model type `nonsense`" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "probe", "-m", "demo", "--out", "{file}"),
+        ("train", "probe", "-m", "demo", "--out", "{file}/in/it"),
+        ("train", "fit", "{file}", "--out", "{file}"),
+        ("train", "calibrate", "{file}", "{file}", "--out", "{file}"),
+        ("experiment", "sampling", "--out", "{file}"),
+        ("train", "fit", "{file}", "--out", "new", "--plot", "{file}/plot.png"),
+    ],
+)
+def test_places_that_cannot_be_written_to_are_refused_before_any_work(tmp_path, arguments):
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    result = run(*(argument.format(file=file) for argument in arguments))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.match(rf"error: {re.escape(str(file))}.* expected a f", result.stderr)
+    assert file.read_text(encoding="utf-8") == ""
+
+
+def test_evaluate_lists_all_methods_and_refuses_others_before_a_model_is_loaded():
+    shown = run("evaluate", "--help", COLUMNS="200").stdout
+    for name in (*METHOD_NAMES, "at2+bm25"):
+        assert name in shown
+    for name in ("nonsense", "at2+", ","):
+        result = run("evaluate", "--methods", name, "-m", "./gone")
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: There is no method ")
 
 
 def test_with_nothing_to_prune_it_answers_and_says_so(files):
@@ -277,6 +394,8 @@ def test_debug_keeps_the_traceback():
     [
         (KeyboardInterrupt(), 130, ""),
         (ZeroDivisionError("of\nnothing"), 1, "error: ZeroDivisionError: of nothing (this was not"),
+        (PermissionError(13, "Permission denied", "x.txt"), 2, "error: x.txt: Permission denied."),
+        (RuntimeError("CUDA out of memory."), 1, "error: There is not enough memory; expected a "),
     ],
 )
 def test_interrupts_and_surprises(files, monkeypatch, error, code, message):

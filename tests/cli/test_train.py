@@ -28,7 +28,7 @@ def run(*args):
 def collect(data, out, *args):
     return run(
         "collect", "--model", MODEL, "--data", data, "--out", out, "--num-ablations", 6,
-        "--source-unit", "sentence", *args,
+        "--source-unit", "sentence", "--no-detail", *args,
     )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def collected(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("collected")
     first = collect(data, out, "--shard", "2/2")
     assert first.exit_code == 0, first.output
-    assert "skipped 1 examples: 1 single source" in " ".join(first.stderr.split())
+    assert "skipped 1 example: 1 single source" in " ".join(first.stderr.split())
     rest = collect(data, out)
     assert rest.exit_code == 0, rest.output
     assert f"3 examples collected, 3 done before in {out}" in " ".join(rest.stdout.split())
@@ -73,7 +73,7 @@ def test_fit_writes_an_estimator_its_metrics_and_a_picture(collected, tmp_path):
     lds = f"{metrics['fitted']['lds']:.3f} ± {metrics['fitted']['lds_error']:.3f}"
     assert re.search(rf"fitted .*{re.escape(lds)}", result.stdout)
     assert "average attention" in result.stdout
-    assert "skipped 1 examples: 1 single source" in result.stderr
+    assert "skipped 1 example: 1 single source" in result.stderr
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -97,6 +97,14 @@ def test_damaged_files_stop_it_unless_skipped(collected, data, tmp_path):
     assert not (tmp_path / "est").exists()
     with pytest.warns(CorruptRecordWarning):
         assert run(*arguments, "--skip-corrupt").exit_code == 0
+
+
+@pytest.mark.parametrize(("unit", "told"), [("sentence", True), ("token", False)])
+def test_detail_is_collected_where_citations_can_be_calibrated(data, tmp_path, unit, told):
+    arguments = ("--data", data, "--out", tmp_path, "--num-ablations", 2, "--examples", 1)
+    result = run("collect", "--model", MODEL, *arguments, "--source-unit", unit)
+    assert result.exit_code == 0, result.output
+    assert load_collected(tmp_path).manifest["detail"] is told
 
 
 def test_worlds_are_answered_by_the_model(tmp_path):
@@ -141,6 +149,7 @@ def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
         return bars[-1]
 
     monkeypatch.setattr(bar, "Progress", clocked)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a terminal; without one there are lines
     with bar.resumable_progress("collecting", 100) as on_done:
         for done in range(1, 61):
             on_done(done, 100, True)
@@ -151,7 +160,7 @@ def test_the_bar_shows_rate_and_time_left_of_what_is_really_done(monkeypatch):
         assert task.completed == 70
         assert task.time_remaining == pytest.approx(60, abs=7)
         shown = StringIO()
-        Console(file=shown, width=120).print(bars[0].get_renderable())
+        Console(file=shown, width=120, color_system=None).print(bars[0].get_renderable())
         assert re.search(
             r"collecting .* 70/100 (2\.0|1\.8) s/example 0:0[01]:\d\d", shown.getvalue()
         )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from at2_rag.documents.files import SUFFIXES, read_passages
-from at2_rag.documents.files.text import MAX_LENGTH
+from at2_rag.documents.files import SUFFIXES, FilesWarning, read_passages
+from at2_rag.documents.files.document import MAX_LENGTH
 from at2_rag.documents.passages import Passage, as_passages
 from at2_rag.errors import FileFormatError
 
@@ -174,12 +174,15 @@ def test_places_in_files(tmp_path):
     ]  # fmt: skip
     one, two = passages
     assert one.place_of(one.text.index("Two")) == f"{path}:2"
+    assert (one.file, one.line_of(one.text.index("Two"))) == (str(path), 2)
     assert two.place_of(two.text.index("Five")) == f"{path}:6"
     [record] = read_passages([write(tmp_path / "p.jsonl", '\n{"text": "A.\\nB."}')])
     assert record.place_of(3) == f"{tmp_path / 'p.jsonl'}:2"
     [item] = read_passages([write(tmp_path / "p.json", '["A."]')])
     assert item.place_of(0) == str(tmp_path / "p.json")
     assert Passage("A.").place_of(0) is None
+    assert (item.file, item.line_of(0)) == (str(tmp_path / "p.json"), None)
+    assert (Passage("A.").file, Passage("A.").line_of(0)) == (None, None)
 
 
 def test_heading_is_not_left_alone_above_a_long_paragraph(tmp_path):
@@ -260,7 +263,9 @@ def test_folder_is_read_below_sorted_without_hidden_blank_and_other_files(tmp_pa
     for name in ["b.txt", "sub/deep/a.MD", "a.txt", ".hidden.txt", ".git/x.txt", "code.py"]:
         write(tmp_path / "docs" / name, f"In {name}.")
     write(tmp_path / "docs/blank.txt", "\ufeff\u2003\n")
-    passages = read_passages([tmp_path / "docs"])
+    with pytest.warns(FilesWarning, match="^skipped ") as told:
+        passages = read_passages([tmp_path / "docs"])
+    assert len(told) == 3
     assert [p.text for p in passages] == ["In a.txt.", "In b.txt.", "In sub/deep/a.MD."]
     assert [p.id for p in passages] == ["a.txt#1", "b.txt#1", "sub/deep/a.MD#1"]
 
@@ -276,7 +281,7 @@ def test_ids_are_unique_across_files_of_the_same_name_and_a_file_named_twice(tmp
 BAD_FILES = [
     ("a.txt", b"", "{path}: the file is empty"),
     ("a.md", b"\xef\xbb\xbf \n\n", "{path}: the file is empty"),
-    ("a.txt", b"one\ntwo \xff\n", "{path}:2: byte 0xff is not UTF-8"),
+    ("a.txt", b"\x00\xff\xfe\xfd", "{path}: is no text in any encoding that is known"),
     ("a.jsonl", b"\n \n", "{path}: the file is empty"),
     ("a.jsonl", b'{"text": "A."}\n\n{"text": }\n', "{path}:3: malformed JSON at column 10"),
     ("a.jsonl", b'{"text": "A."}\n{"title": "T"}', "{path}:2: no 'text' among 'title'"),
@@ -313,10 +318,11 @@ BAD_FILES = [
         b'[{"context": []}, {"context": []}]',
         "{path}: the file holds 2 examples; expected one. Choose it by number or id: a.json#1 to",
     ),
-    ("a.pdf", b"%PDF", f"{{path}}: has the suffix .pdf; expected one of {', '.join(SUFFIXES)}"),
+    ("a.py", b"x = 1", f"{{path}}: has the suffix .py; expected one of {', '.join(SUFFIXES)}"),
     ("README", b"words", "{path}: has no suffix; expected one of .txt"),
     ("folder/a.py", b"words", "{folder}: a folder with no file that ends in .txt"),
-    ("folder/a.txt", b"", "{folder}: a folder with only blank files"),
+    ("folder/a.txt", b"", "{path}: the file is empty"),
+    ("folder/~$a.txt", b"x", "{folder}: a folder with nothing that can be read (~$a.txt: a note"),
 ]
 
 
@@ -356,8 +362,11 @@ def test_file_that_may_not_be_read(tmp_path):
         read_passages([path])
 
 
-def test_no_paths_and_one_path_without_a_list():
+def test_no_paths():
     with pytest.raises(FileFormatError, match="No files were given"):
         read_passages([])
-    with pytest.raises(FileFormatError, match="expected a list"):
-        read_passages("notes.txt")
+
+
+def test_one_path_without_a_list_and_any_iterable(tmp_path):
+    path = write(tmp_path / "a.txt", "A.")
+    assert read_passages(path) == read_passages(str(path)) == read_passages(iter([path]))

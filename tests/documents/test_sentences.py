@@ -139,12 +139,12 @@ LINES = {
     "numbers of items": "1. Apples are red.¦\n2. Pears〔\n- 〕¦\n* Plums¦\n(b) Nuts",
     "numbers within items": "- 1. Apples are red.¦\n- 2. a) Pears",
     "amounts": "Results 2023¦\nTotal revenue¦\n$4,200¦\nTotal costs¦\n$1,100¦\nIt was good.",
-    "table": "| Year | Sales |〔\n|---|---|〕¦\n| 2020 | 45 |¦\n| 2021 | 50 |¦\nGrowth was strong.",
+    "table": "〔| Year | Sales |\n|---|---|〕¦\n| 2020 | 45 |¦\n| 2021 | 50 |¦\nGrowth was strong.",
     "number": "The result is:¦\n42",
     "years": "Mayors:¦\n- 1951¦\n- 1938",
     "code": "So:¦\n\n〔```python\n〕x = 1¦\n\nreturn the_value_of_x〔\n```〕¦\nDone.",
     "ruler": "It stands.〔\n\n---\n\n〕¦It fell.",
-    "heading": "# The tower of Zandor and its long history of fires¦\nIt stands.",
+    "heading": "〔# The tower of Zandor and its long history of fires〕¦\nIt stands.",
     "underlined": "Zandor〔\n======〕¦\nIt stands.",
     "bold": "**The tower of Zandor and its long history**¦\nit stands.",
     "fields": "Name: The tower of Zandor by the river¦\nYear: 1203¦\nState: Norland",
@@ -177,7 +177,13 @@ def test_lines_that_are_sentences_and_lines_that_are_not(marked):
     text = re.sub("[〔〕¦]", "", marked)
     assert sentences(text) == [part.strip() for part in re.sub("[〔〕]", "", marked).split("¦")]
     said = re.sub("〔.*?〕", lambda match: " " * (len(match[0]) - 2), marked, flags=re.DOTALL)
-    assert statements(text) == [part.strip() for part in said.split("¦")]
+    assert statements(text) == [part.strip() for part in said.split("¦") if part.strip()]
+
+
+def test_what_only_names_what_follows_is_a_statement_where_nothing_follows():
+    assert statements("# 1951") == ["# 1951"]
+    assert statements("| 1951 |") == ["| 1951 |"]
+    assert statements("**1951**\n\nIt was.") == ["**1951**", "It was."]
 
 
 # Wrapped text

@@ -11,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.comparing import check_close
 from support.golden import load_golden
+from support.places import DEMO_MODEL
 from support.texts import quick
 
-from at2_rag import LinearEstimator, Reader, ScoreEstimator, Settings
+from at2_rag import (
+    CONTEXT,
+    FROM_PASSAGES,
+    MULTI_PASSAGE,
+    LinearEstimator,
+    NoHeadsWarning,
+    Reader,
+    ScoreEstimator,
+)
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.estimators.files import EstimatorRecord, read_record
 from at2_rag.estimators.probing.heads import MOST_HEADS, weigh_heads
@@ -23,6 +32,7 @@ from at2_rag.estimators.probing.probe import probe
 from at2_rag.estimators.probing.questions import probes
 from at2_rag.estimators.probing.thresholds import calibrate_by_probes
 from at2_rag.model.loading import load_demo_model
+from at2_rag.prompt.settings import settings_for
 
 # What is asked
 
@@ -144,7 +154,7 @@ def test_what_heads_see_is_what_a_reader_scores(demo):
     tensors = {"coefficients": weights, "equal_tokens": torch.tensor(EQUAL_TOKENS)}
     counted = ScoreEstimator.from_record(EstimatorRecord("probed", tensors, {}, ()))
     one = probes(3, passages=5)[2]
-    seen = see(model, encode_probe(tokenizer, one, Settings()))
+    seen = see(model, encode_probe(tokenizer, one, settings_for(model)))
     for estimator in (LinearEstimator(weights), counted):
         reader = Reader(model, tokenizer, estimator)
         attribution = reader.attribute(one.question, one.passages, one.said).attribution
@@ -214,6 +224,27 @@ def test_another_model_is_another_entry(demo, tmp_path):
     golden.tokenizer.chat_template += " "
     probed_record(golden.model, golden.tokenizer, home=tmp_path)
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 3
+
+
+def test_another_prompt_is_another_entry_and_is_told(demo, tmp_path):
+    for prompt in (None, FROM_PASSAGES, MULTI_PASSAGE, FROM_PASSAGES):
+        record = probed_record(*demo, prompt=prompt, home=tmp_path)
+        # Without one, as the model was trained.
+        assert record.metadata["prompts"] == [(prompt or MULTI_PASSAGE).message]
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+
+
+@pytest.mark.parametrize("name", ["published", "from-passages"])
+def test_a_reader_has_its_model_probed_with_its_own_prompt(demo, name):
+    with pytest.warns(NoHeadsWarning):
+        reader = Reader(*demo, "auto", prompt=name)
+    assert reader.estimator.prompts == (reader.settings.prompt.message,)
+    with pytest.warns(NoHeadsWarning):
+        loaded = Reader.from_pretrained(DEMO_MODEL, prompt=name, dtype="float32")
+    assert loaded.estimator.prompts == reader.estimator.prompts
+    with pytest.warns(NoHeadsWarning):
+        other = reader.with_options(estimator="auto", prompt="published-context")
+    assert other.estimator.prompts == (CONTEXT.message,)
 
 
 def test_a_place_that_cannot_be_written_to_is_done_without(demo, tmp_path):

@@ -79,7 +79,9 @@ class Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self._send({}, 404)
+        if "/revision/" in self.path:  # clients before 1.0 ask how large files are stored
+            return self._send({"id": REPO, "xetEnabled": False})
+        return self._send({}, 404)
 
     def do_PUT(self):
         self.server.stored[self.path.rsplit("/", 1)[1]] = self._body()
@@ -291,6 +293,12 @@ def test_the_card_tells_the_figures():
     flattered = card_of(estimator(metrics=metrics | {"held_out_is_training": True}), REPO)
     assert "On the examples that it was fitted to, so the figures are too good." in flattered
     assert "held-out examples" not in flattered
+
+
+def test_the_card_tells_what_models_were_asked_with():
+    asked = card_of(estimator(prompts=["Read:\n{passages}\n{question}", "b"]), REPO)
+    assert r'- asked with: `"Read:\n{passages}\n{question}"`, `"b"`' in asked
+    assert "asked with" not in card_of(estimator(prompts=[]), REPO)
 
 
 def test_the_card_tells_the_calibration():

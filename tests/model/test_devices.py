@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from support.architectures import build
 from support.comparing import check_close, check_same, what_was_said
@@ -82,6 +83,11 @@ def check_everything(reader, expected):
 @pytest.mark.parametrize("device_map", MAPS.values(), ids=MAPS.keys())
 def test_weights_may_lie_anywhere(plain, tmp_path, device_map):
     pytest.importorskip("accelerate")
+    old = transformers.__version__.startswith("4.")
+    if old and device_map in (MAPS["embeddings on disk"], MAPS["everything on disk"]):
+        pytest.skip(
+            "transformers 4 finds no tied weights on disk, and loads no model from it alone"
+        )
     reader = Reader.from_pretrained(
         DEMO_MODEL,
         load_demo_estimator(),
@@ -116,6 +122,8 @@ def test_layers_are_scored_where_they_are(plain, second):
     check_everything(Reader(model, tokenizer, load_demo_estimator()), plain)
 
 
+# Transformers 4 does not know where weights are that were offloaded behind its back.
+@pytest.mark.filterwarnings("ignore:You are calling .generate:UserWarning")
 @pytest.mark.parametrize("way", ["cpu_offload", "disk_offload"])
 def test_models_that_were_offloaded_before(plain, tmp_path, way):
     accelerate = pytest.importorskip("accelerate")
@@ -246,6 +254,8 @@ if torch.cuda.is_available():
 def test_answers_on_other_caches_are_read(demo_reader, options):
     """In one pass over what was said, whatever the cache made of the keys."""
     question, passages = ASKED
+    if "cache_config" in options and transformers.__version__.startswith("4."):
+        pytest.skip("transformers 4 quantizes no cache by itself")
     answer = demo_reader.answer(question, passages, prune_to=3, **options)
     assert answer.text
     assert answer.draft.text
@@ -352,5 +362,5 @@ def check_equal(got, expected):
 
 @pytest.mark.skipif(is_flash_attn_2_available(), reason="flash attention is there")
 def test_flash_attention_that_is_not_there_is_named():
-    with pytest.raises(ImportError, match=r"FlashAttention2.*doesn't seem to be installed"):
+    with pytest.raises(ImportError, match=r"FlashAttention2.* installed"):
         Reader.from_pretrained(DEMO_MODEL, None, attn_implementation="flash_attention_2")

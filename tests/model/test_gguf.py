@@ -55,7 +55,9 @@ def test_weights_tokens_and_template_are_those_of_the_folder(loaded):
     assert tokenizer.chat_template == own.chat_template
     assert tokenizer.eos_token_id == own.eos_token_id
     for text in ("<|user|>\nWho?<|end|>\n<|assistant|>\n", "Zandor lies on the Mol.", "日本語 😀"):
-        assert tokenizer(text)["input_ids"] == own(text)["input_ids"]
+        # Without the token that transformers 4 begins texts with, which no prompt has.
+        found, expected = (each(text, add_special_tokens=False) for each in (tokenizer, own))
+        assert found["input_ids"] == expected["input_ids"]
 
 
 def test_answers_and_scores_are_those_of_the_folder(loaded):

@@ -31,7 +31,7 @@ from support.talks import (
 from support.texts import CHAT, KINDS, SPECIAL_TEXTS, quick, texts, tokenizer_of
 from transformers import PreTrainedTokenizerFast
 
-from at2_rag import Reader, ScoreEstimator
+from at2_rag import MULTI_PASSAGE, Reader, ScoreEstimator
 from at2_rag.ablation.removal import RemovalAblator, ShorterPrompts
 from at2_rag.documents.conversation import Conversation
 from at2_rag.documents.passages import Passage, as_passages
@@ -263,7 +263,7 @@ def test_a_tool_cannot_end_its_own_turn(style):
         (CHAT + "{{ messages[0].content }}", r"the system prompt \(role system\) 2 times"),
         (
             "{% for m in messages %}{{ m.content + '.' }}{% endfor %}",
-            "refuses .*'content'",
+            r"refuses .*(?:'content'|NoneType)",  # transformers 4 puts None where there is none
         ),
         ("{% for m in messages %}{{ m.role + 1 }}{% endfor %}", "refuses messages .*concatenate"),
     ],
@@ -321,7 +321,7 @@ def test_behind_a_tools_result_the_question_is_not_asked_again():
     ]
     assert prompt.text.count(QUESTION) == 1
     assert prompt.text.endswith(f"[TOOL_RESULTS]{RESULT['content']}[/TOOL_RESULTS]")
-    assert "[INST] Passages:\n\nIt is far.\n\nQuery: " in prompt.text
+    assert MULTI_PASSAGE.render("", maker.request.passages, [0])[0] in prompt.text
     check_places(maker, prompt)
 
 
@@ -518,6 +518,8 @@ BAD_HISTORIES = [
      r"history\[1\]\['content'\] is a dict; expected a string; json.dumps makes one"),
     ([CALLED, {"role": "function", "content": ["21"]}], r"is a list; .*json.dumps"),
     ([{"content": "a"}], r"history\[0\] is .*expected a mapping with role and content"),
+    ([{"role": "usr", "content": "a"}], r"'usr'; expected one of user, .* Did you mean user\?"),
+    ([{"role": "AI", "content": "a"}], r"'AI'; expected one of user, .* Did you mean assistant\?"),
 ]  # fmt: skip
 
 

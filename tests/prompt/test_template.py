@@ -7,10 +7,19 @@ from support.texts import PIECES, quick, readable_texts, texts
 
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
-from at2_rag.prompt.template import CONTEXT, FINAL_ANSWER, MULTI_PASSAGE, PromptTemplate
+from at2_rag.prompt.template import (
+    CONTEXT,
+    FINAL_ANSWER,
+    FROM_PASSAGES,
+    MULTI_PASSAGE,
+    NAMED,
+    PromptTemplate,
+    as_template,
+)
 
 TEMPLATES = {
-    "passages first": MULTI_PASSAGE,
+    "default": MULTI_PASSAGE,
+    "from passages": FROM_PASSAGES,
     "context": CONTEXT,
     "final answer": FINAL_ANSWER,
     "question first": PromptTemplate("Q: {question}\n{passages}", "{text} ({title})"),
@@ -76,6 +85,29 @@ def test_what_the_built_in_templates_say():
     assert CONTEXT.render("How long?", found, [1])[0] == "Context: It is wide.\n\nQuery: How long?"
     text, _ = FINAL_ANSWER.render("How long?", found, [1])
     assert text.startswith("Passages:\n\nIt is wide.\n\nQuery: How long?\n\nPlease respond")
+
+
+def test_templates_have_names_and_are_their_own():
+    names = {"from-passages": FROM_PASSAGES, "published": MULTI_PASSAGE}
+    names |= {"published-context": CONTEXT, "published-final-answer": FINAL_ANSWER}
+    assert dict(NAMED) == names
+    for name, template in names.items():
+        assert as_template(name) is as_template(template) is template
+    own = PromptTemplate("{question}? {passages}")
+    assert as_template(own) is own
+
+
+@pytest.mark.parametrize(
+    ("prompt", "given"),
+    [
+        ("paper", "'paper'"),
+        ("{passages}{question}", "'{passages}{question}'"),
+        (None, "a NoneType"),
+    ],
+)
+def test_what_is_no_template_is_refused_with_the_names_of_those_that_are(prompt, given):
+    with pytest.raises(InputError, match=f"prompt is {given}; expected any of 'from-passages', "):
+        as_template(prompt)
 
 
 def test_only_the_fields_are_replaced():

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.texts import KINDS, LOSSLESS, SPECIAL_TEXTS, quick, readable_texts, texts, tokenizer_of
-from transformers import PreTrainedTokenizerFast
-from transformers.tokenization_python import PythonBackend
+from transformers import PreTrainedTokenizer, PreTrainedTokenizerFast
 
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
@@ -267,7 +266,7 @@ def test_the_tokenizer_is_not_changed(tokenizer):
     assert tokenizer.backend_tokenizer.encode_special_tokens is False
 
 
-class CharacterTokenizer(PythonBackend):
+class CharacterTokenizer(PreTrainedTokenizer):
     """One token a character, and no offsets."""
 
     @property

@@ -1,5 +1,6 @@
 """Thresholds from ablations: chosen, judged, stored and used."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,12 @@ def test_a_clear_case_is_divided_exactly():
     assert (found.supported.precision, found.supported.recall) == (1.0, 1.0)
     assert found.earlier is not None
     assert 0 < found.earlier.threshold <= 0.6001
+    assert found.prompts == ()
+    told = calibrate(
+        PLAIN, [replace(r, prompt="{passages}{question}") for r in records], "sentence"
+    )
+    assert told == replace(found, prompts=("{passages}{question}",))
+    assert Calibration.from_dict(json.loads(json.dumps(told.to_dict()))) == told
     assert (found.citations.count, found.supported.count, found.earlier.count) == (40, 20, 10)
 
 

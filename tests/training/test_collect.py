@@ -18,7 +18,7 @@ from support.comparing import check_close
 from support.golden import llama_reader
 from support.places import TESTS
 
-from at2_rag import FileFormatError, InputError, Passage, Reader
+from at2_rag import MULTI_PASSAGE, FileFormatError, InputError, Passage, Reader
 from at2_rag.ablation.masking import Ablator
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import capture_of
@@ -35,6 +35,7 @@ from at2_rag.training import (
     world_examples,
 )
 from at2_rag.training.collector import example_masks
+from at2_rag.training.records import prompts_of
 
 
 def contents(folder):
@@ -65,6 +66,19 @@ def test_records_hold_what_ablations_did(golden_reader, whole):
     assert bool(((record.features - data.features).abs() <= 2**-11 * largest).all())
     check_close(record.outputs, data.outputs)
     check_close(record.log_probabilities, data.log_probabilities)
+
+
+def test_a_record_knows_the_prompt_that_the_model_was_asked_with(golden_reader, tmp_path):
+    first, second = make_examples(2)
+    run(golden_reader, tmp_path, [replace(first, prompt=MULTI_PASSAGE), second])
+    records = load_collected(tmp_path).records
+    assert [record.prompt for record in records] == [
+        MULTI_PASSAGE.message,
+        golden_reader.settings.prompt.message,
+    ]
+    assert prompts_of(records) == tuple(sorted(record.prompt for record in records))
+    # One that nobody noted may be any.
+    assert prompts_of([*records, replace(records[0], prompt=None)]) == ()
 
 
 def test_small_features_keep_their_bits():

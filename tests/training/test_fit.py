@@ -53,6 +53,15 @@ def synthetic(count=40, seed=0, coefficients=TRUE, noise=0.3, statements=3, sour
     return records
 
 
+def test_an_estimator_knows_the_prompts_that_it_was_learned_with():
+    records = synthetic(8)
+    assert fit(records, method="ridge").estimator.prompts == ()
+    told = [replace(r, prompt="ab"[i % 2] + "{passages}{question}") for i, r in enumerate(records)]
+    assert fit(told, method="ridge").estimator.prompts == (
+        "a{passages}{question}", "b{passages}{question}"
+    )  # fmt: skip
+
+
 def cosine(result, coefficients=TRUE):
     fitted = result.estimator.coefficients.flatten()
     return float(torch.nn.functional.cosine_similarity(fitted, coefficients, dim=0))

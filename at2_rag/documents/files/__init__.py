@@ -1,111 +1,155 @@
-"""Passages from files: plain text, Markdown, JSON lines, JSON, and folders of these."""
+"""Passages from files of many kinds, and from folders of them."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from at2_rag.documents.files.document import Document
+from at2_rag.documents.files.docx import read_docx
+from at2_rag.documents.files.finding import Found, Remark, find, in_words
+from at2_rag.documents.files.html import read_html
+from at2_rag.documents.files.pdf import read_pdf
 from at2_rag.documents.files.records import passages_of_json, passages_of_jsonl
+from at2_rag.documents.files.rst import read_rst
 from at2_rag.documents.files.source import SourceFile
-from at2_rag.documents.files.text import passages_of_text
+from at2_rag.documents.files.tables import read_table
+from at2_rag.documents.files.text import read_markdown, read_text
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import FileFormatError
 
-__all__ = ["SUFFIXES", "read_passages"]
+__all__ = ["SUFFIXES", "FilesWarning", "read_passages"]
 
-_READERS: dict[str, Callable[[SourceFile], list[Passage]]] = {
-    ".txt": passages_of_text,
-    ".md": passages_of_text,
+#: What makes a document of a file, to be cut into passages.
+_DOCUMENTS: dict[str, Callable[[SourceFile], Document]] = {
+    ".txt": read_text,
+    ".md": read_markdown,
+    ".rst": read_rst,
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".csv": read_table,
+    ".tsv": read_table,
+}
+
+#: What finds the passages that are in a file's text already.
+_RECORDS: dict[str, Callable[[SourceFile, str], list[Passage]]] = {
     ".jsonl": passages_of_jsonl,
     ".json": passages_of_json,
 }
 
 #: What a readable file may end in, in upper or lower case.
-SUFFIXES = tuple(_READERS)
+SUFFIXES = (*_DOCUMENTS, *_RECORDS)
 
 
-def read_passages(paths: Sequence[str | Path]) -> list[Passage]:
+class FilesWarning(UserWarning):
+    """Files were skipped, or their encoding had to be guessed."""
+
+
+class _Read(NamedTuple):
+    """What was read from one file.
+
+    Attributes:
+        passages: The file's passages, in order.
+        remarks: What a person should know of how the file was read.
+    """
+
+    passages: list[Passage]
+    remarks: tuple[str, ...]
+
+
+def read_passages(paths: str | Path | Iterable[str | Path]) -> list[Passage]:
     """Read passages from files and folders, in the order given.
 
-    A folder is read with everything below it, sorted by path; hidden files, blank files and
-    files with other suffixes are skipped. A file named twice is read once. One example of a
+    A folder is read with everything below it, sorted by path. What cannot be read is skipped with a
+    warning that says which and why: hidden files, links to folders, other kinds of files, and those
+    that are empty, broken or encrypted. A file named twice is read once. One example of a
     HotpotQA-style file is chosen with its number or id: ``dev.json#3``, ``dev.json#5a8b57f2``.
 
+    Text that is not UTF-8 is read in the encoding that it is most likely in, with a warning that
+    says which. ``.html``, ``.pdf``, ``.docx`` and such a guess need ``pip install
+    'at2-rag[files]'``.
+
     Args:
-        paths: Files (``.txt``, ``.md``, ``.jsonl``, ``.json``) and folders.
+        paths: A file or a folder, or several; see ``SUFFIXES`` for the kinds.
 
     Returns:
-        The passages, each with a unique ``id``. In ``metadata`` are the ``path`` of the file and,
-        for a passage cut from a text, ``start`` and ``end``, its characters in the decoded file,
-        the ``line`` that it begins in, and its ``page`` if form feeds part pages; for one of a
-        ``.jsonl`` file, its ``line``; what the file itself says there wins.
+        The passages, each with a unique ``id``; one that two files give to theirs begins with the
+        file's name in the second. In ``metadata`` are the ``path`` of the file and, for a passage
+        cut from a text, ``start`` and ``end``, its characters in the text that was read, the
+        ``line`` that it begins in where the text has the file's own lines, its ``page``, or the
+        ``row`` of a table, the header's being 1; for one of a ``.jsonl`` file, its ``line``; what
+        the file itself says there wins.
 
     Raises:
-        FileFormatError: If there is no path, or one cannot be read; with the path, and the line
-            where there is one.
+        FileFormatError: If there is no path, one does not exist or is of no kind that is read, or
+            nothing could be read; with the path, and the line where there is one.
     """
-    if isinstance(paths, str | Path):
-        raise FileFormatError(f"paths is {str(paths)!r}; expected a list: pass [path] for one.")
-    if not paths:
+    named = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if not named:
         raise FileFormatError("No files were given; expected at least one file or folder.")
-    sources = _with_unique_labels([s for path in paths for s in _find(Path(path))])
-    read = [(p, source) for source in sources for p in _READERS[source.suffix](source)]
-    _check_ids(read)
-    return [passage for passage, _ in read]
+    found = find(named, SUFFIXES)
+    passages, skipped, remarks = _read_all(found)
+    for said in (*(f"skipped {line}" for line in in_words(skipped)), *in_words(remarks)):
+        warnings.warn(said, FilesWarning, stacklevel=2)
+    return passages
 
 
-def _find(path: Path) -> list[SourceFile]:
-    try:
-        return _find_at(path)
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be read: {error.strerror or error}.") from error
+def _read_all(found: Found) -> tuple[list[Passage], list[Remark], list[Remark]]:
+    """Return all passages, what was skipped, and what else there is to say.
+
+    Raises:
+        FileFormatError: If no file could be read.
+    """
+    passages: dict[str | None, Passage] = {}
+    failed: list[FileFormatError] = []
+    skipped, remarks = list(found.skipped), []
+    for source in found.sources:
+        try:
+            read = _read(source)
+        except FileFormatError as error:
+            failed.append(error)
+            skipped.append(_remark(source, error))
+            continue
+        for passage in read.passages:
+            own = passage
+            if passage.id in passages:
+                own = replace(passage, id=f"{source.label}#{passage.id}")
+            passages[own.id] = own
+        remarks += [Remark(source.label, said) for said in read.remarks]
+    if len(failed) == len(found.sources):
+        raise failed[0] if len(failed) == 1 else _nothing_read(skipped)
+    return list(passages.values()), skipped, remarks
 
 
-def _find_at(path: Path) -> list[SourceFile]:
-    if path.is_dir():
-        return _find_below(path)
-    if path.exists():
-        return [_supported(SourceFile(path, path.name))]
-    name, hash_sign, selection = str(path).rpartition("#")
-    if hash_sign and name.lower().endswith(".json") and Path(name).is_file():
-        return [SourceFile(Path(name), f"{Path(name).name}#{selection}", selection)]
-    raise FileFormatError(f"{path}: no such file or folder. Check the path.")
+def _read(source: SourceFile) -> _Read:
+    if source.suffix in _RECORDS:
+        decoded = source.decoded()
+        passages, remarks = _RECORDS[source.suffix](source, decoded.text), decoded.remarks
+    else:
+        document = _DOCUMENTS[source.suffix](source)
+        passages, remarks = document.passages(source), document.remarks
+    _check_ids(passages, source)
+    return _Read(passages, remarks)
 
 
-def _supported(source: SourceFile) -> SourceFile:
-    if source.suffix in _READERS:
-        return source
-    given = f"the suffix {source.suffix}" if source.suffix else "no suffix"
-    raise FileFormatError(f"{source.path}: has {given}; expected one of {', '.join(SUFFIXES)}.")
+def _remark(source: SourceFile, error: FileFormatError) -> Remark:
+    """Return what an error says of a file, whose path it begins with, and perhaps a line."""
+    line, _, said = str(error).removeprefix(str(source.path)).partition(": ")
+    return Remark(source.label + line, said)
 
 
-def _find_below(folder: Path) -> list[SourceFile]:
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    sources = [SourceFile(path, path.relative_to(folder).as_posix()) for path in sorted(found)]
-    readable = [s for s in sources if s.suffix in _READERS]
-    kept = [s for s in readable if not s.is_blank]
-    if not kept:
-        what = "only blank files" if readable else f"no file that ends in {', '.join(SUFFIXES)}"
-        raise FileFormatError(f"{folder}: a folder with {what}; expected something to read in it.")
-    return kept
+def _nothing_read(skipped: Sequence[Remark]) -> FileFormatError:
+    return FileFormatError(f"Nothing could be read. {' '.join(in_words(skipped))}")
 
 
-def _with_unique_labels(sources: Sequence[SourceFile]) -> list[SourceFile]:
-    """Drop repeated files, and use whole paths where two files would share a label."""
-    once = list({(s.path.resolve(), s.selection): s for s in sources}.values())
-    uses = Counter(s.label for s in once)
-    return [replace(s, label=s.full_label) if uses[s.label] > 1 else s for s in once]
-
-
-def _check_ids(read: Sequence[tuple[Passage, SourceFile]]) -> None:
+def _check_ids(passages: Sequence[Passage], source: SourceFile) -> None:
     places: dict[str | None, str] = {}
-    for passage, source in read:
+    for passage in passages:
         line = passage.metadata.get("line")
         place = f"{source.path}" if line is None else f"{source.path}:{line}"
         if passage.id in places:

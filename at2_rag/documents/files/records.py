@@ -73,9 +73,9 @@ class _Record:
         return self.source.error(where + problem, self.line)
 
 
-def passages_of_jsonl(source: SourceFile) -> list[Passage]:
+def passages_of_jsonl(source: SourceFile, text: str) -> list[Passage]:
     """Read one object per line; blank lines are skipped."""
-    lines = source.text().removeprefix(BYTE_ORDER_MARK).split("\n")
+    lines = text.removeprefix(BYTE_ORDER_MARK).split("\n")
     return [
         _Record(source, source.parse_json(line, number), number, number).passage()
         for number, line in enumerate(lines, start=1)
@@ -83,9 +83,9 @@ def passages_of_jsonl(source: SourceFile) -> list[Passage]:
     ]
 
 
-def passages_of_json(source: SourceFile) -> list[Passage]:
+def passages_of_json(source: SourceFile, text: str) -> list[Passage]:
     """Read a list of passages, or the passages of one HotpotQA-style example."""
-    content = source.parse_json(source.text().removeprefix(BYTE_ORDER_MARK))
+    content = source.parse_json(text.removeprefix(BYTE_ORDER_MARK))
     items = content if isinstance(content, list) else [content]
     if not items:
         raise source.error("the list is empty; expected passages in it.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.errors import At2Error
 from at2_rag.estimators.files import EstimatorRecord, read_record, write_record
-from at2_rag.estimators.fingerprints import (
-    config_fingerprint,
-    short_hash,
-    weights_fingerprint,
-)
+from at2_rag.estimators.fingerprints import reading_fingerprint
 from at2_rag.estimators.probing.probe import NUM_PROBES, probe
 from at2_rag.estimators.probing.questions import PROBE_VERSION
+from at2_rag.prompt.settings import Settings, settings_for
+from at2_rag.prompt.template import PromptTemplate
 from at2_rag.prompt.tokens import require_fast
 
 _log = logging.getLogger(__name__)
@@ -33,6 +31,7 @@ def probed_record(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    prompt: PromptTemplate | None = None,
     anew: bool = False,
     home: Path | None = None,
 ) -> EstimatorRecord:
@@ -44,6 +43,8 @@ def probed_record(
     Args:
         model: A decoder whose attention can be recorded.
         tokenizer: The model's tokenizer.
+        prompt: The template that probes are asked with; ``None`` for the model's own, or the
+            default.
         anew: Whether to probe even if the model was probed before.
         home: Folder to keep it in; ``None`` for the hub's cache of assets.
 
@@ -52,14 +53,18 @@ def probed_record(
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
     require_fast(tokenizer)
+    settings = settings_for(model)
+    settings = replace(settings, prompt=prompt or settings.prompt)
     try:
-        folder = (home or cached_assets_path("at2-rag", "probed")) / _name(model, tokenizer)
+        folder = (home or cached_assets_path("at2-rag", "probed")) / reading_fingerprint(
+            model, tokenizer, PROBE_VERSION, astuple(settings.prompt)
+        )
         lock = FileLock(f"{folder}.lock")
         with lock:
-            return _without_names(_kept(folder, model, tokenizer, anew=anew))
+            return _without_names(_kept(folder, model, tokenizer, settings, anew=anew))
     except OSError as error:
         _log.warning("What probing finds is not kept: %s", error)
-        return _probe(model, tokenizer)
+        return _probe(model, tokenizer, settings)
 
 
 def probed_before(name: str, home: Path | None = None) -> dict[str, Any] | None:
@@ -80,14 +85,19 @@ def probed_before(name: str, home: Path | None = None) -> dict[str, Any] | None:
 
 
 def _kept(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, anew: bool
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Settings,
+    *,
+    anew: bool,
 ) -> EstimatorRecord:
     found = None if anew else _read(folder)
     names = [] if found is None else found.metadata["probed"].setdefault("models", [])
     if found is not None and _name_of(model) in names:
         return found
     if found is None:
-        found = _probe(model, tokenizer)
+        found = _probe(model, tokenizer, settings)
         names = found.metadata["probed"].setdefault("models", [])
     names.append(_name_of(model))  # the same weights may lie in several places
     try:
@@ -95,18 +105,6 @@ def _kept(
     except OSError as error:
         _log.warning("What probing found is not kept: %s", error)
     return found
-
-
-def _name(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return the name of the folder for a model with its tokenizer and chat template."""
-    parts = (
-        PROBE_VERSION,
-        config_fingerprint(model.config.to_dict()),
-        weights_fingerprint(model),
-        short_hash(tokenizer.backend_tokenizer.to_str().encode()),
-        tokenizer.chat_template,
-    )
-    return short_hash(repr(parts).encode())
 
 
 def _read(folder: Path) -> EstimatorRecord | None:
@@ -120,7 +118,9 @@ def _read(folder: Path) -> EstimatorRecord | None:
         return None
 
 
-def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> EstimatorRecord:
+def _probe(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Settings
+) -> EstimatorRecord:
     _log.warning(
         "Probing %s for the heads that read: %d passes, once; what is found is kept.",
         _name_of(model),
@@ -132,7 +132,7 @@ def _probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Estima
         delay=_PATIENCE_SECONDS,
         disable=None,  # where there is no terminal
     ) as bar:
-        return probe(model, tokenizer, on_done=lambda done, total: bar.update())
+        return probe(model, tokenizer, settings, on_done=lambda done, total: bar.update())
 
 
 def _without_names(record: EstimatorRecord) -> EstimatorRecord:

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.attention.folds import HeadFold, SeveralFolds
 from at2_rag.attention.recording import capture_of
+from at2_rag.attention.same_tokens import same_token
 from at2_rag.documents.sources import Source
-from at2_rag.estimators.base import same_token
 from at2_rag.estimators.probing.questions import Origin, Probe, ProbeStatement
 from at2_rag.model_facts import few_logits, input_device
 from at2_rag.prompt.maker import PromptMaker

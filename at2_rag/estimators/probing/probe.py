@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from at2_rag.estimators.probing.passes import (
 from at2_rag.estimators.probing.questions import PROBE_VERSION, probes
 from at2_rag.estimators.probing.thresholds import calibrate_by_probes
 from at2_rag.model_facts import context_length
-from at2_rag.prompt.settings import Settings
+from at2_rag.prompt.settings import Settings, settings_for
 
 #: Passes of the model, of some 400 tokens each.
 NUM_PROBES = 20
@@ -54,7 +55,7 @@ def probe(
     Args:
         model: A decoder whose attention can be recorded.
         tokenizer: The model's tokenizer.
-        settings: Prompt template and so on, as a reader would use them; by default, the defaults.
+        settings: Prompt template and so on, as a reader would use them; ``None`` for the defaults.
         on_done: Follows the passes.
 
     Returns:
@@ -63,7 +64,8 @@ def probe(
     Raises:
         UnsupportedModelError: If the model's attention weights cannot be had exactly.
     """
-    asked = _encoded(model, tokenizer, settings or Settings())
+    settings = settings or settings_for(model)
+    asked = _encoded(model, tokenizer, settings)
     seen: list[Seen] = []
     for count, one in enumerate(asked, start=1):
         seen += see(model, one)
@@ -71,15 +73,16 @@ def probe(
             on_done(count, len(asked))
     found, shape = weigh_heads(seen), inspect_attention(model)
     about = _about(found, seen, shape.heads)
+    metadata = {"probed": about, "prompts": [settings.prompt.message]}
     if found.first < _LEAST_FIRST:
         about["problem"] = _problem(found, len(seen))
-        return equal_tokens(shape, {"probed": about})
+        return equal_tokens(shape, metadata)
     coefficients = found.weights.view(shape.layers, shape.heads)
     return EstimatorRecord(
         "probed",
         {"coefficients": coefficients, "equal_tokens": torch.tensor(EQUAL_TOKENS)},
-        {"probed": about},
-        (calibrate_by_probes(seen, found.weights),),
+        metadata,
+        (replace(calibrate_by_probes(seen, found.weights), prompts=(settings.prompt.message,)),),
     )
 
 

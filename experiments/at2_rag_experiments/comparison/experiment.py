@@ -20,7 +20,7 @@ from torch import Tensor
 from at2_rag_experiments.base import Experiment, ExperimentConfig, OnDone, Record, Report
 from at2_rag_experiments.comparison.report import SIZE, draw, tables
 from at2_rag_experiments.comparison.results import summarize, timed
-from at2_rag_experiments.comparison.side_by_side import page, shown_record
+from at2_rag_experiments.comparison.side_by_side import comparison_page, shown_record
 from at2_rag_experiments.comparison.training import (
     KINDS,
     MEASURED_HOPS,
@@ -262,7 +262,7 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
             for record in examples
             for unit, found in record.get("shown", {}).items()
         ]
-        return page(shown, self._columns)
+        return comparison_page(shown, self._columns)
 
     @property
     def _columns(self) -> Sequence[str]:

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from itertools import groupby
+from html import escape
 
 from at2_rag.answer.answer import Answer
-from jinja2 import Environment, StrictUndefined
+from at2_rag.view.columns import LEAST_SHOWN, Column, Sources, columns_html
+from at2_rag.view.drawing import visible
+from at2_rag.view.page import page
 from torch import Tensor
 
 from at2_rag_experiments.base import Record
 
-#: Shares of the highest score below which the paper shows nothing either (appendix B.2).
-LEAST_SHOWN = 0.2
-
-_TEMPLATE = "side_by_side.html.jinja"
 _DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a passage's text.
-
-    Attributes:
-        text: The characters of the piece.
-        score: Share of the highest score, from 0 to 1; ``None`` for what is no source.
-        highest: Whether no source has a higher score.
-    """
-
-    text: str
-    score: float | None
-    highest: bool = False
 
 
 def shown_record(answer: Answer, scores: Mapping[str, Tensor]) -> Record:
@@ -55,7 +36,9 @@ def shown_record(answer: Answer, scores: Mapping[str, Tensor]) -> Record:
     }
 
 
-def page(shown: Sequence[tuple[str, str, Record, Record]], methods: Sequence[str]) -> str:
+def comparison_page(
+    shown: Sequence[tuple[str, str, Record, Record]], methods: Sequence[str]
+) -> str:
     """Return a page of HTML that needs no other file, readable on light and dark screens.
 
     Args:
@@ -63,91 +46,57 @@ def page(shown: Sequence[tuple[str, str, Record, Record]], methods: Sequence[str
             was measured of it, as :func:`at2_rag_experiments.comparison.results.timed` returns it.
         methods: Names of methods; those that scored an example get a column, in this order.
     """
-    source = files("at2_rag_experiments.comparison").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    examples = [_example(*given, methods) for given in shown]
-    return environment.from_string(source).render(examples=examples, least=LEAST_SHOWN)
+    examples = "\n".join(_example(*given, methods) for given in shown)
+    return page(_TITLE, f"<header><h1>{_TITLE}</h1>{_EXPLAINED}</header>\n{examples}")
 
 
-def _example(name: str, unit: str, record: Record, found: Record, methods: Sequence[str]) -> Record:
-    """Return what the template shows of one example."""
+_TITLE = "Attributions side by side"
+_EXPLAINED = (
+    '<p class="quiet">The darker a source, the more the method makes of it for the highlighted '
+    "statement, as a share of its own highest score, which is underlined; scores of 0 and below "
+    "are not tinted. Of an answer, the statement is shown whose log-probability random ablations "
+    "move most. Passages in which no method shown scores anything above "
+    f"{LEAST_SHOWN} of its highest are left out.</p>"
+)
+
+
+def _example(name: str, unit: str, record: Record, found: Record, methods: Sequence[str]) -> str:
+    """Return one example as HTML."""
     spreads = [target["spread"] for target in found["targets"]]
     target = spreads.index(max(spreads))
-    start, end = record["statements"][target]
-    answer = record["answer"]
     figures = {m["method"]: m for m in found["measurements"] if m["target"] == target}
-    shares = {m: _shares(record["scores"][m][target]) for m in methods if m in record["scores"]}
-    passages = _passages_to_show(record["sources"], list(shares.values()))
-    return {
-        "id": name,
-        "unit": unit,
-        "question": record["question"],
-        "before": answer[:start],
-        "statement": answer[start:end],
-        "after": answer[end:],
-        "left_out": len(record["passages"]) - len(passages),
-        "methods": [
-            {
-                "name": method,
-                # Not of rounded -0.0.
-                "lds": round(figures[method]["lds"], 2) + 0.0,
-                "drop": round(figures[method]["drops"][-1], 1) + 0.0,
-                "passages": [_passage(record, index, own) for index in passages],
-            }
-            for method, own in shares.items()
-        ],
-    }
-
-
-def _shares(scores: Sequence[float]) -> list[float]:
-    """Return scores as shares of the highest; 0 where they are not positive."""
-    highest = max(scores)
-    return [score / highest if score > 0 else 0.0 for score in scores]
-
-
-def _passages_to_show(
-    sources: Sequence[Sequence[int]], shares: Sequence[Sequence[float]]
-) -> list[int]:
-    return sorted(
-        {
-            source[0]
-            for index, source in enumerate(sources)
-            if any(own[index] >= LEAST_SHOWN for own in shares)
-        }
+    columns = [
+        Column.of(method, record["scores"][method][target], _facts(figures[method]))
+        for method in methods
+        if method in record["scores"]
+    ]
+    sources = Sources(
+        [(title, text) for title, text in record["passages"]],
+        [(passage, (start, end)) for passage, start, end in record["sources"]],
+    )
+    worth = sources.worth_showing(columns)
+    left_out = len(record["passages"]) - len(worth)
+    more = f"; {left_out} passage(s) left out" if left_out else ""
+    return (
+        f'<section class="example"><h2 dir="auto">{_text(record["question"])}</h2>'
+        f"{_statement(record['answer'], *record['statements'][target])}"
+        f'<p class="quiet">{_text(name)}, sources: {_text(unit)}s{more}</p>'
+        f"{columns_html(sources, columns, worth)}</section>"
     )
 
 
-def _passage(record: Record, index: int, shares: Sequence[float]) -> Record:
-    title, text = record["passages"][index]
-    sources = {
-        number: (source[1], source[2])
-        for number, source in enumerate(record["sources"])
-        if source[0] == index
-    }
-    return {"title": title, "pieces": pieces(text, sources, shares)}
+def _facts(figures: Record) -> str:
+    # Not of rounded -0.0.
+    lds, drop = round(figures["lds"], 2) + 0.0, round(figures["drops"][-1], 1) + 0.0
+    return f"LDS {lds:.2f}, top-5 drop {drop:.1f} nats"
 
 
-def pieces(
-    text: str, sources: Mapping[int, tuple[int, int]], shares: Sequence[float]
-) -> list[Piece]:
-    """Cut a passage where its sources begin and end; the pieces together are the passage.
+def _statement(answer: str, start: int, end: int) -> str:
+    """Return an answer, in which the statement is highlighted that all is about."""
+    before, said, after = map(_text, (answer[:start], answer[start:end], answer[end:]))
+    shown = f"{before}<mark>{said}</mark>{after}"
+    return f'<div class="text" dir="auto"><p class="plain">{shown}</p></div>'
 
-    Tokens may share a character, which is then shown with the higher score.
 
-    Args:
-        text: The passage's text.
-        sources: Characters [start, end) of each source in the passage, by its number.
-        shares: Shares of the highest score of all sources, by number.
-    """
-    owners: list[int | None] = [None] * len(text)
-    for number, (start, end) in sorted(sources.items(), key=lambda item: shares[item[0]]):
-        owners[start:end] = [number] * (end - start)
-    found, done = [], 0
-    for owner, group in groupby(owners):
-        end = done + len(list(group))
-        score = None if owner is None else shares[owner]
-        found.append(Piece(text[done:end], score, score == 1.0))
-        done = end
-    return found
+def _text(text: str) -> str:
+    return escape(visible(text), quote=False)

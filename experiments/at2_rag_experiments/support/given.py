@@ -42,7 +42,7 @@ class AskedWith:
     """A question, and the right answer to another one.
 
     Attributes:
-        question: The question.
+        question: What is asked, with its passages and its right answer.
         foreign: What the other question's right answer is.
     """
 
@@ -78,7 +78,7 @@ def given_answers(item: AskedWith, shown: Sequence[int]) -> list[Given]:
     """Return the answers that a question is measured with.
 
     Args:
-        item: The question.
+        item: A question with its right answer, and that of another one.
         shown: Indices of its passages that the model sees, in order.
     """
     question = item.question
@@ -99,7 +99,7 @@ def with_another_digit(text: str, seed: str) -> str | None:
     The last digit of a number is, so that a year stays near.
 
     Args:
-        text: The text.
+        text: An answer, with a number in it or not.
         seed: What digit and place are drawn with.
     """
     ends = [found.start() for found in _DIGIT.finditer(text) if _ends_number(text, found.end())]

@@ -174,4 +174,12 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Pa
     )
     small.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    _name_for_all(folder / "tokenizer_config.json")
     return folder
+
+
+def _name_for_all(path: Path) -> None:
+    """Give the tokenizer's class the name by which transformers 4 knows it as well."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    named = {**config, "tokenizer_class": "PreTrainedTokenizerFast"}
+    path.write_text(json.dumps(named, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from at2_rag import Answer, Passage
 from at2_rag import Citation as At2Citation
+from at2_rag.answer.remarks import also_in_words
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import Citation, create_citation
 
@@ -58,8 +59,34 @@ def annotate(
         effect=citation.effect,
         via=citation.via,
         via_thought=citation.via_thought,
+        also_in=describe_copies(citation, documents),
         metadata=plain_metadata(source) or None,
     )
+
+
+def describe_copies(citation: At2Citation, documents: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Return where else a source stands, in JSON types.
+
+    Args:
+        citation: The citation, as the reader has it.
+        documents: The documents that were asked about, with their own ids.
+    """
+    return [
+        {
+            "passage_index": copy.passage_index if copy.passage_index < len(documents) else None,
+            "document_id": _at(copy.passage_index, documents).id,
+            "title": _at(copy.passage_index, documents).heading,
+            "source_start": copy.start,
+            "source_end": copy.end,
+            "cited_text": copy.text,
+        }
+        for copy in citation.also_in
+    ]
+
+
+def _at(index: int, documents: Sequence[Passage]) -> Passage:
+    """Return a document; without a word where a message or the like has that index."""
+    return documents[index] if index < len(documents) else Passage("")
 
 
 def document_index(citation: At2Citation) -> int | None:
@@ -134,12 +161,19 @@ def references_text(cited: AIMessage | Answer) -> str:
 def _lines(numbered: Iterable[tuple[int, Citation]], carets: int) -> Iterable[str]:
     for number, citation in sorted(numbered, key=lambda item: item[0]):
         extras = citation["extras"]
-        told = [citation.get("title"), Passage("", metadata=extras.get("metadata", {})).page]
-        title = ", ".join(each for each in told if each)
-        title = f"{title}: " if title else ""
+        metadata = extras.get("metadata", {})
+        heading = Passage("", citation.get("title"), metadata=metadata).heading
+        title = f"{heading}: " if heading else ""
         kind = extras["kind"]
         if kind not in ("passage", citation.get("title")):
             title = f"{kind}: {title}"
-        where = f" ({citation['url']})" if citation.get("url") else ""
+        own = extras.get("passage_index"), heading or extras.get("document_id")
+        copies = [
+            (copy["passage_index"], copy["title"] or copy["document_id"])
+            for copy in extras.get("also_in", ())
+            if copy["passage_index"] is not None
+        ]
+        told = [*also_in_words(own, copies), *([citation["url"]] if citation.get("url") else [])]
+        where = f" ({', '.join(told)})" if told else ""
         mark = f"[{'^' * carets}{number}]"
         yield f"{mark} {title}{' '.join(citation['cited_text'].split())}{where}"

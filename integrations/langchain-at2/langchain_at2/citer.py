@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from at2_rag import InputError
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
@@ -14,6 +14,16 @@ from langchain_at2.inputs import CiteInput, read_request
 from langchain_at2.messages import STANDARD_CONTENT
 from langchain_at2.metadata import describe_answer
 from langchain_at2.thoughts import given_thoughts, with_thoughts_placed
+
+
+class CiterOptions(TypedDict, total=False):
+    """Options of :class:`AT2Citer` by name, none of which is needed."""
+
+    max_citations: int | None
+    verify: bool
+    inline_markers: bool
+    reader_options: dict[str, Any]
+    name: str | None
 
 
 class AT2Citer(ReaderRunnable):

@@ -8,7 +8,12 @@ from typing import Any
 from at2_rag import Answer, Citation, Passage, Statement, Thoughts, Verification
 from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 
-from langchain_at2.annotations import document_index, plain_metadata, source_of
+from langchain_at2.annotations import (
+    describe_copies,
+    document_index,
+    plain_metadata,
+    source_of,
+)
 
 
 def describe_statement(statement: Statement, start: int, end: int) -> dict[str, Any]:
@@ -45,6 +50,7 @@ def describe_answer(
     described: dict[str, Any] = {
         "model": answer.model,
         "estimator": answer.estimator,
+        "calibrated": answer.calibrated,
         "prompt_tokens": answer.prompt_tokens,
         "answer_tokens": answer.answer_tokens,
         "kept": list(answer.kept),
@@ -69,6 +75,7 @@ def describe_nothing(model: str, estimator: str) -> dict[str, Any]:
     return {
         "model": model,
         "estimator": estimator,
+        "calibrated": True,
         "prompt_tokens": 0,
         "answer_tokens": 0,
         "kept": [],
@@ -110,6 +117,7 @@ def _describe_source(citation: Citation, documents: Sequence[Passage]) -> dict[s
         "source_start": citation.source_start,
         "source_end": citation.source_end,
         "cited_text": citation.text,
+        "also_in": describe_copies(citation, documents),
         "metadata": plain_metadata(source),
     }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from at2_rag import InputError, Reader
+from at2_rag import AnswerOptions, InputError, Reader
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from langchain_at2.annotations import references_text
-from langchain_at2.citer import AT2Citer
+from langchain_at2.citer import AT2Citer, CiterOptions
 from langchain_at2.compressor import AT2DocumentCompressor
 from langchain_at2.inputs import check_documents
 from langchain_at2.ranking import most_used, scored_copies
@@ -26,7 +26,7 @@ def prune_node(
     question_key: str = "question",
     documents_key: str = "documents",
     output_key: str | None = None,
-    **reader_options: Any,
+    **reader_options: Unpack[AnswerOptions],
 ) -> Node:
     """Return a node that keeps the documents that a draft of the answer used most.
 
@@ -45,7 +45,10 @@ def prune_node(
     """
     # The compressor checks the options once, here, and not when the graph runs.
     options = AT2DocumentCompressor(
-        reader=reader, top_n=top_n, score_threshold=score_threshold, reader_options=reader_options
+        reader=reader,
+        top_n=top_n,
+        score_threshold=score_threshold,
+        reader_options=dict(reader_options),
     )
 
     def prune(state: Any) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def cite_node(
     references_key: str = "references",
     supported_key: str = "supported",
     unsupported_key: str = "unsupported",
-    **options: Any,
+    **options: Unpack[CiterOptions],
 ) -> Node:
     """Return a node that cites the answer that the state has.
 

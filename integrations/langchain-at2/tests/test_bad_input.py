@@ -118,3 +118,13 @@ class TestInput:
         assert about["dropped"] == list(range(len(about["kept"]), len(asked["context"])))
         assert about["dropped"]
         check_message(message, asked["context"])
+
+    def test_more_documents_than_are_to_be_shown(self, reader, asked):
+        few = AT2CitedAnswer(reader=reader, reader_options={"max_passages": 2})
+        message = few.invoke(asked)
+        about = message.response_metadata["at2"]
+        assert len(about["kept"]) == 2
+        assert sorted(about["kept"] + about["dropped"]) == list(range(len(asked["context"])))
+        best = {**asked, "context": [asked["context"][index] for index in about["kept"]]}
+        assert AT2CitedAnswer(reader=reader).invoke(best).text == message.text
+        check_message(message, asked["context"])

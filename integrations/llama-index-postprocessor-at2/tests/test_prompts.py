@@ -13,6 +13,7 @@ from support.nodes import nodes_of, scored
 
 import at2_rag
 from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.template import NAMED
 
 KEY = "text_qa_template"
 
@@ -35,7 +36,13 @@ def prompts_read(monkeypatch):
 def test_the_default_is_the_readers(reader):
     prompts = AT2Synthesizer(reader).get_prompts()
     assert list(prompts) == [KEY]
-    assert prompts[KEY].format(context_str="P", query_str="Q") == "Passages:\n\nP\n\nQuery: Q"
+    shown = at2_rag.MULTI_PASSAGE.message.format(passages="P", question="Q")
+    assert prompts[KEY].format(context_str="P", query_str="Q") == shown
+    named = AT2Synthesizer(reader, options={"prompt": "from-passages"})
+    shown = at2_rag.FROM_PASSAGES.message.format(passages="P", question="Q")
+    assert named.get_prompts()[KEY].format(context_str="P", query_str="Q") == shown
+    again = AT2Synthesizer.from_dict(named.to_dict(), reader)
+    assert again.get_prompts()[KEY].format(context_str="P", query_str="Q") == shown
 
 
 TEMPLATES = {
@@ -84,7 +91,8 @@ def test_updates_change_what_the_model_reads(reader, worlds, prompts_read):
     first = nodes[0].node
     shown = f"{first.metadata['title']}\n{first.text}"
     assert f"{example.question} Look: {{{{}}}} {shown}" in after
-    assert reader.settings == at2_rag.Settings(max_new_tokens=48)  # it is not changed itself
+    # It is not changed itself.
+    assert reader.settings == at2_rag.Settings(max_new_tokens=48, prompt=at2_rag.MULTI_PASSAGE)
 
 
 def test_the_engine_passes_updates_on(reader, worlds):
@@ -101,7 +109,7 @@ def test_the_engine_passes_updates_on(reader, worlds):
     assert engine.get_prompts()[key] == TEMPLATES["plain"]
 
 
-@pytest.mark.parametrize("prompt", [at2_rag.MULTI_PASSAGE, at2_rag.CONTEXT, at2_rag.FINAL_ANSWER])
+@pytest.mark.parametrize("prompt", NAMED.values())
 @pytest.mark.parametrize("system", [None, "Be brief."])
 def test_back_and_forth_changes_nothing(prompt, system):
     own = ReaderPrompt(prompt, system)

@@ -238,12 +238,22 @@ def test_failures_are_told_and_clear(reader, asked):
         AT2Synthesizer(reader).synthesize("", nodes)
 
 
+def test_a_reader_may_be_shown_the_best_nodes_only(reader, asked):
+    example, nodes = asked
+    few = AT2Synthesizer(reader, options={"max_passages": 2})
+    at2 = few.synthesize(example.question, nodes).at2
+    assert (len(at2["kept"]), len(at2["dropped"])) == (2, len(nodes) - 2)
+    best = [each for each in nodes if each.node.node_id in at2["kept"]]
+    alone = AT2Synthesizer(reader).synthesize(example.question, best)
+    assert alone.response == few.synthesize(example.question, nodes).response
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"prune_to": 0}, "prune_to is 0"),
         ({"options": {"max_citations": 0}}, "max_citations is 0"),
-        ({"options": {"prompt": "{passages}"}}, "expected a PromptTemplate"),
+        ({"options": {"prompt": "{passages}"}}, "expected any of .from-passages"),
         ({"metadata_mode": "some"}, "MetadataMode"),
     ],
 )

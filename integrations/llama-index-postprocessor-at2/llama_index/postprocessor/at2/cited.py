@@ -129,10 +129,9 @@ class CitedResponse:
 
     def _record(self, citation: Citation, statement: Statement) -> CitationRecord:
         if citation.kind != "passage":  # its index is behind those of the nodes
-            return other_record(citation, statement, self._marked)
+            return other_record(citation, statement, self._nodes, self._marked)
         number = self._number(citation.passage_index)
-        node = self._nodes[citation.passage_index].node
-        return citation_record(citation, number, statement, node, self._marked)
+        return citation_record(citation, number, statement, self._nodes, self._marked)
 
     def _number(self, index: int) -> int:
         if index not in self._numbers:
@@ -162,6 +161,7 @@ class CitedResponse:
         self.metadata |= {
             "model": answer.model,
             "estimator": answer.estimator,
+            "calibrated": answer.calibrated,
             "prompt_tokens": answer.prompt_tokens,
             "answer_tokens": answer.answer_tokens,
             "truncated": answer.truncated,

@@ -137,7 +137,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
         passages = passages_of(nodes, self.metadata_mode)
         if all(passage.is_empty for passage in passages):
             return {}
-        return dict(self.reader.answer(question, passages).ranked_passages)
+        return dict(self.reader.answer(question, passages).used_passages)
 
     def _scored(self, item: NodeWithScore, score: float | None) -> NodeWithScore:
         update: dict[str, Any] = {"score": score}

@@ -14,7 +14,7 @@ from llama_index.core.schema import MetadataMode
 from llama_index.core.settings import Settings
 from llama_index.postprocessor.at2.synthesizer import AT2Synthesizer
 
-from at2_rag import Reader
+from at2_rag import AnswerOptions, Reader
 
 _SENTENCES = "sentences within nodes are cited, and nodes are as the index has them"
 _PROMPTS = "call update_prompts on the engine"
@@ -58,7 +58,7 @@ class AT2CitationQueryEngine(RetrieverQueryEngine):
         reader: Reader | Any,
         *,
         prune_to: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: AnswerOptions | Mapping[str, Any] | None = None,
         node_postprocessors: Sequence[BaseNodePostprocessor] | None = None,
         metadata_mode: MetadataMode = MetadataMode.NONE,
         streaming: bool = False,

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from llama_index.core.base.llms.types import CitationBlock, TextBlock
-from llama_index.core.schema import BaseNode
+from llama_index.core.schema import NodeWithScore
 from llama_index.postprocessor.at2.nodes import document_span, title_of, url_of
 
-from at2_rag import Citation, SourceKind, Statement
+from at2_rag import Citation, Source, SourceKind, Statement
+
+
+class CopyRecord(TypedDict):
+    """Where else a cited source stands; the values are plain JSON types.
+
+    Attributes:
+        node_id: Id of the node that holds the copy; ``None`` for what is no node.
+        node_index: Index of that node among those that the synthesizer was given; ``None`` for what
+            is no node.
+        source_start: First character of the copy in the node's text, or in the other text.
+        source_end: One past the copy's last character.
+        text: Exactly ``node.get_content()[source_start:source_end]``.
+    """
+
+    node_id: str | None
+    node_index: int | None
+    source_start: int
+    source_end: int
+    text: str
 
 
 class CitationRecord(TypedDict):
@@ -48,6 +68,8 @@ class CitationRecord(TypedDict):
             direct one.
         via_thought: Index of the thought that the citation is inherited through; ``None`` for any
             other.
+        also_in: Copies of the source in the same nodes or others, such as a node that was retrieved
+            twice, or one that overlaps.
     """
 
     number: int | None
@@ -69,6 +91,7 @@ class CitationRecord(TypedDict):
     effect: float | None
     via: int | None
     via_thought: int | None
+    also_in: list[CopyRecord]
 
 
 class ThoughtsRecord(TypedDict):
@@ -106,7 +129,11 @@ class StatementRecord(TypedDict):
 
 
 def citation_record(
-    citation: Citation, number: int, statement: Statement, node: BaseNode, shift: int
+    citation: Citation,
+    number: int,
+    statement: Statement,
+    nodes: Sequence[NodeWithScore],
+    shift: int,
 ) -> CitationRecord:
     """Return a citation of a node as a plain dict.
 
@@ -114,12 +141,13 @@ def citation_record(
         citation: The citation, as the reader has it.
         number: The node's number in the response.
         statement: The statement that cites the node.
-        node: The node that is cited.
+        nodes: The nodes that the synthesizer was given.
         shift: How many characters of markers stand in front of the statement.
     """
+    node = nodes[citation.passage_index].node
     within = document_span(node, citation.source_start, citation.source_end)
     return {
-        **other_record(citation, statement, shift),
+        **other_record(citation, statement, nodes, shift),
         "number": number,
         "node_id": node.node_id,
         "node_index": citation.passage_index,
@@ -131,12 +159,15 @@ def citation_record(
     }
 
 
-def other_record(citation: Citation, statement: Statement, shift: int) -> CitationRecord:
+def other_record(
+    citation: Citation, statement: Statement, nodes: Sequence[NodeWithScore], shift: int
+) -> CitationRecord:
     """Return a citation of what is no node as a plain dict.
 
     Args:
         citation: The citation, as the reader has it.
         statement: The statement that has the citation.
+        nodes: The nodes that the synthesizer was given.
         shift: How many characters of markers stand in front of the statement.
     """
     return CitationRecord(
@@ -159,6 +190,18 @@ def other_record(citation: Citation, statement: Statement, shift: int) -> Citati
         effect=citation.effect,
         via=citation.via,
         via_thought=citation.via_thought,
+        also_in=[_copy_record(copy, nodes) for copy in citation.also_in],
+    )
+
+
+def _copy_record(copy: Source, nodes: Sequence[NodeWithScore]) -> CopyRecord:
+    is_node = copy.passage_index < len(nodes)  # behind them are messages and the like
+    return CopyRecord(
+        node_id=nodes[copy.passage_index].node.node_id if is_node else None,
+        node_index=copy.passage_index if is_node else None,
+        source_start=copy.start,
+        source_end=copy.end,
+        text=copy.text,
     )
 
 

@@ -34,7 +34,7 @@ from llama_index.postprocessor.at2.responses import (
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
 
 import at2_rag
-from at2_rag import Passage, Reader
+from at2_rag import AnswerOptions, Passage, Reader
 
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
 
@@ -98,7 +98,7 @@ class AT2Synthesizer(BaseSynthesizer):
         reader: Reader | Any,
         *,
         prune_to: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: AnswerOptions | Mapping[str, Any] | None = None,
         metadata_mode: MetadataMode = MetadataMode.NONE,
         streaming: bool = False,
         callback_manager: CallbackManager | None = None,

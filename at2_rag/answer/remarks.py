@@ -1,0 +1,51 @@
+"""What has to be said beside an answer's citations: where else they are, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from at2_rag.answer.statement import Statement
+
+#: So many of a source's copies are named; more say nothing more.
+_MOST_NAMED = 3
+
+
+def also_in_words(
+    own: tuple[int | None, str | None], copies: Sequence[tuple[int, str | None]]
+) -> list[str]:
+    """Return such as "also in Mill, passage 4"; nothing without copies.
+
+    Args:
+        own: Index and name of the passage that is cited; no index if it is none of the passages.
+        copies: Index and name of the passage of each copy. What has no name of its own, or one
+            that was told before, is called by its number, from 1.
+    """
+    told, places = {own[1], None}, []
+    for index, name in copies:
+        if index == own[0]:
+            places.append("the same passage")
+        else:
+            places.append(f"passage {index + 1}" if name in told else str(name))
+        told.add(name)
+    names = list(dict.fromkeys(places))
+    more = len(names) - _MOST_NAMED
+    named = [*names[:_MOST_NAMED], *([f"{more} more"] if more > 0 else [])]
+    return [f"also in {', '.join(named)}"] if named else []
+
+
+def is_judged(statements: Iterable[Statement]) -> bool:
+    """Whether it is known of all statements that claim something whether they are supported."""
+    return all(each.refusal or each.supported is not None for each in statements)
+
+
+def unknown_in_words(estimator: str) -> str:
+    """Return what to say where nobody knows which statements are supported.
+
+    Args:
+        estimator: Kind of the estimator that the citations are from.
+    """
+    name = {"uniform": "average attention"}.get(estimator, estimator)
+    return (
+        f"Supported: unknown. Nothing tells from which score on {name} is right, so what is cited "
+        "is a guess."
+    )

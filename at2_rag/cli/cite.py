@@ -1,0 +1,115 @@
+"""``at2-rag cite``: an answer from anywhere, with citations of what it goes back to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from at2_rag.cli import options
+from at2_rag.cli.as_json import as_json
+from at2_rag.cli.console import note_now, show_json, spinner
+from at2_rag.cli.gathering import check_question, keep_best, read_files
+from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.showing import (
+    counted,
+    note_what_happened,
+    proof_if,
+    show_marked,
+    show_proof,
+    show_sources,
+)
+from at2_rag.errors import FileFormatError, InputError
+from at2_rag.known_estimators import AUTO
+
+_STDIN = Path("-")
+
+
+# Files alone, without an option, are passages beside an answer, as they are of ``ask``.
+def cite(
+    more_files: options.MoreFiles = None,
+    answer: options.AnswerFile = None,
+    question: options.QuestionOption = None,
+    passages: options.Files = None,
+    model: options.Model = None,
+    estimator: options.Estimator = AUTO,
+    source_unit: options.Unit = options.SourceUnit.sentence,
+    max_citations: options.MaxCitations = 3,
+    on_overflow: options.Overflow = options.OnOverflow.error,
+    max_passages: options.MaxPassages = 20,
+    system: options.System = None,
+    dtype: options.DtypeOption = options.Dtype.auto,
+    device: options.Device = "auto",
+    thoughts: options.Thoughts = False,
+    verify: options.Verify = False,
+    prove: options.Prove = None,
+    json: options.AsJson = False,
+    scores: options.Scores = False,
+) -> None:
+    """Cite an answer from anywhere, as if the model had given it.
+
+    Nothing is generated: the model reads passages, question and answer once, with its thoughts.
+    """
+    if answer is None:
+        raise InputError("No answer; expected --answer with a text file, or - for standard input.")
+    if question is None:
+        raise InputError("No question; expected --question with what the answer is an answer to.")
+    check_question(question)
+    files = read_files([*(passages or []), *(more_files or [])])
+    text = _text_of(answer)
+    of = "question and answer"
+    read = keep_best(f"{question}\n{text}", files, max_passages, of)
+    note_demo_reader(model)
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+    with spinner(f"reading the answer after {counted(len(read), 'passage')}"):
+        found = reader.attribute(
+            question,
+            read,
+            text,
+            source_unit=source_unit.value,
+            max_citations=max_citations,
+            on_overflow=on_overflow.value,
+            system=system,
+            prove=prove,
+        )
+    note_what_happened(found)
+    proof = proof_if(verify, reader, found)
+    if json:
+        show_json(as_json(found, proof, scores=scores))
+        return
+    show_marked(found)
+    show_sources(found, thoughts=thoughts)
+    show_proof(proof)
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a file, or what standard input has.
+
+    Raises:
+        FileFormatError: If it cannot be read, is not UTF-8, or says nothing.
+    """
+    name = "standard input" if path == _STDIN else str(path)
+    try:
+        text = _bytes_of(path).decode("utf-8-sig")
+    except OSError as error:
+        raise FileFormatError(
+            f"--answer {name}: cannot be read: {error.strerror or error}; expected a text file, or "
+            "- for standard input."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise FileFormatError(
+            f"--answer {name}: line {line} is not UTF-8; convert it to UTF-8."
+        ) from error
+    if not text.strip():
+        raise FileFormatError(f"--answer {name}: there is nothing in it; expected an answer.")
+    return text
+
+
+def _bytes_of(path: Path) -> bytes:
+    if path != _STDIN:
+        return path.read_bytes()
+    stream = typer.get_binary_stream("stdin")
+    if stream.isatty():
+        note_now("the answer is read from here; Ctrl-D ends it")
+    return stream.read()

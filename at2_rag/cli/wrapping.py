@@ -1,0 +1,56 @@
+"""Text that comes in pieces, wrapped at words."""
+
+from __future__ import annotations
+
+import re
+
+from rich.text import Text
+
+#: Chinese and Japanese set no spaces between words; lines may end between any two of these.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_PIECE = re.compile(rf"(?P<space>[^\S\n]+)|(?P<letter>[{_CJK}])|\n|[^\s{_CJK}]+")
+
+
+class WordWrap:
+    """Breaks lines between words, whatever pieces the text comes in.
+
+    A word goes out once it has ended. A word that is longer than a line is left to the terminal.
+
+    Args:
+        width: How many columns a line has.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._column = 0
+        self._space = Text()
+        self._word = Text()
+
+    def add(self, text: Text) -> Text:
+        """Take the next piece, and return what of the text may go out."""
+        ready = Text()
+        for match in _PIECE.finditer(text.plain):
+            piece = text[match.start() : match.end()]
+            if match["space"]:
+                ready.append_text(self.end())
+                self._space.append_text(piece)
+            elif match[0] == "\n":
+                ready.append_text(self.end()).append("\n")
+                self._column, self._space = 0, Text()
+            else:
+                if match["letter"]:
+                    ready.append_text(self.end())
+                self._word.append_text(piece)
+        return ready
+
+    def end(self) -> Text:
+        """Return the last word, if nothing more is added to it."""
+        word, space = self._word, self._space
+        if not word:
+            return Text()
+        self._word, self._space = Text(), Text()
+        end = self._column + space.cell_len + word.cell_len
+        if self._column and end > self._width:
+            space, end = Text("\n"), word.cell_len
+        self._column = end if end <= self._width else end % self._width or self._width
+        return space.append_text(word)

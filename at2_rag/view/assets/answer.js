@@ -1,0 +1,548 @@
+// Shades of an answer's page. Text is never read as markup here: elements are made one by one.
+(() => {
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const numbers = (told) => (told ? told.split(" ").map(Number) : []);
+const texts = Object.fromEntries(all("[data-text]").map((each) => [each.dataset.text, each]));
+const told = document.getElementById("told");
+const LEAST = 0.1; // of the highest score, below which nothing is shaded
+const ROWS = 5;
+
+// --- what is on the page -----------------------------------------------------------------
+const bySource = new Map();
+for (const piece of all("[data-s]")) {
+  for (const source of numbers(piece.dataset.s)) {
+    if (!bySource.has(source)) bySource.set(source, []);
+    bySource.get(source).push(piece);
+  }
+}
+const pieces = {};
+const groups = {};
+for (const [name, text] of Object.entries(texts)) {
+  pieces[name] = all("[data-t]", text).map((piece) => ({ piece, tokens: numbers(piece.dataset.t) }));
+  groups[name] = new Map();
+  for (const group of all("[data-g]", text)) {
+    const number = Number(group.dataset.g);
+    if (!groups[name].has(number)) groups[name].set(number, []);
+    groups[name].get(number).push(group);
+  }
+}
+const bars = all(".passages details[data-p]").map((card) => ({
+  passage: Number(card.dataset.p),
+  bar: card.querySelector(".use i"),
+  share: card.querySelector(".share"),
+  first: card.querySelector(".share") && card.querySelector(".share").textContent,
+  width: card.querySelector(".use i") && card.querySelector(".use i").style.getPropertyValue("--w"),
+})).filter((each) => each.bar && !each.bar.closest(".unseen"));
+
+// --- scores ------------------------------------------------------------------------------
+async function unpacked(table) {
+  const bytes = Uint8Array.from(atob(table.data), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Int16Array(await new Response(stream).arrayBuffer());
+}
+let method = 0;
+const of = (text) => data.methods[method][text];
+const statements = (text) => (of(text) ? of(text).statements : []);
+
+function means(text, from, to) { // of each source's scores, over tokens
+  const { table, values } = of(text);
+  const [tokens, sources] = table.shape;
+  const mean = new Float64Array(sources);
+  const end = Math.min(to, tokens);
+  for (let token = from; token < end; token++) {
+    for (let source = 0; source < sources; source++) mean[source] += values[token * sources + source];
+  }
+  const factor = end > from ? table.scale / (end - from) : 0;
+  return mean.map((sum) => sum * factor);
+}
+
+function byToken(text, wanted) { // the highest score of some sources, for each token
+  const { table, values } = of(text);
+  const [tokens, sources] = table.shape;
+  const found = new Float64Array(tokens);
+  for (let token = 0; token < tokens; token++) {
+    let best = 0;
+    for (const source of wanted) {
+      if (source < sources) best = Math.max(best, values[token * sources + source]);
+    }
+    found[token] = best * table.scale;
+  }
+  return found;
+}
+
+// --- shading -----------------------------------------------------------------------------
+let touched = [];
+function mark(element, name) {
+  element.classList.add(name);
+  touched.push([element, name]);
+}
+function shade(element, value) {
+  const before = element.classList.contains("lit") ? Number(element.style.getPropertyValue("--s")) : 0;
+  if (value <= before) return;
+  element.style.setProperty("--s", value.toFixed(3));
+  mark(element, "lit");
+}
+function clear() {
+  for (const [element, name] of touched) {
+    element.classList.remove(name);
+    if (name === "lit") element.style.removeProperty("--s");
+  }
+  touched = [];
+  document.body.classList.remove("active");
+}
+
+function shares(scores) {
+  let total = 0;
+  for (const score of scores) total += Math.max(score, 0);
+  return Array.from(scores, (score) => (total > 0 ? Math.max(score, 0) / total : 0));
+}
+
+function showUse(found) { // (sources) shares, as those of the passages
+  const sums = new Map();
+  found.forEach((share, source) => {
+    const passage = data.owners[source];
+    sums.set(passage, (sums.get(passage) || 0) + share);
+  });
+  for (const { passage, bar, share } of bars) {
+    const sum = sums.get(passage) || 0;
+    bar.style.setProperty("--w", sum.toFixed(3));
+    share.textContent = `${Math.round(sum * 100)}%`;
+  }
+}
+
+function shadeSources(found) {
+  const most = Math.max(...found, 0);
+  found.forEach((share, source) => {
+    if (most > 0 && share >= LEAST * most) {
+      for (const piece of bySource.get(source) || []) shade(piece, share / most);
+    }
+  });
+}
+
+// --- what is chosen ----------------------------------------------------------------------
+// A choice is what is pointed at: {kind, text, from, to, statement, number, sources, said}.
+const whole = { kind: "whole" };
+let pinned = null;
+let selected = null;
+
+function ofStatement(text, number, cited = null) {
+  const { tokens } = statements(text)[number];
+  return { kind: "said", text, from: tokens[0], to: tokens[1], statement: number, number: cited };
+}
+const sourcesOf = (number) => {
+  const found = new Set();
+  for (const text of Object.keys(texts)) {
+    for (const statement of statements(text)) {
+      for (const [source, own] of Object.entries(statement.cited)) {
+        if (own === number) found.add(Number(source));
+      }
+    }
+  }
+  return [...found];
+};
+const ofSources = (sources) => ({ kind: "source", sources });
+
+function choiceAt(target) {
+  const link = target.closest(".cite");
+  const text = target.closest("[data-text]");
+  if (link && text) {
+    const within = link.closest("[data-g]");
+    const citing = numbers(link.dataset.k);
+    const own = within ? Number(within.dataset.g) : citing[0];
+    return ofStatement(text.dataset.text, citing.includes(own) ? own : citing[0],
+      Number(link.dataset.n));
+  }
+  const group = target.closest("[data-g]");
+  if (group && text && of(text.dataset.text)) {
+    return ofStatement(text.dataset.text, Number(group.dataset.g));
+  }
+  const named = target.closest(".back, .references li");
+  if (named) return ofSources(sourcesOf(Number(named.dataset.n)));
+  const piece = target.closest("[data-s]");
+  if (piece) return ofSources(numbers(piece.dataset.s));
+  return null;
+}
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+function show(choice) {
+  clear();
+  if (choice.kind === "whole") showWhole();
+  else if (choice.kind === "said") showSaid(choice);
+  else showSource(choice);
+}
+
+function showWhole() {
+  const length = of("answer") ? of("answer").table.shape[0] : 0;
+  const found = shares(means("answer", 0, length));
+  showUse(found);
+  if (method === 0) { // as it was told at first: of whole passages, with their titles
+    for (const each of bars) {
+      each.bar.style.setProperty("--w", each.width);
+      each.share.textContent = each.first;
+    }
+  }
+  tellSources("The whole answer goes back to", found, citedOf("answer"));
+}
+
+function citedOf(text, number = null) {
+  const cited = {};
+  statements(text).forEach((statement, index) => {
+    if (number === null || number === index) Object.assign(cited, statement.cited);
+  });
+  return cited;
+}
+
+function showSaid(choice) {
+  document.body.classList.add("active");
+  const found = shares(means(choice.text, choice.from, choice.to));
+  const cited = choice.statement === undefined ? {} : citedOf(choice.text, choice.statement);
+  const own = choice.number
+    ? Object.keys(cited).filter((source) => cited[source] === choice.number) : Object.keys(cited);
+  shadeSources(found);
+  showUse(found);
+  for (const source of own) {
+    for (const piece of bySource.get(Number(source)) || []) {
+      if (choice.number) shade(piece, 1);
+      mark(piece, "hit");
+    }
+  }
+  for (const element of groups[choice.text].get(choice.statement) || []) mark(element, "on");
+  markNumbers(new Set(own.map((source) => cited[source])), choice);
+  tellSources(nameOf(choice), found, cited, choice);
+}
+
+function markNumbers(wanted, choice) {
+  for (const link of all(`.references:not([hidden]) li, .back:not([hidden])`)) {
+    if (wanted.has(Number(link.dataset.n))) mark(link, "on");
+  }
+  if (!choice.number) return;
+  for (const link of all(`[data-text="${choice.text}"] .cites:not([hidden]) .cite`)) {
+    const here = numbers(link.dataset.k).includes(choice.statement);
+    if (here && Number(link.dataset.n) === choice.number) mark(link, "on");
+  }
+}
+
+function nameOf(choice) {
+  if (choice.said) return `“${choice.said}” goes back to`;
+  const name = choice.text === "thoughts" ? "Thought" : "Statement";
+  const statement = statements(choice.text)[choice.statement];
+  if (choice.number) return `${name} ${choice.statement + 1} cites ${choice.number}`;
+  const weak = statement.supported === false ? ", which the passages do not support," : "";
+  return `${name} ${choice.statement + 1}${weak} goes back to`;
+}
+
+function showSource(choice) {
+  document.body.classList.add("active");
+  const wanted = new Set(choice.sources);
+  for (const source of wanted) {
+    for (const piece of bySource.get(source) || []) mark(piece, "hit");
+  }
+  const rows = [];
+  const cited = new Set();
+  for (const text of Object.keys(texts)) {
+    if (!of(text)) continue;
+    const scores = byToken(text, wanted);
+    const most = Math.max(...scores, of(text).table.scale * 32767 * 0.2);
+    for (const { piece, tokens } of pieces[text]) {
+      const value = Math.max(...tokens.map((token) => scores[token])) / most;
+      if (value >= LEAST) shade(piece, value);
+    }
+    statements(text).forEach((statement, number) => {
+      const share = wantedShare(text, statement, wanted);
+      const own = Object.entries(statement.cited).find(([source]) => wanted.has(Number(source)));
+      if (own) cited.add(own[1]);
+      rows.push({ share, number: own ? own[1] : null, text, statement: number });
+    });
+  }
+  markNumbers(cited, {});
+  for (const link of all(".cites:not([hidden]) .cite")) {
+    if (cited.has(Number(link.dataset.n))) mark(link, "on");
+  }
+  tellStatements(rows.sort((a, b) => b.share - a.share).slice(0, ROWS));
+}
+
+function wantedShare(text, statement, wanted) {
+  const found = shares(means(text, ...statement.tokens));
+  let sum = 0;
+  for (const source of wanted) sum += found[source] || 0;
+  return sum;
+}
+
+// --- telling it in words -----------------------------------------------------------------
+function make(tag, name, text) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+function short(text, most = 90) {
+  const plain = text.replace(/\s+/g, " ").trim();
+  const chars = [...plain];
+  return chars.length > most ? `${chars.slice(0, most).join("")}…` : plain;
+}
+function textOf(source) { // with a space from one block, or cell, to the next
+  let said = "";
+  let before = null;
+  for (const piece of bySource.get(source) || []) {
+    const block = piece.closest("p, li, td, th, h4, h5, h6, pre, .tight");
+    said += (before && before !== block ? " " : "") + piece.textContent;
+    before = block;
+  }
+  return short(said);
+}
+
+function row({ share, number, title, said, go }) {
+  const button = make("button", "row");
+  button.type = "button";
+  button.append(number ? make("span", "chip", number) : make("span"));
+  const bar = make("span", "use");
+  const inner = make("i");
+  inner.style.setProperty("--w", Math.min(share, 1).toFixed(3));
+  bar.append(inner);
+  const what = make("span", "what");
+  if (title) what.append(make("b", "", title), make("span", "", " "));
+  what.append(make("bdi", "", said));
+  button.append(bar, make("span", "share", `${Math.round(share * 100)}%`), what);
+  button.addEventListener("click", (event) => { event.stopPropagation(); go(); });
+  const item = make("li");
+  item.append(button);
+  return item;
+}
+
+function tell(heading, items, note) {
+  const list = make("ul");
+  list.append(...items);
+  const head = make("h3");
+  head.append(make("span", "", heading));
+  if (pinned || selected) {
+    const release = make("button", "release", "Let go (Esc)");
+    release.type = "button";
+    release.addEventListener("click", (event) => { event.stopPropagation(); letGo(); });
+    head.append(release);
+  }
+  told.replaceChildren(head, ...(note ? [make("p", "quiet", note)] : []), list);
+}
+
+function tellSources(heading, found, cited, choice = {}) {
+  const order = found.map((share, source) => ({ share, source }))
+    .sort((a, b) => b.share - a.share).filter((each) => each.share > 0).slice(0, ROWS);
+  const items = order.map(({ share, source }) => row({
+    share,
+    number: cited[source] || null,
+    title: data.titles[data.owners[source]],
+    said: textOf(source),
+    go: () => goTo((bySource.get(source) || [])[0]),
+  }));
+  let note = items.length ? "" : "nothing that has a score";
+  const proof = choice.text === "answer" && data.proofs[choice.statement];
+  if (proof) note = proof.split("\n").slice(1).map((line) => line.trim()).join("; ");
+  tell(heading, items, note);
+}
+
+function tellStatements(rows) {
+  const items = rows.filter((each) => each.share >= 0.01 || each.number).map((each) => {
+    const found = groups[each.text].get(each.statement) || [];
+    const said = found.map((group) => all("[data-t]", group).map((p) => p.textContent).join("")).join(" ");
+    return row({ share: each.share, number: each.number,
+      title: each.text === "thoughts" ? "Thought:" : "", said: short(said), go: () => goTo(found[0]) });
+  });
+  tell("How much of each statement goes back to this", items, items.length ? "" : "nothing");
+}
+
+// --- going there -------------------------------------------------------------------------
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+function goTo(element) {
+  if (!element) return;
+  for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) {
+    fold.open = true;
+  }
+  element.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+}
+const isWide = matchMedia("(min-width: 62rem)");
+
+function strongest(choice) {
+  if (choice.kind === "source") {
+    let best = null;
+    for (const text of Object.keys(texts)) {
+      if (!of(text)) continue;
+      const scores = byToken(text, new Set(choice.sources));
+      const token = scores.indexOf(Math.max(...scores));
+      const found = pieces[text].find(({ tokens }) => tokens.includes(token));
+      if (found && (!best || scores[token] > best.score)) {
+        best = { score: scores[token], element: found.piece };
+      }
+    }
+    return best && best.element;
+  }
+  const found = means(choice.text, choice.from, choice.to);
+  const cited = Object.entries(citedOf(choice.text, choice.statement))
+    .filter(([, number]) => !choice.number || number === choice.number)
+    .map(([source]) => Number(source)).sort((a, b) => (found[b] || 0) - (found[a] || 0));
+  const source = cited.length ? cited[0] : found.indexOf(Math.max(...found));
+  return (bySource.get(source) || [])[0];
+}
+
+function pin(choice, scroll) {
+  if (same(pinned, choice)) { letGo(); return; }
+  pinned = choice;
+  show(choice);
+  if (scroll) goTo(strongest(choice));
+}
+function letGo() {
+  pinned = selected = null;
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed) selection.removeAllRanges();
+  show(whole);
+}
+
+// --- what is done ------------------------------------------------------------------------
+let waiting = null;
+function later(choice) { // once a frame, however fast the pointer moves
+  if (!waiting) {
+    requestAnimationFrame(() => { const next = waiting; waiting = null; show(next); });
+  }
+  waiting = choice;
+}
+let pointed = null;
+function point(target) {
+  if (pinned || selected) return;
+  const choice = (target instanceof Element && choiceAt(target)) || whole;
+  if (same(choice, pointed)) return;
+  pointed = choice;
+  later(choice);
+}
+const isTouch = (event) => event.pointerType === "touch";
+document.addEventListener("pointerover", (event) => { if (!isTouch(event)) point(event.target); });
+document.documentElement.addEventListener("pointerleave", (event) => {
+  if (!isTouch(event)) point(document.body);
+});
+document.addEventListener("focusin", (event) => { if (!told.contains(event.target)) point(event.target); });
+
+document.addEventListener("click", (event) => {
+  const { target } = event;
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed) return;
+  if (!(target instanceof Element) || told.contains(target)) return;
+  const link = target.closest("a, button, summary, input, label");
+  if (link && !link.matches(".cite, .back, .ref")) return;
+  const choice = choiceAt(target);
+  if (!choice) { if (pinned) letGo(); return; }
+  if (link) event.preventDefault();
+  if (link && link.matches(".ref, .back")) {
+    pinned = choice;
+    show(choice);
+    goTo(link.matches(".ref") ? (bySource.get(choice.sources[0]) || [])[0] : strongest(choice));
+    return;
+  }
+  pin(choice, Boolean(link) || isWide.matches);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") letGo();
+  const isGroup = event.target instanceof Element && event.target.matches(".group[tabindex]");
+  if (isGroup && (event.key === "Enter" || event.key === " ")) {
+    event.preventDefault();
+    pin(choiceAt(event.target), true);
+  }
+});
+
+function covers(range, node) { // any character of it
+  const own = document.createRange();
+  own.selectNodeContents(node);
+  return range.compareBoundaryPoints(Range.START_TO_END, own) > 0
+    && range.compareBoundaryPoints(Range.END_TO_START, own) < 0;
+}
+const leaf = (element) => element.firstChild || element;
+
+function choiceOf(selection) {
+  if (!selection || selection.isCollapsed || !selection.rangeCount) return null;
+  const range = selection.getRangeAt(0);
+  for (const [name, text] of Object.entries(texts)) {
+    if (!range.intersectsNode(text) || !of(name)) continue;
+    const tokens = pieces[name].filter(({ piece }) => covers(range, leaf(piece)))
+      .flatMap((each) => each.tokens);
+    if (!tokens.length) continue;
+    const from = tokens.reduce((a, b) => Math.min(a, b));
+    const to = tokens.reduce((a, b) => Math.max(a, b)) + 1;
+    return { kind: "said", text: name, from, to, said: short(selection.toString(), 60) };
+  }
+  const passages = document.getElementById("passages");
+  if (!range.intersectsNode(passages)) return null;
+  const sources = all("[data-s]", passages).filter((piece) => covers(range, leaf(piece)))
+    .flatMap((piece) => numbers(piece.dataset.s));
+  return sources.length ? ofSources([...new Set(sources)]) : null;
+}
+let looking = false;
+document.addEventListener("selectionchange", () => {
+  if (looking) return;
+  looking = true;
+  requestAnimationFrame(() => {
+    looking = false;
+    const choice = choiceOf(getSelection());
+    if (same(choice, selected)) return;
+    selected = choice;
+    show(selected || pinned || whole);
+  });
+});
+
+// --- another method ----------------------------------------------------------------------
+function choose(number) {
+  method = number;
+  for (const element of all("[data-m]")) element.hidden = Number(element.dataset.m) !== method;
+  const cited = new Set();
+  for (const text of Object.keys(texts)) {
+    for (const source of Object.keys(citedOf(text))) cited.add(Number(source));
+  }
+  for (const [source, own] of bySource) {
+    for (const piece of own) piece.classList.toggle("cited", cited.has(source));
+  }
+  statements("answer").forEach((statement, index) => {
+    for (const group of groups.answer ? groups.answer.get(index) || [] : []) {
+      for (const piece of all("[data-t]", group)) {
+        piece.classList.toggle("weak", statement.supported === false);
+      }
+    }
+  });
+  show(selected || pinned || whole);
+}
+for (const input of all("input[name=method]")) {
+  input.addEventListener("change", () => choose(Number(input.value)));
+}
+
+// --- folding -----------------------------------------------------------------------------
+const cards = all("#passages > details.passage");
+if (cards.some((card) => !card.open)) {
+  const button = make("button", "release", "Unfold all");
+  button.type = "button";
+  const first = cards.map((card) => card.open);
+  button.addEventListener("click", () => {
+    const folded = cards.some((card) => !card.open);
+    cards.forEach((card, index) => { card.open = folded || first[index]; });
+    button.textContent = folded ? "Fold" : "Unfold all";
+  });
+  document.getElementById("given").append(button);
+}
+
+// --- paper shows what is cited ------------------------------------------------------------
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = all("details:not([open])").filter((fold) => fold.querySelector(".cited"));
+  for (const fold of unfolded) fold.open = true;
+});
+addEventListener("afterprint", () => { for (const fold of unfolded) fold.open = false; });
+
+async function start() {
+  for (const each of data.methods) {
+    for (const text of ["answer", "thoughts"]) {
+      if (each[text]) each[text].values = await unpacked(each[text].table);
+    }
+  }
+  const chosen = document.querySelector("input[name=method]:checked");
+  if (chosen && Number(chosen.value)) choose(Number(chosen.value)); // as left before a reload
+  else show(whole);
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+}
+start();
+})();

@@ -1,0 +1,82 @@
+"""``at2-rag cite``: an answer from anywhere, cited as the reader itself would."""
+
+import json
+
+import pytest
+from support.places import LLAMA
+from typer.testing import CliRunner
+
+from at2_rag import Answer, Reader
+from at2_rag.cli.app import app
+
+MODEL = str(LLAMA / "model")
+QUESTION = "Who built the mill?"
+ANSWER = "Anna Reed built it. It has two wheels.\n\n- Nobody knows why.\n"
+NOTES = "# Mill\n\nThe mill was built by Anna Reed.\nIt has two wheels.\n"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with notes and an answer."""
+    (tmp_path / "notes.md").write_text(NOTES, encoding="utf-8")
+    (tmp_path / "answer.txt").write_text(f"\ufeff{ANSWER}", encoding="utf-8")
+    return tmp_path
+
+
+def cite(*args, given=None):
+    arguments = ["cite", "-m", MODEL, "--estimator", "average", *map(str, args)]
+    return CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments, input=given)
+
+
+def test_it_is_what_the_reader_finds_from_a_file_or_standard_input(place):
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--json", "--scores")
+    file = cite(*options, "--answer", place / "answer.txt")
+    assert (file.exit_code, file.stderr) == (0, "note: scored by: average attention\n")
+    piped = cite(*options, "--answer", "-", given=ANSWER)
+    assert json.loads(piped.stdout) == json.loads(file.stdout)
+    found = Answer.from_dict(json.loads(file.stdout))
+    reader = Reader.from_pretrained(MODEL, "average")
+    assert found == reader.attribute(QUESTION, found.passages, ANSWER)
+    assert [passage.id for passage in found.passages] == ["notes.md#1"]
+
+
+def test_the_marked_answer_and_its_references_are_shown(place):
+    options = ("-q", QUESTION, place / "notes.md", "-a", place / "answer.txt", "--verify")
+    shown, found = cite(*options).stdout, json.loads(cite(*options, "--json").stdout)
+    assert shown.startswith(f"{found['marked_text']}\n\n[1] Mill: ")
+    assert found["citations"]
+    for citation in found["citations"]:
+        assert f"{citation['file']}:{citation['line']})\n" in shown
+        line = NOTES.splitlines()[citation["line"] - 1]
+        assert citation["text"].split("\n")[0].split(".")[0] in line
+    assert shown.count("likely without [") >= len(found["verification"]["statements"])
+
+
+def test_passages_are_narrowed_by_question_and_answer(place):
+    for name in ("one", "two", "three"):
+        (place / f"{name}.md").write_text(f"Of {name} there is little to say.", encoding="utf-8")
+    options = ("-q", "What?", "-p", place, "--max-passages", "1", "--json", "-a", "-")
+    result = cite(*options, given="Two said so.")
+    assert "kept the 1 best by BM25 of question and answer" in result.stderr
+    assert json.loads(result.stdout)["passages"][0]["text"].startswith("Of two")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "message"),
+    [
+        ((), None, "No answer; expected --answer with a text file, or - for standard input."),
+        (("-a", "-"), "It.", "No question; expected --question"),
+        (("-a", "-", "-q", " "), "It.", "The question is empty"),
+        (("-a", "-", "-q", "Who?"), "It.", "No passages; expected --passages"),
+        (("-a", "-", "-q", "Who?", "{notes}"), " \n", "--answer standard input: there is nothing"),
+        (("-a", "-", "-q", "Who?", "{notes}"), b"a\n\xe9", "--answer standard input: line 2 is"),
+        (("-a", "gone.txt", "-q", "Who?", "{notes}"), None, "--answer gone.txt: cannot be read: "),
+        (("-a", "{folder}", "-q", "Who?", "{notes}"), None, "--answer {folder}: cannot be read: "),
+    ],
+)
+def test_what_is_missing_is_told_before_a_model_is_loaded(place, arguments, given, message):
+    names = {"notes": place / "notes.md", "folder": place}
+    arguments = [argument.format(**names) for argument in arguments]
+    result = CliRunner().invoke(app, ["cite", "-m", "./gone", *arguments], input=given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {message.format(**names)}")
