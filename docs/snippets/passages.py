@@ -4,19 +4,20 @@ reader = Reader.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct")  # or a f
 
 passages = [
     Passage(
-        "Velcro was invented by George de Mestral, an engineer from Switzerland. In 1941 he came "
-        "back from a walk with his dog and found burrs in its fur.",
-        title="Velcro",
+        "The Eiffel Tower in Paris was built for the World's Fair of 1889. "
+        "It was named after the engineer Gustave Eiffel, whose company built it.",
+        title="Eiffel Tower",
     ),
     Passage(
-        "Gideon Sundback, an engineer born in Sweden, designed the zip fastener in 1913. The word "
-        "zipper was made up by the Goodrich company, which sold rubber boots.",
-        title="Zip fastener",
+        "Lake Baikal lies in the south of Siberia, in Russia. "
+        "It is the deepest lake in the world, with a greatest depth of 1,642 metres.",
+        title="Lake Baikal",
     ),
     Passage(
         "Braille is a way of writing that is read with the fingers. It was invented by Louis "
-        "Braille, who had been blind since an accident in his father's workshop.",
+        "Braille, who had been blind since an accident in his father's workshop when he was a "
+        "child.",
         title="Braille",
     ),
 ]
-question = "Who invented Velcro?"
+question = "What was the Eiffel Tower built for?"
