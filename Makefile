@@ -16,7 +16,7 @@ EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pr
 # A file at a time, on as many processors as there are.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-core test-packages test-lowest bench experiments $(EXPERIMENTS) lint fix install clean
+.PHONY: demo test test-core test-packages test-lowest bench docs experiments $(EXPERIMENTS) lint fix install clean
 
 demo: .venv/demo.installed .venv/demo-model  ## answer questions with citations, prune, prove a citation
 	$(BIN)/at2-rag demo
@@ -33,6 +33,9 @@ test-lowest: .venv/demo-model  ## the same with the lowest versions that pyproje
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
 	.venv-lowest/bin/python -m pytest $(PARALLEL)
+
+docs: .venv/dev.installed  ## build the site into build/site; a broken link is an error
+	$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
 
 bench: .venv/dev.installed  ## measure what attribution costs; the results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH)
