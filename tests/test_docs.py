@@ -2,13 +2,16 @@
 
 import re
 import warnings
+from functools import cache
 
 import pytest
 from support.places import REPOSITORY
 from support.real_models import real_model_file
 
-#: What the documents load from the hub; here it is the same model from a file.
-HUB_ID = '"HuggingFaceTB/SmolLM2-135M-Instruct"'
+from at2_rag import Reader
+
+#: What the documents load from the hub; here it is the same model from a file, loaded once.
+LOADED = 'Reader.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct"'
 PAGES = {
     str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
     for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md")))
@@ -18,6 +21,12 @@ RUN_ELSEWHERE = ("docs/scale.md", "docs/serving.md")
 WITH_CODE = [
     name for name, text in PAGES.items() if "```python\n" in text and name not in RUN_ELSEWHERE
 ]
+
+
+@cache
+def loaded():
+    """Return the reader, in the type in which processors differ least."""
+    return Reader.from_pretrained(real_model_file(), dtype="float32")
 
 
 def included(text):
@@ -43,12 +52,12 @@ def runnable(block):
 def test_the_code_runs_from_top_to_bottom(page, capsys, tmp_path, monkeypatch):
     text = PAGES[page]
     code = "\n".join(runnable(block) for block in blocks(text, "python"))
-    if HUB_ID in code:
-        code = code.replace(HUB_ID, f'{str(real_model_file())!r}, dtype="float32"')
+    names = {"loaded": lambda **options: loaded().with_options(**options)}
+    code = re.sub(re.escape(LOADED) + ",? ?", "loaded(", code)
     monkeypatch.chdir(tmp_path)  # where it may write
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        exec(compile(code, page, "exec"), {})
+        exec(compile(code, page, "exec"), names)
     printed = capsys.readouterr().out
     for shown in blocks(text, "text"):
         assert shown.strip() in printed

@@ -240,7 +240,8 @@ class Answer:
         parts = [
             [self.marked_text],
             [self._reference(c, effect_in_words(c)) for c in self.citations],
-            [*map(_unsupported_in_words, self.statements)],
+            # Small models say the same several times.
+            [*dict.fromkeys(map(_unsupported_in_words, self.statements))],
             [] if self.calibrated else [unknown_in_words(self.estimator)],
         ]
         blocks = ("\n".join(line for line in lines if line) for lines in parts)

@@ -1,6 +1,7 @@
 from at2_rag import Passage, Reader
 
-reader = Reader.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct")  # or a folder, or GGUF
+# From the hub; a folder and a GGUF file are loaded alike.
+reader = Reader.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct", max_new_tokens=64)
 
 passages = [
     Passage(

@@ -36,17 +36,20 @@ def test_a_guess_is_called_a_guess(golden_reader):
 
 
 def test_what_is_not_supported_is_told_in_words(golden_reader):
-    answer = golden_reader.attribute(QUESTION, PASSAGES, "It is old. It lies on the Mol.")
-    first, second = answer.statements
+    said = "It is old. It lies on the Mol. It is old."
+    answer = golden_reader.attribute(QUESTION, PASSAGES, said)
+    first, second, again = answer.statements
     judged = replace(
         answer,
         statements=(
             replace(first, citations=(), supported=False),
             replace(second, supported=True),
+            replace(again, citations=(), supported=False),
         ),
     )
     assert judged.calibrated
     assert str(judged).endswith("\n\nNot supported by the passages: It is old.")
+    assert str(judged).count("Not supported") == 1
 
 
 @pytest.mark.parametrize("data", [{}, [], {"passages": 3}, None])
