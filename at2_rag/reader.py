@@ -18,6 +18,7 @@ from at2_rag.answer.pruning import Pruned, PruneRule
 from at2_rag.answering.answerer import Answerer
 from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
@@ -302,8 +303,9 @@ class Reader(Parts):
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
+        expected = "pairs of a question and its passages: [(question, passages), ...]"
         requests = []
-        for index, pair in enumerate(_as_pairs(questions)):
+        for index, pair in enumerate(_as_tuples("questions", questions, 2, expected)):
             with told_of(f"questions[{index}]"):
                 requests.append(self._answerer.request(*pair, history, options))
         return self._answerer.complete_batch(requests, prune_to)
@@ -390,6 +392,37 @@ class Reader(Parts):
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.finish(
             self._answerer.given_reading(Shown.whole(request), answer, thoughts)
+        )
+
+    def attribute_batch(
+        self,
+        answers: Iterable[tuple[str, Iterable[str | Passage], str]],
+        *,
+        history: Sequence[Message] = (),
+        **options: Any,
+    ) -> list[Answer]:
+        """Cite many answers from anywhere, several at a time, each as :meth:`attribute` would.
+
+        Texts of like length are read together; a batch that memory is too short for is halved.
+        Scores are the same up to rounding.
+
+        Args:
+            answers: The answers, each behind the question and the passages that it is an answer to.
+            history: Earlier chat messages, the same for all questions.
+            options: Any of :class:`Settings`, by name; ``max_batch_tokens`` bounds a batch.
+
+        Raises:
+            InputError: If an argument cannot be used; before any answer is read.
+            ContextOverflowError: If prompt and answer do not fit; so, too.
+            NumericalError: If the model produced NaN.
+        """
+        expected = "triples: [(question, passages, answer), ...]"
+        told = _as_tuples("answers", answers, 3, expected)
+        return self._answerer.cite_batch(
+            [
+                (self._answerer.request(question, passages, history, options), GivenText(answer))
+                for question, passages, answer in told
+            ]
         )
 
     def task(
@@ -521,20 +554,25 @@ class Reader(Parts):
         return self._answerer.keep_used(request, rule)
 
 
-def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
-    """Return questions with their passages.
+def _as_tuples(name: str, values: object, length: int, expected: str) -> list[Any]:
+    """Return what a caller gave several of, each a tuple.
+
+    Args:
+        name: What the argument is called.
+        values: What was given.
+        length: How many values each tuple has.
+        expected: What the tuples hold, in words.
 
     Raises:
         InputError: If they are something else.
     """
-    expected = "expected pairs of a question and its passages: [(question, passages), ...]"
-    if isinstance(questions, str | Mapping) or not isinstance(questions, Iterable):
-        raise InputError(f"questions is a {type(questions).__name__}; {expected}.")
-    pairs = list(questions)
-    for index, pair in enumerate(pairs):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise InputError(f"questions[{index}] is {short(pair)}; {expected}.")
-    return pairs
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"{name} is a {type(values).__name__}; expected {expected}.")
+    found = list(values)
+    for index, value in enumerate(found):
+        if not isinstance(value, tuple | list) or len(value) != length:
+            raise InputError(f"{name}[{index}] is {short(value)}; expected {expected}.")
+    return found
 
 
 def _warn_of_other_prompt(estimator: ScoreEstimator, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages, check_text
@@ -181,6 +182,24 @@ class Answerer:
         """
         refuse_unknown(shown.request.generation)
         return self.engine.read_given(shown, self.estimator.weightings, answer, thoughts)
+
+    def cite_batch(self, given: Sequence[tuple[Request, GivenText]]) -> list[Answer]:
+        """Have the model read several given answers at a time, and cite each.
+
+        Args:
+            given: The questions without options of generation, all with the same settings, and the
+                answer to each.
+
+        Raises:
+            InputError: If there are options of generation, or an answer has no text.
+            ContextOverflowError: If prompt and answer do not fit; before any is read.
+            NumericalError: If the model produced NaN.
+        """
+        for request, _ in given:
+            refuse_unknown(request.generation)
+        unread = [self.engine.prepare(Shown.whole(request), told) for request, told in given]
+        readings = self.engine.read_all_given(unread, self.estimator.weightings)
+        return [self.finish(reading) for reading in readings]
 
     def new_reading(self, shown: Shown, watch: Watch | None = None) -> Reading:
         """Have the model write an answer.

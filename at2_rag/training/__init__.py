@@ -26,7 +26,7 @@ from at2_rag.training.ray_cluster import RayWorkers
 from at2_rag.training.ray_engine import collect_with_ray
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
-from at2_rag.training.store import DiskFullError
+from at2_rag.runs.store import DiskFullError
 
 __all__ = [
     "CANDIDATES",
