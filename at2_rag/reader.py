@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -14,8 +14,9 @@ from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
-from at2_rag.answer.pruning import Pruned, PruneRule
+from at2_rag.answer.pruning import Pruned, PruneRule, check_count
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.auditing import Audit, AuditedRow
 from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
 from at2_rag.answering.given import GivenText
@@ -424,6 +425,43 @@ class Reader(Parts):
                 for question, passages, answer in told
             ]
         )
+
+    def audit(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        anew: bool = False,
+        prune_to: int | None = None,
+        at_a_time: int = 64,
+        **options: Any,
+    ) -> Iterator[AuditedRow]:
+        """Go through a log, and yield each row with its cited answer, in their order.
+
+        A row that cannot be used comes with its error, and stops nothing. Of the log, no more is
+        held than ``at_a_time`` rows.
+
+        Args:
+            rows: Mappings with ``question``, ``passages`` and ``answer``, and if wanted ``thoughts``
+                and ``history``; or with the names that data sets of Ragas and LangSmith have. What
+                else is in them comes back as it is.
+            anew: Whether the questions are answered by the model; else the rows' own answers are
+                cited, as by :meth:`attribute`.
+            prune_to: As for :meth:`answer`, where questions are answered.
+            at_a_time: Among how many rows those of like length are looked for, to run together.
+            options: Any of :class:`Settings`, by name, the same for all rows; where questions are
+                answered, all others go to ``model.generate``.
+
+        Raises:
+            InputError: If an option cannot be used; before any row is looked at.
+        """
+        if prune_to is not None and not anew:
+            raise InputError(
+                f"prune_to is {prune_to!r}, and given answers are cited; expected anew=True with it."
+            )
+        check_count("at_a_time", at_a_time)
+        audit = Audit(self._answerer, options, anew, prune_to)
+        audit.check()
+        return audit.rows(rows, at_a_time)
 
     def task(
         self,
