@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from at2_rag.answer.answer import Answer
 from at2_rag.audit.figures_in_words import FIGURES
 from at2_rag.audit.records import WHOLE
 from at2_rag.audit.summary import Changed, Summary
 from at2_rag.audit.tally import Tally
+from at2_rag.view.page import framed
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
@@ -118,10 +120,13 @@ def _view(record: Mapping[str, Any]) -> str:
     """Return an answer that opens when it is clicked."""
     answer = record[WHOLE]
     share = f"{record['at2_supported_share']:.0%}"
+    if "attribution" in answer:
+        shown = framed(Answer.from_dict(answer).to_html())
+    else:
+        shown = f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}"
     return (
         f"<details><summary>{share} supported: {escape(answer['question'])} "
-        f'<span class="small">{escape(str(record.get("id") or record["at2_row"]))}</span></summary>'
-        f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}</details>"
+        f'<span class="small">{escape(str(record.get("id") or record["at2_row"]))}</span></summary>{shown}</details>'
     )
 
 

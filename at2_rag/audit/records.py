@@ -19,7 +19,12 @@ WHOLE = "at2_record"
 
 
 def make_record(
-    row: Mapping[str, Any], answer: Answer, place: str, tokenizer: PreTrainedTokenizerBase
+    row: Mapping[str, Any],
+    answer: Answer,
+    place: str,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    scores: bool = False,
 ) -> dict[str, Any]:
     """Return a row's columns as they came, and behind them what was found.
 
@@ -30,7 +35,10 @@ def make_record(
         answer: The row's answer, with its citations.
         place: File and line of the row.
         tokenizer: What tokens are counted with.
+        scores: Whether to keep the tables of scores, with which ``Answer.from_dict`` takes the
+            whole answer back, and a report shows it as a page.
     """
+    whole = answer.to_dict()
     carried = {name: value for name, value in row.items() if not name.startswith(PREFIX)}
     return {
         **carried,
@@ -41,7 +49,7 @@ def make_record(
         "at2_answer_tokens": answer.answer_tokens,
         "at2_truncated": answer.truncated,
         "at2_answer": answer.text,
-        WHOLE: without_scores(answer.to_dict()),
+        WHOLE: whole if scores else without_scores(whole),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from at2_rag.answer.answer import Answer
 from at2_rag.answering.auditing import AuditedRow
 from at2_rag.audit.folder import AuditFolder
 from at2_rag.audit.formats import RecordFormat
@@ -82,6 +83,7 @@ class AuditOptions:
         rows_per_part: How many rows are gone through, and written, at a time; those of like length
             run together.
         kind: What the parts are written as.
+        scores: Whether records have the tables of scores, a number for each source and token.
         options: Settings and options of ``model.generate``, by name.
     """
 
@@ -89,6 +91,7 @@ class AuditOptions:
     prune_to: int | None = None
     rows_per_part: int = 64
     kind: RecordFormat = "jsonl"
+    scores: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     def manifest(self, reader: Reader, files: Sequence[LogFile]) -> dict[str, Any]:
@@ -111,6 +114,7 @@ class AuditOptions:
             "prune_to": self.prune_to,
             "rows_per_part": self.rows_per_part,
             "kind": self.kind,
+            "scores": self.scores,
             "files": {str(index): file.fingerprint for index, file in enumerate(files)},
         }
 
@@ -194,9 +198,12 @@ class _Rows:
             if audited.answer is None:
                 rejects.append(_reject(line, audited))
             else:
-                tokenizer = self._reader.tokenizer
-                records.append(make_record(audited.row, audited.answer, line.place, tokenizer))
+                records.append(self._record(line, audited.row, audited.answer))
         return records, rejects
+
+    def _record(self, line: LogLine, row: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+        tokenizer, scores = self._reader.tokenizer, self._options.scores
+        return make_record(row, answer, line.place, tokenizer, scores=scores)
 
     def _audited(self, rows: Sequence[dict[str, Any]]) -> Iterator[AuditedRow]:
         options = self._options

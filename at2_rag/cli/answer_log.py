@@ -21,6 +21,7 @@ def answer_log(
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
+    scores: options.Scores = False,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
 ) -> None:
@@ -36,5 +37,5 @@ def answer_log(
         "system": system,
         "prove": prove,
     }
-    choices = AuditChoices(record_format.value, rows_per_part, settings, True, prune_to)
+    choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
     audit_log(files, out, choices, ModelChoices(model, dtype.value, device, estimator))

@@ -47,6 +47,7 @@ class AuditChoices:
         kind: What the records are written as.
         rows_per_part: How many rows are gone through at a time.
         settings: Settings and options of generation, by name.
+        scores: Whether records have the tables of scores.
         anew: Whether the questions are answered by the model.
         prune_to: How many passages to answer from again; ``None`` to answer once.
     """
@@ -54,6 +55,7 @@ class AuditChoices:
     kind: Literal["jsonl", "parquet"]
     rows_per_part: int
     settings: dict[str, Any]
+    scores: bool = False
     anew: bool = False
     prune_to: int | None = None
 
@@ -98,7 +100,12 @@ def audit_log(
 
     rejects, verb = _Rejects(), "answering" if choices.anew else "citing"
     options = AuditOptions(
-        choices.anew, choices.prune_to, choices.rows_per_part, choices.kind, choices.settings
+        choices.anew,
+        choices.prune_to,
+        choices.rows_per_part,
+        choices.kind,
+        choices.scores,
+        choices.settings,
     )
     with resumable_progress(verb, total) as on_done, missing_as_input_error():
         report = audit_files(

@@ -68,7 +68,8 @@ def cite(
     if out is not None:
         refuse_with_out(answer=answer, question=question, passages=passages, verify=verify)
         chosen = ModelChoices(model, dtype.value, device, estimator)
-        audit_log(more_files, out, AuditChoices(record_format.value, rows_per_part, cited), chosen)
+        choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
+        audit_log(more_files, out, choices, chosen)
         return
     if answer is None:
         raise InputError(

@@ -210,7 +210,8 @@ AsJson = Annotated[
 Scores = Annotated[
     bool,
     typer.Option(
-        "--scores", help="With --json, the tables of scores too: a row a source, a column a token."
+        "--scores",
+        help="With --json or --out, the tables of scores too: a row a source, a column a token.",
     ),
 ]
 Html = Annotated[

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import replace
+from html import escape
 
 import pytest
 from support.logs import make_rows, write_rows
 
-from at2_rag import FileFormatError, InputError
+from at2_rag import Answer, FileFormatError, InputError
 from at2_rag.audit import AuditFolder, AuditOptions, audit_files
 from at2_rag.audit.report import report_of
 
@@ -15,7 +16,8 @@ from at2_rag.audit.report import report_of
 def audited(demo_reader, tmp_path_factory):
     folder = tmp_path_factory.mktemp("audited")
     rows = [{**row, "meta": {"day": index // 4}} for index, row in enumerate(make_rows(9))]
-    rows[2]["answer"] = "<b>Somebody & else</b> did it in 1234. The moon is made of cheese."
+    for index in (2, 5):  # which nothing in the passages made anybody say
+        rows[index] |= {"question": "Who is <b>Bob & Tom</b>?", "answer": "Bob."}
     log = write_rows(folder / "log.jsonl", [*rows, "no JSON"])
     return audit_files(demo_reader, [log], folder / "out", AuditOptions(rows_per_part=4)).folder
 
@@ -58,6 +60,7 @@ def test_the_worst_come_first(audited, records):
     [summary] = report_of([audited]).summaries
     shares = [record["at2_supported_share"] for record in summary.worst]
     assert shares == sorted(r["at2_supported_share"] for r in records if r["at2_unsupported"])
+    assert len(shares) == 2
     [few] = report_of([audited], worst=1).summaries
     assert list(few.worst) == list(summary.worst[:1])
 
@@ -65,8 +68,8 @@ def test_the_worst_come_first(audited, records):
 def test_the_page_needs_nothing_else_and_shows_what_is_written_as_text(audited):
     pytest.importorskip("matplotlib")
     page = report_of([audited], "retriever").page()
-    assert "&lt;b&gt;Somebody &amp; else&lt;/b&gt;" in page
-    assert "<b>Somebody" not in page
+    assert "Who is &lt;b&gt;Bob &amp; Tom&lt;/b&gt;?" in page
+    assert "<b>Bob" not in page
     assert page.count("<svg") == 1
     assert "<script" not in page
     # Namespaces are names; nothing is fetched.
@@ -75,13 +78,26 @@ def test_the_page_needs_nothing_else_and_shows_what_is_written_as_text(audited):
     assert page == report_of([audited], "retriever").page()
 
 
+def test_with_scores_each_answer_is_shown_as_its_own_page(demo_reader, tmp_path):
+    rows = [{**make_rows(1)[0], "question": "Who is <b>Bob</b>?", "answer": "Bob."}]
+    log = write_rows(tmp_path / "log.jsonl", rows)
+    options = AuditOptions(scores=True)
+    out = audit_files(demo_reader, [log], tmp_path / "out", options).folder
+    [record] = AuditFolder.at(out).records()
+    answer = Answer.from_dict(record["at2_record"])
+    assert escape(answer.to_html()) in report_of([out]).page()
+
+
 def test_two_runs_are_compared(audited, demo_reader, tmp_path):
     rows = [{**row, "meta": {"day": index // 4}} for index, row in enumerate(make_rows(9))]
     log = write_rows(tmp_path / "log.jsonl", rows)
     other = audit_files(demo_reader, [log], tmp_path / "out").folder
     found = report_of([audited, other])
     assert list(found.tallies) == ["A", "B"]
-    assert [(each.name, each.before < each.after) for each in found.changed] == [("row 2", True)]
+    assert [(each.name, each.before < each.after) for each in found.changed] == [
+        ("row 2", True),
+        ("row 5", True),
+    ]
     assert "row 2" in found.page()
     same = report_of([audited, audited])
     assert same.changed == ()
