@@ -8,7 +8,7 @@ or LangSmith (``inputs`` and ``outputs``, each with fields of its own).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from at2_rag.documents.conversation import Message, checked_history
@@ -120,6 +120,8 @@ def _passages(values: Any) -> tuple[Passage, ...]:
 
 def _passage(value: Any, index: int) -> Passage:
     """Return a passage; what is told of it beside its own fields goes with the metadata."""
+    if isinstance(value, Passage):
+        return value
     if isinstance(value, str):
         return Passage(value)
     if not isinstance(value, Mapping):
@@ -139,12 +141,9 @@ def _without_repeated_ids(passages: Iterable[Passage]) -> tuple[Passage, ...]:
     found = []
     for passage in passages:
         repeated = passage.id is not None and passage.id in seen
-        seen.add(passage.id or "")
-        found.append(
-            Passage(passage.text, passage.title, None, passage.url, passage.metadata)
-            if repeated
-            else passage
-        )
+        if passage.id is not None:
+            seen.add(passage.id)
+        found.append(replace(passage, id=None) if repeated else passage)
     return tuple(found)
 
 

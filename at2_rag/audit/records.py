@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
-from at2_rag.answer.statement import Statement
 from at2_rag.documents.passages import Passage
 
 #: What the names of all columns begin with that the row did not have itself.
@@ -43,7 +42,7 @@ def make_record(
     return {
         **carried,
         "at2_row": place,
-        **_support(answer.statements),
+        **_support(answer),
         **_passages(answer, tokenizer),
         "at2_prompt_tokens": answer.prompt_tokens,
         "at2_answer_tokens": answer.answer_tokens,
@@ -66,15 +65,15 @@ def without_scores(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _support(statements: Sequence[Statement]) -> dict[str, Any]:
-    said = [statement for statement in statements if not statement.refusal]
+def _support(answer: Answer) -> dict[str, Any]:
+    said = [statement for statement in answer.statements if not statement.refusal]
     judged = [statement.supported for statement in said if statement.supported is not None]
     return {
         "at2_statements": len(said),
         "at2_supported": sum(judged) if judged else None,
         "at2_unsupported": len(judged) - sum(judged) if judged else None,
-        "at2_supported_share": sum(judged) / len(judged) if judged else None,
-        "at2_refused": bool(statements) and not said,
+        "at2_supported_share": answer.supported_share,
+        "at2_refused": bool(answer.statements) and not said,
     }
 
 
