@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -400,7 +400,7 @@ class Reader(Parts):
         answers: Iterable[tuple[str, Iterable[str | Passage], str]],
         *,
         history: Sequence[Message] = (),
-        **options: Any,
+        **options: Unpack[SettingsOptions],
     ) -> list[Answer]:
         """Cite many answers from anywhere, several at a time, each as :meth:`attribute` would.
 
@@ -433,7 +433,7 @@ class Reader(Parts):
         anew: bool = False,
         prune_to: int | None = None,
         at_a_time: int = 64,
-        **options: Any,
+        **options: Unpack[AnswerOptions],
     ) -> Iterator[AuditedRow]:
         """Go through a log, and yield each row with its cited answer, in their order.
 
@@ -441,9 +441,9 @@ class Reader(Parts):
         held than ``at_a_time`` rows.
 
         Args:
-            rows: Mappings with ``question``, ``passages`` and ``answer``, and if wanted ``thoughts``
-                and ``history``; or with the names that data sets of Ragas and LangSmith have. What
-                else is in them comes back as it is.
+            rows: Mappings with ``question``, ``passages`` and ``answer``, and if wanted
+                ``thoughts`` and ``history``; or with the names that data sets of Ragas and
+                LangSmith have. What else is in them comes back as it is.
             anew: Whether the questions are answered by the model; else the rows' own answers are
                 cited, as by :meth:`attribute`.
             prune_to: As for :meth:`answer`, where questions are answered.
@@ -456,7 +456,8 @@ class Reader(Parts):
         """
         if prune_to is not None and not anew:
             raise InputError(
-                f"prune_to is {prune_to!r}, and given answers are cited; expected anew=True with it."
+                f"prune_to is {prune_to!r}, and given answers are cited; expected anew=True with "
+                "it."
             )
         check_count("at_a_time", at_a_time)
         audit = Audit(self._answerer, options, anew, prune_to)

@@ -125,7 +125,9 @@ def _passage(value: Any, index: int) -> Passage:
     if isinstance(value, str):
         return Passage(value)
     if not isinstance(value, Mapping):
-        raise InputError(f"passages[{index}] is a {type(value).__name__}; expected text, or fields.")
+        raise InputError(
+            f"passages[{index}] is a {type(value).__name__}; expected text, or fields."
+        )
     name = next((name for name in _TEXT if isinstance(value.get(name), str)), None)
     if name is None:
         raise InputError(f"passages[{index}] has no 'text' among its fields {_names(value)}.")

@@ -79,7 +79,9 @@ class AuditFolder:
                 "(at2-rag cite FILE --out DIR)."
             ) from None
         except ValueError as error:
-            raise FileFormatError(f"{self.store.place(_MANIFEST)} cannot be read: {error}") from error
+            raise FileFormatError(
+                f"{self.store.place(_MANIFEST)} cannot be read: {error}"
+            ) from error
         if not isinstance(found, dict):
             raise FileFormatError(f"{self.store.place(_MANIFEST)} is no JSON object.")
         return found

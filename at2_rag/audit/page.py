@@ -9,7 +9,7 @@ from typing import Any
 from at2_rag.answer.answer import Answer
 from at2_rag.audit.figures_in_words import FIGURES
 from at2_rag.audit.records import WHOLE
-from at2_rag.audit.summary import Changed, Summary
+from at2_rag.audit.summary import Changed, Summary, name_of
 from at2_rag.audit.tally import Tally
 from at2_rag.view.page import framed
 
@@ -124,10 +124,9 @@ def _view(record: Mapping[str, Any]) -> str:
         shown = framed(Answer.from_dict(answer).to_html())
     else:
         shown = f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}"
-    return (
-        f"<details><summary>{share} supported: {escape(answer['question'])} "
-        f'<span class="small">{escape(str(record.get("id") or record["at2_row"]))}</span></summary>{shown}</details>'
-    )
+    title = f"{share} supported: {escape(answer['question'])}"
+    name = escape(name_of(record))
+    return f'<details><summary>{title} <span class="small">{name}</span></summary>{shown}</details>'
 
 
 def _text(answer: Mapping[str, Any]) -> str:

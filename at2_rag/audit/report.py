@@ -42,9 +42,7 @@ class Report:
         return make_page(self.summaries, figure, self.changed, self.by)
 
 
-def report_of(
-    folders: Sequence[str | Path], by: str | None = None, worst: int = 100
-) -> Report:
+def report_of(folders: Sequence[str | Path], by: str | None = None, worst: int = 100) -> Report:
     """Count what an audit found, or what two of the same log found.
 
     Args:

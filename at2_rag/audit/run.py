@@ -68,9 +68,7 @@ class AuditReport:
             audited: How many rows of the part were audited.
             rejected: How many rows of the part were set apart.
         """
-        return replace(
-            self, audited=self.audited + audited, rejected=self.rejected + rejected
-        )
+        return replace(self, audited=self.audited + audited, rejected=self.rejected + rejected)
 
 
 @dataclass(frozen=True)
@@ -186,9 +184,7 @@ class _Rows:
         self.schema = schemas[0] if same and options.kind == "parquet" else None
         list(self._audited([]))  # which refuses options that no row could be gone through with
 
-    def audit(
-        self, lines: Sequence[LogLine]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def audit(self, lines: Sequence[LogLine]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return records of the rows that could be used, and the others with their errors."""
         rows = [_row(line) for line in lines]
         found = self._audited([row for row in rows if not isinstance(row, InputError)])
@@ -222,9 +218,7 @@ def _parts(files: Sequence[LogFile], size: int) -> Iterator[list[LogLine]]:
         yield part
 
 
-def _tell(
-    rejects: Sequence[dict[str, Any]], on_reject: Callable[[Rejected], None] | None
-) -> None:
+def _tell(rejects: Sequence[dict[str, Any]], on_reject: Callable[[Rejected], None] | None) -> None:
     if on_reject is not None:
         for reject in rejects:
             on_reject(Rejected(reject["file"], reject["error"]))

@@ -134,15 +134,16 @@ def changes(first: AuditFolder, second: AuditFolder) -> list[Changed]:
         first: Where the first run is kept.
         second: Where the second run is kept.
     """
-    before = {_name(record): record["at2_supported_share"] for record in first.records()}
+    before = {name_of(record): record["at2_supported_share"] for record in first.records()}
     found = []
     for record in second.records():
-        name, after = _name(record), record["at2_supported_share"]
+        name, after = name_of(record), record["at2_supported_share"]
         if (old := before.get(name)) is not None and after is not None and after != old:
             found.append(Changed(name, old, after))
     return sorted(found, key=lambda each: each.after - each.before)
 
 
-def _name(record: Mapping[str, Any]) -> str:
+def name_of(record: Mapping[str, Any]) -> str:
+    """Return what a row is called: its id, or else its file and line."""
     name = record.get("id")
     return str(record["at2_row"] if name is None else name)

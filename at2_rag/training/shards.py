@@ -19,8 +19,8 @@ from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.runs.choose_store import store_at
 from at2_rag.runs.manifest import differences
-from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
 from at2_rag.runs.store import Store
+from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
 
 _MANIFEST = "manifest.json"
 _PREFIX = "example-"

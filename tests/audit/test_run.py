@@ -1,4 +1,4 @@
-"""Logs audited into a folder: nothing lost, nothing twice, and what was there comes out as it was."""
+"""Logs audited into a folder: nothing lost, nothing twice, and columns come out as they were."""
 
 import datetime
 import json
@@ -31,7 +31,9 @@ def records_of(out):
 def test_a_record_has_the_rows_columns_and_what_was_found(demo_reader, log, tmp_path):
     report = audit_files(demo_reader, [log], tmp_path / "out", OPTIONS)
     assert (report.audited, report.resumed, report.rejected) == (7, 0, 0)
-    for index, (record, row) in enumerate(zip(records_of(report.folder), make_rows(7), strict=True)):
+    for index, (record, row) in enumerate(
+        zip(records_of(report.folder), make_rows(7), strict=True)
+    ):
         assert {name: record[name] for name in row} == row
         assert record["at2_row"] == f"{log}:{index + 1}"
         answer = demo_reader.attribute(row["question"], row["passages"], row["answer"])
@@ -178,7 +180,9 @@ VALUES = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=()), max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
