@@ -306,9 +306,9 @@ class Reader(Parts):
         """
         expected = "pairs of a question and its passages: [(question, passages), ...]"
         requests = []
-        for index, pair in enumerate(_as_tuples("questions", questions, 2, expected)):
+        for index, (asked, of) in enumerate(_as_tuples("questions", questions, 2, expected)):
             with told_of(f"questions[{index}]"):
-                requests.append(self._answerer.request(*pair, history, options))
+                requests.append(self._answerer.request(asked, of, history, options))
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(

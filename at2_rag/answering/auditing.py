@@ -114,7 +114,9 @@ def _or_error(run: Callable[[Any], T], value: Any) -> T | Exception:
         return error
 
 
-def _each(run: Callable[[Sequence[Any]], list[T]], values: Sequence[Any]) -> list[T | Exception]:
+def _each(
+    run: Callable[[Sequence[Any]], Sequence[T]], values: Sequence[Any]
+) -> list[T | Exception]:
     """Return a result or an error for each value; what fails together is tried in halves."""
     try:
         return list(run(values))

@@ -133,8 +133,10 @@ def _passage(value: Any, index: int) -> Passage:
         raise InputError(f"passages[{index}] has no 'text' among its fields {_names(value)}.")
     metadata = dict(value.get("metadata") or {})
     told = {**metadata, **{key: value[key] for key in value if key not in (name, "metadata")}}
-    own = {key: str(told[key]) for key in ("title", "id", "url") if told.get(key) is not None}
-    return Passage(value[name], metadata=metadata, **own)
+    title, own_id, url = (
+        None if told.get(key) is None else str(told[key]) for key in ("title", "id", "url")
+    )
+    return Passage(value[name], title, own_id, url, metadata)
 
 
 def _without_repeated_ids(passages: Iterable[Passage]) -> tuple[Passage, ...]:

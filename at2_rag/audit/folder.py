@@ -58,6 +58,11 @@ class AuditFolder:
             FileFormatError: If its manifest cannot be read.
         """
         self.store.prepare()
+        if self.done() and _MANIFEST not in self.store.names():
+            raise FileFormatError(
+                f"{self.where} holds records and no {_MANIFEST}; expected both or neither. Use an "
+                "empty folder."
+            )
         self.store.create(_MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
         if found := differences(self.manifest(), manifest):
             raise InputError(

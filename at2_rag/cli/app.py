@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -115,11 +116,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, chat, cite):
-    app.command()(_command)
-app.command("answer")(answer_log)
-for _command in (report, serve, mcp, evaluate, experiment, info):
-    app.command()(_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "ask": ask,
+    "chat": chat,
+    "cite": cite,
+    "answer": answer_log,
+    "report": report,
+    "serve": serve,
+    "mcp": mcp,
+    "evaluate": evaluate,
+    "experiment": experiment,
+    "info": info,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 app.add_typer(train, name="train")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.comparing import check_same
 from support.logs import make_rows, write_rows
 
-from at2_rag import Answer, InputError
+from at2_rag import Answer, FileFormatError, InputError
 from at2_rag.audit import AuditFolder, AuditOptions, audit_files
 from at2_rag.audit.formats import decode, encode
 from at2_rag.audit.records import make_record, without_scores
@@ -108,6 +108,9 @@ def test_another_run_is_refused(demo_reader, golden_reader, log, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             audit_files(reader, files, out, options)
+    (out / "_manifest.json").unlink()
+    with pytest.raises(FileFormatError, match="holds records and no"):
+        audit_files(demo_reader, [log], out, OPTIONS)
     with pytest.raises(InputError, match="Unknown option"):
         audit_files(demo_reader, [log], tmp_path / "new", AuditOptions(options={"x": 1}))
     assert not (tmp_path / "new").exists()
