@@ -404,8 +404,9 @@ class Reader(Parts):
     ) -> list[Answer]:
         """Cite many answers from anywhere, several at a time, each as :meth:`attribute` would.
 
-        Texts of like length are read together; a batch that memory is too short for is halved.
-        Scores are the same up to rounding.
+        Texts of like length are read together; a batch that memory is too short for is halved. On
+        a processor only short ones are, since one long text is enough for it. Scores are the same
+        up to rounding.
 
         Args:
             answers: The answers, each behind the question and the passages that it is an answer to.

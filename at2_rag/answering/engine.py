@@ -18,7 +18,7 @@ from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
-from at2_rag.model_facts import context_length
+from at2_rag.model_facts import context_length, input_device
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.thinking_markers import WrittenPlaces
@@ -26,7 +26,10 @@ from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
 
 #: Of a batch of given answers, at most one token in so many is padding.
-_LEAST_FULL = 8
+_LEAST_FULL = 16
+
+#: A processor has its hands full with a pass over so many tokens; with more it was slower.
+_MOST_ON_CPU = 1024
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,8 @@ class Engine:
         if not unread:
             return []
         most = unread[0].maker.request.settings.max_batch_tokens
+        if input_device(self.recorded.model).type == "cpu":
+            most = min(most, _MOST_ON_CPU)
         attention = in_batches(
             [len(each.prompt.ids) for each in unread],
             lambda batch: self.recorded.read_batch([unread[i].text for i in batch], weightings),

@@ -72,8 +72,9 @@ def test_answers_run_together(golden_reader, monkeypatch):
         return read(self, texts, *args)
 
     monkeypatch.setattr(RecordedModel, "read_batch", counted)
-    golden_reader.attribute_batch([(QUESTION, PASSAGES, "It is long.")] * 5)
-    assert sizes == [5]
+    golden_reader.attribute_batch([(QUESTION, ["It is long."], "It is.")] * 5)
+    golden_reader.attribute_batch([(QUESTION, ["It is long. " * 400], "It is.")] * 2)
+    assert sizes == [5, 1, 1]
 
 
 def test_nothing_is_read_before_everything_is_checked(golden_reader, monkeypatch):
