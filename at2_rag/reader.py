@@ -419,13 +419,12 @@ class Reader(Parts):
             NumericalError: If the model produced NaN.
         """
         expected = "triples: [(question, passages, answer), ...]"
-        told = _as_tuples("answers", answers, 3, expected)
-        return self._answerer.cite_batch(
-            [
-                (self._answerer.request(question, passages, history, options), GivenText(answer))
-                for question, passages, answer in told
-            ]
-        )
+        given = []
+        for index, (asked, of, text) in enumerate(_as_tuples("answers", answers, 3, expected)):
+            with told_of(f"answers[{index}]"):
+                request = self._answerer.request(asked, of, history, options)
+                given.append((request, GivenText(text)))
+        return self._answerer.cite_batch(given)
 
     def audit(
         self,

@@ -15,7 +15,7 @@ from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages, check_text
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model.generate_options import (
     only_for_sampling,
@@ -195,9 +195,11 @@ class Answerer:
             ContextOverflowError: If prompt and answer do not fit; before any is read.
             NumericalError: If the model produced NaN.
         """
-        for request, _ in given:
+        unread = []
+        for index, (request, told) in enumerate(given):
             refuse_unknown(request.generation)
-        unread = [self.engine.prepare(Shown.whole(request), told) for request, told in given]
+            with told_of(f"answers[{index}]"):
+                unread.append(self.engine.prepare(Shown.whole(request), told))
         readings = self.engine.read_all_given(unread, self.estimator.weightings)
         return [self.finish(reading) for reading in readings]
 

@@ -15,6 +15,7 @@ import torch
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import check_count
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.engine import Shown
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.logged import LoggedRow
 from at2_rag.errors import At2Error, InputError
@@ -99,12 +100,19 @@ class Audit:
         return request, GivenText(logged.answer, logged.thoughts)
 
     def _run(self, asked: Sequence[tuple[Request, GivenText | None]]) -> list[Answer]:
-        if not asked:
-            return []
+        if len(asked) < 2:
+            return [self._one(request, told) for request, told in asked]
         if self.answers:
             requests = [request for request, _ in asked]
             return self.answerer.complete_batch(requests, self.prune_to)
         return self.answerer.cite_batch([(request, told) for request, told in asked if told])
+
+    def _one(self, request: Request, told: GivenText | None) -> Answer:
+        """Do the same for one row, whose error then tells of no place among others."""
+        if told is None:
+            return self.answerer.complete(request, self.prune_to)
+        shown = Shown.whole(request)
+        return self.answerer.finish(self.answerer.given_reading(shown, told.answer, told.thoughts))
 
 
 def _or_error(run: Callable[[Any], T], value: Any) -> T | Exception:
