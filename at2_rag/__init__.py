@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from at2_rag.answer.pruning import Pruned, Saved
     from at2_rag.answer.statement import Citation, Statement
     from at2_rag.answer.thoughts import Thoughts
+    from at2_rag.answering.auditing import AuditedRow
     from at2_rag.answering.streaming import Event, Thinking
     from at2_rag.attention.probe import AttentionShape
     from at2_rag.attention.recording import inspect_attention
@@ -59,6 +60,7 @@ _HOMES = {
     "answer.pruning": ("Pruned", "Saved"),
     "answer.statement": ("Citation", "Statement"),
     "answer.thoughts": ("Thoughts",),
+    "answering.auditing": ("AuditedRow",),
     "answering.streaming": ("Event", "Thinking"),
     "attention.probe": ("AttentionShape",),
     "attention.recording": ("inspect_attention",),
@@ -111,6 +113,7 @@ __all__ = [
     "AttentionShape",
     "Attribution",
     "AttributionTask",
+    "AuditedRow",
     "Citation",
     "ContextOverflowError",
     "DraftOptions",

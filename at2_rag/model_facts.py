@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -45,8 +46,20 @@ def few_logits(model: PreTrainedModel, rows: int) -> dict[str, Tensor]:
 
     Empty for models that always compute all of them, so callers take the last rows either way.
     """
+    return logits_at(model, range(-rows, 0))
+
+
+def logits_at(model: PreTrainedModel, places: Sequence[int]) -> dict[str, Tensor]:
+    """Return the options of a pass that needs the logits of some places of a text only.
+
+    Empty for models that always compute all of them.
+
+    Args:
+        model: The model that is to be run.
+        places: Indices of the tokens, from 0 on, or from the last one back, which is -1.
+    """
     if "logits_to_keep" in inspect.signature(model.forward).parameters:
         # Places, not their number: given a number, Gemma 4 with shared layers leaves queries out
         # of its attention as well, which only functions by the names it knows get right.
-        return {"logits_to_keep": torch.arange(-rows, 0)}
+        return {"logits_to_keep": torch.tensor(places)}
     return {}

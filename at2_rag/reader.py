@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from torch.nn import Module
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
-from at2_rag.answer.pruning import Pruned, PruneRule
+from at2_rag.answer.pruning import Pruned, PruneRule, check_count
 from at2_rag.answering.answerer import Answerer
+from at2_rag.answering.auditing import Audit, AuditedRow
 from at2_rag.answering.background import in_async_background, in_background
 from at2_rag.answering.engine import Engine, Shown
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.parts import Parts
 from at2_rag.answering.streaming import Event, write_events
 from at2_rag.documents.conversation import Message
@@ -302,10 +304,11 @@ class Reader(Parts):
             ContextOverflowError: If a prompt does not fit; so, too.
             NumericalError: If the model produced NaN.
         """
+        expected = "pairs of a question and its passages: [(question, passages), ...]"
         requests = []
-        for index, pair in enumerate(_as_pairs(questions)):
+        for index, (asked, of) in enumerate(_as_tuples("questions", questions, 2, expected)):
             with told_of(f"questions[{index}]"):
-                requests.append(self._answerer.request(*pair, history, options))
+                requests.append(self._answerer.request(asked, of, history, options))
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
@@ -391,6 +394,75 @@ class Reader(Parts):
         return self._answerer.finish(
             self._answerer.given_reading(Shown.whole(request), answer, thoughts)
         )
+
+    def attribute_batch(
+        self,
+        answers: Iterable[tuple[str, Iterable[str | Passage], str]],
+        *,
+        history: Sequence[Message] = (),
+        **options: Unpack[SettingsOptions],
+    ) -> list[Answer]:
+        """Cite many answers from anywhere, several at a time, each as :meth:`attribute` would.
+
+        Texts of like length are read together; a batch that memory is too short for is halved. On
+        a processor only short ones are, since one long text is enough for it. Scores are the same
+        up to rounding.
+
+        Args:
+            answers: The answers, each behind the question and the passages that it is an answer to.
+            history: Earlier chat messages, the same for all questions.
+            options: Any of :class:`Settings`, by name; ``max_batch_tokens`` bounds a batch.
+
+        Raises:
+            InputError: If an argument cannot be used; before any answer is read.
+            ContextOverflowError: If prompt and answer do not fit; so, too.
+            NumericalError: If the model produced NaN.
+        """
+        expected = "triples: [(question, passages, answer), ...]"
+        given = []
+        for index, (asked, of, text) in enumerate(_as_tuples("answers", answers, 3, expected)):
+            with told_of(f"answers[{index}]"):
+                request = self._answerer.request(asked, of, history, options)
+                given.append((request, GivenText(text)))
+        return self._answerer.cite_batch(given)
+
+    def audit(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        anew: bool = False,
+        prune_to: int | None = None,
+        at_a_time: int = 64,
+        **options: Unpack[AnswerOptions],
+    ) -> Iterator[AuditedRow]:
+        """Go through a log, and yield each row with its cited answer, in their order.
+
+        A row that cannot be used comes with its error, and stops nothing. Of the log, no more is
+        held than ``at_a_time`` rows.
+
+        Args:
+            rows: Mappings with ``question``, ``passages`` and ``answer``, and if wanted
+                ``thoughts`` and ``history``; or with the names that data sets of Ragas and
+                LangSmith have. What else is in them comes back as it is.
+            anew: Whether the questions are answered by the model; else the rows' own answers are
+                cited, as by :meth:`attribute`.
+            prune_to: As for :meth:`answer`, where questions are answered.
+            at_a_time: Among how many rows those of like length are looked for, to run together.
+            options: Any of :class:`Settings`, by name, the same for all rows; where questions are
+                answered, all others go to ``model.generate``.
+
+        Raises:
+            InputError: If an option cannot be used; before any row is looked at.
+        """
+        if prune_to is not None and not anew:
+            raise InputError(
+                f"prune_to is {prune_to!r}, and given answers are cited; expected anew=True with "
+                "it."
+            )
+        check_count("at_a_time", at_a_time)
+        audit = Audit(self._answerer, options, anew, prune_to)
+        audit.check()
+        return audit.rows(rows, at_a_time)
 
     def task(
         self,
@@ -521,20 +593,25 @@ class Reader(Parts):
         return self._answerer.keep_used(request, rule)
 
 
-def _as_pairs(questions: object) -> list[tuple[str, Iterable[str | Passage]]]:
-    """Return questions with their passages.
+def _as_tuples(name: str, values: object, length: int, expected: str) -> list[Any]:
+    """Return what a caller gave several of, each a tuple.
+
+    Args:
+        name: What the argument is called.
+        values: What was given.
+        length: How many values each tuple has.
+        expected: What the tuples hold, in words.
 
     Raises:
         InputError: If they are something else.
     """
-    expected = "expected pairs of a question and its passages: [(question, passages), ...]"
-    if isinstance(questions, str | Mapping) or not isinstance(questions, Iterable):
-        raise InputError(f"questions is a {type(questions).__name__}; {expected}.")
-    pairs = list(questions)
-    for index, pair in enumerate(pairs):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise InputError(f"questions[{index}] is {short(pair)}; {expected}.")
-    return pairs
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"{name} is a {type(values).__name__}; expected {expected}.")
+    found = list(values)
+    for index, value in enumerate(found):
+        if not isinstance(value, tuple | list) or len(value) != length:
+            raise InputError(f"{name}[{index}] is {short(value)}; expected {expected}.")
+    return found
 
 
 def _warn_of_other_prompt(estimator: ScoreEstimator, settings: Settings) -> None:

@@ -14,7 +14,8 @@ PACKAGE = REPOSITORY / "at2_rag"
 FLOORS = (
     ("cli",),
     ("server", "training"),
-    ("evaluation",),
+    ("evaluation", "audit"),
+    ("runs",),
     ("reader",),
     ("answering",),
     ("methods",),
@@ -27,7 +28,8 @@ FLOORS = (
 )
 #: What only some of those who use a reader need.
 NOT_FOR_READING = (
-    "ablation", "methods", "evaluation", "training", "datasets", "worlds", "server",
+    "ablation", "methods", "evaluation", "audit", "runs", "training", "datasets", "worlds",
+    "server",
 )  # fmt: skip
 FOLDERS = (TESTS, REPOSITORY / "experiments/tests", *REPOSITORY.glob("integrations/*/tests"))
 TEST_FILES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.py"))]

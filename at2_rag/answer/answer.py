@@ -98,6 +98,15 @@ class Answer:
         return is_judged(self.statements)
 
     @property
+    def supported_share(self) -> float | None:
+        """Return the share of its statements that are supported, of those that were judged.
+
+        ``None`` where none was: of refusals, and by estimators without thresholds.
+        """
+        judged = [s.supported for s in self.statements if s.supported is not None]
+        return sum(judged) / len(judged) if judged else None
+
+    @property
     def ranked_passages(self) -> list[tuple[int, float]]:
         """Return (passage index, score) of the passages the model saw, most used first.
 

@@ -11,10 +11,11 @@ from transformers import PreTrainedTokenizerBase
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages, check_text
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model.generate_options import (
     only_for_sampling,
@@ -181,6 +182,26 @@ class Answerer:
         """
         refuse_unknown(shown.request.generation)
         return self.engine.read_given(shown, self.estimator.weightings, answer, thoughts)
+
+    def cite_batch(self, given: Sequence[tuple[Request, GivenText]]) -> list[Answer]:
+        """Have the model read several given answers at a time, and cite each.
+
+        Args:
+            given: The questions without options of generation, all with the same settings, and the
+                answer to each.
+
+        Raises:
+            InputError: If there are options of generation, or an answer has no text.
+            ContextOverflowError: If prompt and answer do not fit; before any is read.
+            NumericalError: If the model produced NaN.
+        """
+        unread = []
+        for index, (request, told) in enumerate(given):
+            refuse_unknown(request.generation)
+            with told_of(f"answers[{index}]"):
+                unread.append(self.engine.prepare(Shown.whole(request), told))
+        readings = self.engine.read_all_given(unread, self.estimator.weightings)
+        return [self.finish(reading) for reading in readings]
 
     def new_reading(self, shown: Shown, watch: Watch | None = None) -> Reading:
         """Have the model write an answer.

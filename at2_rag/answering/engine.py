@@ -9,21 +9,27 @@ from typing import Any
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
-from at2_rag.answering.given import GivenText
+from at2_rag.answering.given import Given, GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
-from at2_rag.batching import in_length_batches
-from at2_rag.documents.passages import check_text
+from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
+from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
-from at2_rag.model_facts import context_length
+from at2_rag.model_facts import context_length, input_device
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
+
+#: Of a batch of given answers, at most one token in so many is padding.
+_LEAST_FULL = 16
+
+#: A processor has its hands full with a pass over so many tokens; with more it was slower.
+_MOST_ON_CPU = 1024
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,41 @@ class Unfinished:
         if places is not None:
             places = replace(places, response=(places.response[0], tokens))
         return _reading(self.maker, self.prompt, self.progress.first(tokens), places, statements)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A given answer behind its prompt, before the model has read it.
+
+    Attributes:
+        maker: What made the prompt of the request.
+        prompt: The prompt with the answer behind it, as text and tokens.
+        first: Index of the first token behind the prompt.
+        written: What stands behind the prompt, as text and tokens.
+        given: Where the caller's texts lie in it.
+    """
+
+    maker: PromptMaker
+    prompt: EncodedPrompt
+    first: int
+    written: Written
+    given: Given
+
+    @property
+    def text(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Token ids of the prompt, and of what stands behind it."""
+        return self.prompt.ids[: self.first], self.written.ids
+
+    def reading(self, attention: TokenAttention, cache: DynamicCache | None = None) -> Reading:
+        """Return what the pass left behind.
+
+        Args:
+            attention: Attention of the tokens behind the prompt.
+            cache: What the model remembers; ``None`` where nobody kept it.
+        """
+        return Reading(
+            self.maker, self.prompt, self.first, self.written, attention, False, self.given, cache
+        )
 
 
 #: Called after each step with the answer so far; with ``None`` where there is none to see.
@@ -165,27 +206,58 @@ class Engine:
             ContextOverflowError: If it does not fit.
             NumericalError: If the model produced NaN.
         """
-        if not isinstance(answer, str) or not (answer.strip() or thoughts):
-            raise InputError(f"answer is {answer!r}; expected text to cite.")
-        check_text("answer", answer)
-        check_text("thoughts", thoughts or "")
+        unread = self.prepare(shown, GivenText(answer, thoughts))
+        cache = DynamicCache(config=self.recorded.model.config) if _proves(shown) else None
+        return unread.reading(self.recorded.read(*unread.text, weightings, cache), cache)
+
+    def read_all_given(self, unread: Sequence[Unread], weightings: Tensor) -> list[Reading]:
+        """Have the model read several answers at a time, those of like length together.
+
+        Args:
+            unread: What :meth:`prepare` returned for each, all with the same settings.
+            weightings: (weightings, layers, heads): what attention is weighted by.
+
+        Raises:
+            NumericalError: If the model produced NaN.
+        """
+        if not unread:
+            return []
+        most = unread[0].maker.request.settings.max_batch_tokens
+        if input_device(self.recorded.model).type == "cpu":
+            most = min(most, _MOST_ON_CPU)
+        attention = in_batches(
+            [len(each.prompt.ids) for each in unread],
+            lambda batch: self.recorded.read_batch([unread[i].text for i in batch], weightings),
+            max_tokens=most,
+            max_padding=most // _LEAST_FULL,
+        )
+        return [each.reading(found) for each, found in zip(unread, attention, strict=True)]
+
+    def prepare(self, shown: Shown, told: GivenText) -> Unread:
+        """Return a given answer behind its prompt, as tokens that nobody has read yet.
+
+        Args:
+            shown: The question, and which of its passages to show.
+            told: The answer's text and thoughts.
+
+        Raises:
+            InputError: If there is no text, or thoughts of a model that has no markers for them.
+            ContextOverflowError: If it does not fit.
+        """
+        told.check()
         maker = PromptMaker.of(self.tokenizer, shown.request)
-        if thoughts and maker.markers is None:
+        if told.thoughts and maker.markers is None:
             raise InputError(
                 "thoughts were given, and the model has no markers for them; expected such as "
                 'thinking=ThinkingMarkers("<think>", "</think>").'
             )
-        told = GivenText(answer, thoughts)
         room = context_length(self.recorded.model)
         maker, passages = maker.shortened(shown.passages, room, told.behind)
         prompt = maker.fit(passages, room, told.behind)
         text = told.behind(prompt.thought_format)
         first = prompt.first_token_of_end(len(text))
         written = _read(maker, prompt, text, first)
-        cache = DynamicCache(config=self.recorded.model.config) if _proves(shown) else None
-        attention = self.recorded.read(prompt.ids[:first], written.ids, weightings, cache)
-        given = told.given(prompt.thought_format)
-        return Reading(maker, prompt, first, written, attention, False, given, cache)
+        return Unread(maker, prompt, first, written, told.given(prompt.thought_format))
 
     def _generate_options(self, request: Request) -> dict[str, Any]:
         options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from at2_rag.documents.passages import check_text
+from at2_rag.errors import InputError
 from at2_rag.prompt.thinking_markers import ThoughtFormat
 
 
@@ -35,7 +37,20 @@ class GivenText:
     """
 
     answer: str
-    thoughts: str | None
+    thoughts: str | None = None
+
+    def check(self) -> None:
+        """Refuse what says nothing, or cannot be read.
+
+        Raises:
+            InputError: If there is no text, or it holds half of a character.
+        """
+        if not isinstance(self.answer, str) or not (self.answer.strip() or self.thoughts):
+            raise InputError(f"answer is {self.answer!r}; expected text to cite.")
+        if not isinstance(self.thoughts, str | None):
+            raise InputError(f"thoughts is {self.thoughts!r}; expected text, or None.")
+        check_text("answer", self.answer)
+        check_text("thoughts", self.thoughts or "")
 
     def behind(self, written: ThoughtFormat | None) -> str:
         """Return the text as the model would have written it, with its thoughts.

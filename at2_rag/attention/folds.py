@@ -66,17 +66,18 @@ class LinearFold:
         table = self._grown(part, rows, keys)
         table[..., row:rows, chunk.first_key : keys] += part.to(table.device)
 
-    def table(self, text: int, rows: int, keys: slice) -> Tensor:
+    def table(self, text: int, rows: int, keys: slice, first: int = 0) -> Tensor:
         """Return (weightings, rows, keys): weighted attention of each query, on the CPU.
 
         Args:
             text: Which text of the batch is meant, counted from 0.
-            rows: How many of the text's queries are wanted, from the first recorded one on.
+            rows: How many of the text's queries are wanted.
             keys: Absolute positions of the keys that are wanted.
+            first: How many recorded queries come before the first one that is wanted.
         """
         if self._table is None:
             return torch.zeros(len(self._original), rows, keys.stop - keys.start)
-        return self._table[:, text, :rows, keys].cpu()
+        return self._table[:, text, first : first + rows, keys].cpu()
 
     def _coefficients_on(self, device: torch.device) -> Tensor:
         if device not in self._coefficients:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from at2_rag import __version__
+from at2_rag.cli.answer_log import answer_log
 from at2_rag.cli.ask import ask
 from at2_rag.cli.chat import chat
 from at2_rag.cli.cite import cite
@@ -19,6 +21,7 @@ from at2_rag.cli.experiment import experiment
 from at2_rag.cli.info import info
 from at2_rag.cli.loading import EXAMPLE_MODEL
 from at2_rag.cli.notes import held_notes
+from at2_rag.cli.report import report
 from at2_rag.cli.serve import mcp, serve
 from at2_rag.cli.train import train
 from at2_rag.cli.wording import in_options, is_out_of_memory
@@ -42,6 +45,10 @@ _EXAMPLES = f"""
   at2-rag chat -p notes/ -m ./model
 
   at2-rag cite -q "Who wrote it?" --answer answer.txt -p notes/ -m ./model
+
+  at2-rag cite log.jsonl --out audit/ -m ./model
+
+  at2-rag report audit/ --by retriever
 
   at2-rag serve -m {EXAMPLE_MODEL}
 
@@ -109,8 +116,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, ask, chat, cite, serve, mcp, evaluate, experiment, info):
-    app.command()(_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "ask": ask,
+    "chat": chat,
+    "cite": cite,
+    "answer": answer_log,
+    "report": report,
+    "serve": serve,
+    "mcp": mcp,
+    "evaluate": evaluate,
+    "experiment": experiment,
+    "info": info,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 app.add_typer(train, name="train")
 
 

@@ -25,18 +25,11 @@ def as_json(
     """
     found = answer.to_dict()
     if not scores:
-        found = _without_scores(found)
+        from at2_rag.audit.records import without_scores  # loads torch
+
+        found = without_scores(found)
     found["citations"] = [_with_place(answer, citation) for citation in answer.citations]
     return found if verification is None else found | {"verification": verification.to_dict()}
-
-
-def _without_scores(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer or thoughts without the tables of scores, those of a draft included."""
-    return {
-        name: _without_scores(value) if name in ("draft", "thoughts") and value else value
-        for name, value in found.items()
-        if name != "attribution"
-    }
 
 
 def _with_place(answer: Answer, citation: Citation) -> dict[str, Any]:

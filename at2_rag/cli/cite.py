@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from at2_rag.cli import options
 from at2_rag.cli.as_json import as_json
+from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log, refuse_with_out
 from at2_rag.cli.console import note_now, show_json, spinner
 from at2_rag.cli.gathering import check_question, keep_best, read_files
 from at2_rag.cli.loading import load_reader, note_demo_reader
@@ -25,7 +27,8 @@ from at2_rag.known_estimators import AUTO
 _STDIN = Path("-")
 
 
-# Files alone, without an option, are passages beside an answer, as they are of ``ask``.
+# Files alone, without an option, are logs where there is --out; else passages beside an answer, as
+# they are of ``ask``.
 def cite(
     more_files: options.MoreFiles = None,
     answer: options.AnswerFile = None,
@@ -45,13 +48,34 @@ def cite(
     prove: options.Prove = None,
     json: options.AsJson = False,
     scores: options.Scores = False,
+    out: options.Out = None,
+    record_format: options.Format = options.RecordFormat.jsonl,
+    rows_per_part: options.RowsPerPart = 64,
 ) -> None:
-    """Cite an answer from anywhere, as if the model had given it.
+    """Cite an answer from anywhere, as if the model had given it; or every answer of a log.
 
     Nothing is generated: the model reads passages, question and answer once, with its thoughts.
+
+    With --out, each row of the FILEs has its own question, passages and answer.
     """
+    cited: dict[str, Any] = {
+        "source_unit": source_unit.value,
+        "max_citations": max_citations,
+        "on_overflow": on_overflow.value,
+        "system": system,
+        "prove": prove,
+    }
+    if out is not None:
+        refuse_with_out(answer=answer, question=question, passages=passages, verify=verify)
+        chosen = ModelChoices(model, dtype.value, device, estimator)
+        choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
+        audit_log(more_files, out, choices, chosen)
+        return
     if answer is None:
-        raise InputError("No answer; expected --answer with a text file, or - for standard input.")
+        raise InputError(
+            "No answer; expected --answer with a text file, or - for standard input. For a log "
+            "with a question and an answer in each row, name a folder: --out."
+        )
     if question is None:
         raise InputError("No question; expected --question with what the answer is an answer to.")
     check_question(question)
@@ -62,16 +86,7 @@ def cite(
     note_demo_reader(model)
     reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
     with spinner(f"reading the answer after {counted(len(read), 'passage')}"):
-        found = reader.attribute(
-            question,
-            read,
-            text,
-            source_unit=source_unit.value,
-            max_citations=max_citations,
-            on_overflow=on_overflow.value,
-            system=system,
-            prove=prove,
-        )
+        found = reader.attribute(question, read, text, **cited)
     note_what_happened(found)
     proof = proof_if(verify, reader, found)
     if json:

@@ -37,7 +37,15 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
+class RecordFormat(StrEnum):
+    """What the records of an audit are written as."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
 _CITED = "What is cited"
+_LOGS = "Whole logs"
 _READING = "Reading"
 _ANSWERING = "Answering"
 _MODEL = "Model"
@@ -202,7 +210,8 @@ AsJson = Annotated[
 Scores = Annotated[
     bool,
     typer.Option(
-        "--scores", help="With --json, the tables of scores too: a row a source, a column a token."
+        "--scores",
+        help="With --json or --out, the tables of scores too: a row a source, a column a token.",
     ),
 ]
 Html = Annotated[
@@ -213,6 +222,50 @@ Html = Annotated[
         help="Write the answer as a page as well, on which to see what each statement goes back "
         "to; it needs no other file and no network.",
         show_default=False,
+    ),
+]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR|URL",
+        help="Cite every row of the FILEs instead, JSON lines or Parquet with question, passages "
+        "and answer, into this folder, or a URL that fsspec knows; the same again goes on where "
+        "it stopped.",
+        rich_help_panel=_LOGS,
+        show_default=False,
+    ),
+]
+LogOut = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="DIR|URL",
+        help="Folder to write into, or to go on writing into; or a URL that fsspec knows, such as "
+        "s3://bucket/run.",
+        rich_help_panel=_LOGS,
+        show_default=False,
+    ),
+]
+LogFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE",
+        help="JSON lines or Parquet: question and passages in each row, or user_input and "
+        "retrieved_contexts, or inputs and outputs with these.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    RecordFormat,
+    typer.Option("--format", help="What the records are written as.", rich_help_panel=_LOGS),
+]
+RowsPerPart = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Rows gone through, and written, at a time; those of like length run together.",
+        rich_help_panel=_LOGS,
     ),
 ]
 Tiny = Annotated[

@@ -23,7 +23,7 @@ from at2_rag.attention.recording import Recording, RecordingLost, capture_of
 from at2_rag.errors import NumericalError
 from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import end_ids, generate_options, is_recordable
-from at2_rag.model_facts import few_logits, input_device
+from at2_rag.model_facts import few_logits, input_device, logits_at
 
 #: Answer tokens to make room for at first.
 _STEPS = 64
@@ -224,24 +224,64 @@ class RecordedModel:
         Raises:
             NumericalError: If logits or attention are NaN.
         """
-        if not answer:
-            tables = torch.zeros(len(weightings), 0, len(prompt))
-            return TokenAttention(tables, tuple(prompt), ())
+        [found] = self.read_batch([(prompt, answer)], weightings, cache)
+        return found
+
+    @torch.inference_mode()
+    def read_batch(
+        self,
+        texts: Sequence[tuple[Sequence[int], Sequence[int]]],
+        weightings: Tensor,
+        cache: DynamicCache | None = None,
+    ) -> list[TokenAttention]:
+        """Read given answers in one pass and return the attention of the tokens of each.
+
+        Texts that are shorter than the longest are padded behind, where no token of theirs looks,
+        so that what is computed of them is what a pass over each alone computes, up to rounding.
+
+        Args:
+            texts: Token ids of each prompt, and of the answer to it.
+            weightings: (weightings, layers, heads): what attention is weighted by.
+            cache: An empty one, to keep what the model remembers of a single text; ``None`` to
+                forget it.
+
+        Raises:
+            NumericalError: If logits or attention are NaN.
+        """
+        said = [text for text in texts if text[1]]
+        attention = iter(self._read(said, weightings, cache) if said else ())
+        return [
+            next(attention) if answer else _nothing_said(prompt, weightings)
+            for prompt, answer in texts
+        ]
+
+    def _read(
+        self,
+        texts: Sequence[tuple[Sequence[int], Sequence[int]]],
+        weightings: Tensor,
+        cache: DynamicCache | None,
+    ) -> list[TokenAttention]:
+        """Return what :meth:`read_batch` does; no answer may be empty."""
         # The last token of the answer is predicted, and predicts nothing that is wanted.
-        ids = [*prompt, *answer][:-1]
-        first_row = len(prompt) - 1
-        fold = LinearFold(weightings, first_row, len(answer), first_row + len(answer))
+        keys = [[*prompt, *answer][:-1] for prompt, answer in texts]
+        longest = max(map(len, keys))
+        first_row = min(len(prompt) for prompt, _ in texts) - 1
+        fold = LinearFold(weightings, first_row, longest - first_row, longest)
+        rows = [ids + [0] * (longest - len(ids)) for ids in keys]
+        ends = sorted({len(ids) - 1 for ids in keys})
         with capture_of(self.model).recording(self.model, fold, first_row):
-            tokens = torch.tensor([ids], device=input_device(self.model))
             logits = self.model(
-                input_ids=tokens,
+                input_ids=torch.tensor(rows, device=input_device(self.model)),
                 past_key_values=cache,
                 use_cache=cache is not None,
-                **few_logits(self.model, 1),
+                **logits_at(self.model, ends),
             ).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
-        return _attention(fold, ids, answer)
+        return [
+            _attention(fold, ids, answer, index, first=len(prompt) - 1 - first_row)
+            for index, (ids, (prompt, answer)) in enumerate(zip(keys, texts, strict=True))
+        ]
 
     def _run(
         self,
@@ -327,12 +367,27 @@ def _attention(
     answer: Sequence[int],
     index: int = 0,
     padding: int = 0,
+    first: int = 0,
 ) -> TokenAttention:
-    """Return one text's attention: the ``index``-th's, which has so much padding before it."""
-    tables = fold.table(index, len(answer), slice(padding, padding + len(keys)))
+    """Return one text's attention.
+
+    Args:
+        fold: What took in the attention of all texts of the batch.
+        keys: Token ids of the text, without padding and without the answer's last.
+        answer: Token ids of the answer.
+        index: Which text of the batch it is, counted from 0.
+        padding: How many tokens of padding come before the text.
+        first: How many recorded queries come before the one that predicts the answer's first token.
+    """
+    tables = fold.table(index, len(answer), slice(padding, padding + len(keys)), first)
     if not bool(torch.isfinite(tables).all()):
         raise NumericalError(_not_finite("attention"))
     return TokenAttention(tables, tuple(keys), tuple(answer))
+
+
+def _nothing_said(prompt: Sequence[int], weightings: Tensor) -> TokenAttention:
+    """Return the attention of an answer without tokens."""
+    return TokenAttention(torch.zeros(len(weightings), 0, len(prompt)), tuple(prompt), ())
 
 
 def _not_finite(what: str) -> str:

@@ -5,6 +5,7 @@ from at2_rag.datasets.example_files import read_examples
 from at2_rag.datasets.world_examples import world_examples
 from at2_rag.evaluation.statistics import pearson, spearman
 from at2_rag.methods.heads import head_features
+from at2_rag.runs.store import DiskFullError
 from at2_rag.training.asking import AskOptions, Writer
 from at2_rag.training.auto import AutoOptions, Trained, train_auto, work_folder
 from at2_rag.training.calibrate import calibrate
@@ -26,7 +27,6 @@ from at2_rag.training.ray_cluster import RayWorkers
 from at2_rag.training.ray_engine import collect_with_ray
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected
-from at2_rag.training.store import DiskFullError
 
 __all__ = [
     "CANDIDATES",

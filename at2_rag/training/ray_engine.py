@@ -14,8 +14,8 @@ from at2_rag.datasets.example import TrainingExample
 from at2_rag.documents.sources import SourceUnit
 from at2_rag.errors import At2Error, InputError
 from at2_rag.reader import Reader
+from at2_rag.runs.local_store import LocalStore
 from at2_rag.training.collector import CollectOptions, share
-from at2_rag.training.local_store import LocalStore
 from at2_rag.training.outcomes import CollectReport, Outcome
 from at2_rag.training.ray_actor import Attempts, CollectingActor
 from at2_rag.training.ray_cluster import Pool, RayWorkers, connected, import_ray

@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
-from at2_rag.training.choose_store import store_at
-from at2_rag.training.manifest import differences
+from at2_rag.runs.choose_store import store_at
+from at2_rag.runs.manifest import differences
+from at2_rag.runs.store import Store
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
-from at2_rag.training.store import Store
 
 _MANIFEST = "manifest.json"
 _PREFIX = "example-"

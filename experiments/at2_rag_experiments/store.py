@@ -11,7 +11,7 @@ from typing import Any
 
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.reader import Reader
-from at2_rag.training.manifest import differences, reader_manifest
+from at2_rag.runs.manifest import differences, reader_manifest
 
 from at2_rag_experiments.base import ExperimentConfig, Item, Record
 

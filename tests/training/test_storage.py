@@ -8,6 +8,9 @@ import fsspec
 import pytest
 
 from at2_rag import FileFormatError, InputError
+from at2_rag.runs.choose_store import store_at
+from at2_rag.runs.local_store import LocalStore
+from at2_rag.runs.remote_store import RemoteStore
 from at2_rag.training import (
     CorruptRecordWarning,
     DiskFullError,
@@ -17,9 +20,6 @@ from at2_rag.training import (
     load_collected,
     world_examples,
 )
-from at2_rag.training.choose_store import store_at
-from at2_rag.training.local_store import LocalStore
-from at2_rag.training.remote_store import RemoteStore
 from at2_rag.training.shards import ShardFolder
 
 OPTIONS = {"num_ablations": 2, "source_unit": "sentence"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from at2_rag.errors import FileFormatError, InputError
-from at2_rag.training.manifest import differences
+from at2_rag.runs.manifest import differences
 from transformers import PreTrainedModel
 
 _NAME = "checkpoint.pt"

@@ -10,6 +10,7 @@ from langchain_at2.documents import documents_to_passages, passages_to_documents
 from langchain_at2.inputs import AnswerInput, CiteInput
 from langchain_at2.messages import answer_to_message
 from langchain_at2.nodes import cite_node, prune_node
+from langchain_at2.support_evaluator import AT2SupportEvaluator
 
 __version__ = "0.1.0"
 
@@ -17,6 +18,7 @@ __all__ = [
     "AT2CitedAnswer",
     "AT2Citer",
     "AT2DocumentCompressor",
+    "AT2SupportEvaluator",
     "AnswerInput",
     "CiteInput",
     "answer_to_message",

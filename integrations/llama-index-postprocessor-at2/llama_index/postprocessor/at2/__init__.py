@@ -1,5 +1,6 @@
 """LlamaIndex components around a local model that cites what made it say each sentence."""
 
+from llama_index.postprocessor.at2.evaluator import AT2SupportEvaluator
 from llama_index.postprocessor.at2.postprocessor import AT2Postprocessor
 from llama_index.postprocessor.at2.query_engine import AT2CitationQueryEngine
 from llama_index.postprocessor.at2.records import CitationRecord, StatementRecord, ThoughtsRecord
@@ -16,6 +17,7 @@ __all__ = [
     "AT2Postprocessor",
     "AT2Response",
     "AT2StreamingResponse",
+    "AT2SupportEvaluator",
     "AT2Synthesizer",
     "CitationRecord",
     "StatementRecord",

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from at2_rag import InputError
+from at2_rag.runs.local_store import LocalStore
 from at2_rag.training import SkipReason
-from at2_rag.training.local_store import LocalStore
 from at2_rag.training.records import SkipRecord
 from at2_rag.training.shards import ShardFolder
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from at2_rag.training.store import unreadable, unwritable
+from at2_rag.runs.store import unreadable, unwritable
 
 #: The hidden name that a file has while it is written: its own, and what tells writers apart.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
@@ -41,7 +41,7 @@ class LocalStore:
         return str(self.folder / name)
 
     def prepare(self) -> None:
-        """Make the folder and those above it; see :class:`~at2_rag.training.store.Store`.
+        """Make the folder and those above it; see :class:`~at2_rag.runs.store.Store`.
 
         Hidden files that killed processes left are removed once they are a day old. Whether a
         process lives cannot be told, as it may run on another machine or in another container;

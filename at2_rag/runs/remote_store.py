@@ -9,7 +9,7 @@ from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
 from at2_rag.errors import InputError
-from at2_rag.training.store import unreadable, unwritable
+from at2_rag.runs.store import unreadable, unwritable
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RemoteStore:
         """Do nothing: object stores have no folders, and a bucket is not made by mistake."""
 
     def names(self) -> list[str]:
-        """Return the names of all files; see :class:`~at2_rag.training.store.Store`."""
+        """Return the names of all files; see :class:`~at2_rag.runs.store.Store`."""
         # Other machines write here too, and a listing of before does not know what they wrote.
         self.files.invalidate_cache()
         try:
@@ -63,7 +63,7 @@ class RemoteStore:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
 
     def read(self, name: str, end: int | None = None) -> bytes:
-        """Return a file's bytes; see :class:`~at2_rag.training.store.Store`."""
+        """Return a file's bytes; see :class:`~at2_rag.runs.store.Store`."""
         try:
             return bytes(self.files.cat_file(f"{self.folder}/{name}", end=end))
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class RemoteStore:
             raise unreadable(self.place(name), error) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Put a file as one object; see :class:`~at2_rag.training.store.Store`."""
+        """Put a file as one object; see :class:`~at2_rag.runs.store.Store`."""
         try:
             self.files.pipe_file(f"{self.folder}/{name}", data)
         except Exception as error:  # of many libraries, which share no base class

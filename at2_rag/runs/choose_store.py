@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from at2_rag.errors import InputError
-from at2_rag.training.local_store import LocalStore
-from at2_rag.training.remote_store import RemoteStore
-from at2_rag.training.store import Store
+from at2_rag.runs.local_store import LocalStore
+from at2_rag.runs.remote_store import RemoteStore
+from at2_rag.runs.store import Store
 
 _LOCAL = ("file", "local")
 

@@ -1,0 +1,148 @@
+"""The folder that a log is audited into: a manifest, parts of so many rows, and what was set apart.
+
+A part is whole or not there, and depends on its rows alone; so whatever kills an audit, only the
+part in hand is lost. Names of all that is no part begin with ``_``, which readers of Parquet
+folders leave out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from at2_rag.audit.formats import RecordFormat, as_json_lines, decode, encode
+from at2_rag.errors import FileFormatError, InputError
+from at2_rag.runs.choose_store import store_at
+from at2_rag.runs.manifest import differences
+from at2_rag.runs.store import Store
+
+_MANIFEST = "_manifest.json"
+_PART = re.compile(r"part-(\d{6,})\.(jsonl|parquet)")
+_REJECTS = re.compile(r"_rejects-(\d{6,})\.jsonl")
+
+
+@dataclass(frozen=True)
+class AuditFolder:
+    """Where an audit is kept.
+
+    Attributes:
+        store: Where the folder's files are kept.
+    """
+
+    store: Store
+
+    @classmethod
+    def at(cls, where: str | Path) -> AuditFolder:
+        """Return the folder at a path, or at a URL that fsspec knows.
+
+        Raises:
+            InputError: If nothing can be kept there.
+        """
+        return cls(store_at(where))
+
+    @property
+    def where(self) -> str:
+        """Its path or URL."""
+        return self.store.where
+
+    def open_run(self, manifest: Mapping[str, Any]) -> None:
+        """Make the folder and its manifest, or check that it belongs to the same run.
+
+        Raises:
+            InputError: If it belongs to another run, with what differs, or cannot be written.
+            DiskFullError: If there is no room.
+            FileFormatError: If its manifest cannot be read.
+        """
+        self.store.prepare()
+        if self.done() and _MANIFEST not in self.store.names():
+            raise FileFormatError(
+                f"{self.where} holds records and no {_MANIFEST}; expected both or neither. Use an "
+                "empty folder."
+            )
+        self.store.create(_MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+        if found := differences(self.manifest(), manifest):
+            raise InputError(
+                f"{self.where} holds another run: {'; '.join(found)}. Use an empty folder, or the "
+                "same files, model and settings."
+            )
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the manifest.
+
+        Raises:
+            FileFormatError: If there is none, or it cannot be read.
+        """
+        try:
+            found = json.loads(self.store.read(_MANIFEST))
+        except FileNotFoundError:
+            raise FileFormatError(
+                f"{self.where} has no {_MANIFEST}; expected a folder that a log was audited into "
+                "(at2-rag cite FILE --out DIR)."
+            ) from None
+        except ValueError as error:
+            raise FileFormatError(
+                f"{self.store.place(_MANIFEST)} cannot be read: {error}"
+            ) from error
+        if not isinstance(found, dict):
+            raise FileFormatError(f"{self.store.place(_MANIFEST)} is no JSON object.")
+        return found
+
+    def done(self) -> set[int]:
+        """Return the numbers of the parts that are there."""
+        return {int(match[1]) for match in self._named(_PART)}
+
+    def write(
+        self,
+        part: int,
+        records: Sequence[dict[str, Any]],
+        rejects: Sequence[dict[str, Any]],
+        kind: RecordFormat,
+        schema: Any = None,
+    ) -> None:
+        """Write a part, and before it what was set apart of its rows.
+
+        Args:
+            part: The number of the part.
+            records: What was found, a record for each row that could be used.
+            rejects: What was set apart, each with ``file``, ``error`` and ``row``.
+            kind: What the part is written as.
+            schema: The Arrow schema of the rows' own columns; ``None`` where there is none.
+
+        Raises:
+            DiskFullError: If there is no room; nothing half-written is kept.
+            InputError: If the folder cannot be written to.
+        """
+        if rejects:
+            self.store.write(f"_rejects-{part:06d}.jsonl", as_json_lines(rejects))
+        self.store.write(f"part-{part:06d}.{kind}", encode(records, kind, schema))
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of all parts, in the order of their rows.
+
+        Raises:
+            FileFormatError: If a part is damaged.
+        """
+        for match in self._named(_PART):
+            kind: RecordFormat = "parquet" if match[2] == "parquet" else "jsonl"
+            try:
+                yield from decode(self.store.read(match[0]), kind)
+            except (ValueError, KeyError, OSError) as error:
+                raise FileFormatError(
+                    f"{self.store.place(match[0])} is damaged: {error}. Delete it, and run the "
+                    "same again to have its rows audited again."
+                ) from error
+
+    def rejects(self) -> Iterator[dict[str, Any]]:
+        """Yield what was set apart, in the order of the rows; of parts that are there only."""
+        done = self.done()
+        for match in self._named(_REJECTS):
+            if int(match[1]) in done:
+                yield from decode(self.store.read(match[0]), "jsonl")
+
+    def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+        found = (pattern.fullmatch(name) for name in self.store.names())
+        return sorted(filter(None, found), key=lambda match: int(match[1]))

@@ -1,0 +1,164 @@
+"""A report as one HTML page, which needs nothing else, neither network nor scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from at2_rag.answer.answer import Answer
+from at2_rag.audit.figures_in_words import FIGURES
+from at2_rag.audit.records import WHOLE
+from at2_rag.audit.summary import Changed, Summary, name_of
+from at2_rag.audit.tally import Tally
+from at2_rag.view.page import framed
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { border-bottom: 1px solid #ccc; padding: .3em .8em; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+details { border-bottom: 1px solid #ddd; padding: .4em 0; }
+summary { cursor: pointer; }
+details details { border: 0; margin-left: 1em; }
+.no { background: #fde0dc; } .yes { background: #e3f3e3; }
+.small { color: #666; font-size: .9em; } pre { white-space: pre-wrap; font: inherit; }
+svg { height: auto; max-width: 100%; }
+""".strip()
+
+#: Rows whose support changed that are shown of two runs.
+_MOST_CHANGES = 50
+
+
+def make_page(
+    summaries: Sequence[Summary],
+    figure: str | None = None,
+    changed: Sequence[Changed] = (),
+    by: str | None = None,
+) -> str:
+    """Return the page.
+
+    Args:
+        summaries: What one audit found, or two that are compared.
+        figure: A picture as SVG; ``None`` for none.
+        changed: Rows whose support differs between two audits, those that lost most first.
+        by: The column that the groups go by; ``None`` where there are none.
+    """
+    parts = [
+        *map(_about, summaries),
+        _table(tallies_of(summaries), by),
+        figure or "",
+        _changes(changed) if len(summaries) > 1 else "",
+        *(_worst(summary) for summary in summaries[-1:]),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Audit</title><style>{_STYLE}</style></head>\n<body><h1>Audit</h1>\n"
+        + "\n".join(filter(None, parts))
+        + "\n</body></html>\n"
+    )
+
+
+def tallies_of(summaries: Sequence[Summary]) -> dict[str, Tally]:
+    """Return what is set side by side: the runs, and the groups of each, by their names."""
+    if len(summaries) == 1:
+        return {"all": summaries[0].overall, **summaries[0].groups}
+    found: dict[str, Tally] = {}
+    for number, summary in zip("AB", summaries, strict=False):
+        found[number] = summary.overall
+        found |= {f"{number}: {name}": tally for name, tally in summary.groups.items()}
+    return found
+
+
+def _about(summary: Summary) -> str:
+    manifest = summary.manifest
+    told = [
+        f"model {manifest['model']['name']}",
+        f"scored by {manifest['method'] or manifest['estimator'].split()[0]}",
+        *manifest["files"].values(),
+        *([f"{summary.rejected} rows set apart"] if summary.rejected else []),
+    ]
+    return f'<p><b>{escape(summary.where)}</b><br><span class="small">{_joined(told)}</span></p>'
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " · ".join(map(escape, texts))
+
+
+def _table(tallies: Mapping[str, Tally], by: str | None) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in (by or "", *tallies))
+    rows = (
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f"<td>{told(tally)}</td>" for tally in tallies.values())
+        + "</tr>"
+        for name, told in FIGURES
+    )
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _changes(changed: Sequence[Changed]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(row.name)}</td><td>{row.before:.0%}</td><td>{row.after:.0%}</td></tr>"
+        for row in changed[:_MOST_CHANGES]
+    )
+    head = "<tr><th>row</th><th>A</th><th>B</th></tr>"
+    return (
+        f"<h2>Support that changed</h2><p>{len(changed)} rows, those that lost most first.</p>"
+        f"<table>{head}{rows}</table>"
+    )
+
+
+def _worst(summary: Summary) -> str:
+    if not summary.worst:
+        return ""
+    views = "\n".join(map(_view, summary.worst))
+    return f"<h2>Answers with an unsupported statement, worst first</h2>\n{views}"
+
+
+def _view(record: Mapping[str, Any]) -> str:
+    """Return an answer that opens when it is clicked."""
+    answer = record[WHOLE]
+    share = f"{record['at2_supported_share']:.0%}"
+    if "attribution" in answer:
+        shown = framed(Answer.from_dict(answer).to_html())
+    else:
+        shown = f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}"
+    title = f"{share} supported: {escape(answer['question'])}"
+    name = escape(name_of(record))
+    return f'<details><summary>{title} <span class="small">{name}</span></summary>{shown}</details>'
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    """Return the answer's text, each statement in the colour of its support, with its marks."""
+    text, parts, end = answer["text"], [], 0
+    for statement in answer["statements"]:
+        kind = {True: "yes", False: "no"}.get(statement["supported"], "")
+        numbers = sorted(citation["number"] for citation in statement["citations"])
+        marks = "".join(f"<sup>[{number}]</sup>" for number in numbers)
+        parts += [
+            escape(text[end : statement["start"]]),
+            f'<span class="{kind}">{escape(statement["text"])}</span>{marks}',
+        ]
+        end = statement["end"]
+    return "".join([*parts, escape(text[end:])])
+
+
+def _sources(answer: Mapping[str, Any]) -> str:
+    lines = (
+        f"<li value={citation['number']}><b>{escape(citation['title'] or '')}</b> "
+        f"{escape(citation['text'])}</li>"
+        for citation in answer["citations"]
+    )
+    return f"<ol>{''.join(lines)}</ol>"
+
+
+def _passages(answer: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    used = set(record["at2_used"])
+    found = (
+        f"<details><summary>{index + 1}. {escape(passage['title'] or passage['id'] or '')} "
+        f'<span class="small">{"cited" if index in used else "never used"}</span></summary>'
+        f"<pre>{escape(passage['text'])}</pre></details>"
+        for index, passage in enumerate(answer["passages"])
+    )
+    return "".join(found)

@@ -1,0 +1,41 @@
+"""``at2-rag answer``: the questions of whole data sets, answered with citations into a folder."""
+
+from __future__ import annotations
+
+from at2_rag.cli import options
+from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
+from at2_rag.known_estimators import AUTO
+
+
+def answer_log(
+    files: options.LogFiles,
+    out: options.LogOut,
+    model: options.Model = None,
+    prune_to: options.PruneTo = None,
+    estimator: options.Estimator = AUTO,
+    source_unit: options.Unit = options.SourceUnit.sentence,
+    max_new_tokens: options.MaxNewTokens = 256,
+    max_citations: options.MaxCitations = 3,
+    on_overflow: options.Overflow = options.OnOverflow.error,
+    system: options.System = None,
+    dtype: options.DtypeOption = options.Dtype.auto,
+    device: options.Device = "auto",
+    prove: options.Prove = None,
+    scores: options.Scores = False,
+    record_format: options.Format = options.RecordFormat.jsonl,
+    rows_per_part: options.RowsPerPart = 64,
+) -> None:
+    """Answer every question of a data set from the passages in its row, with citations.
+
+    Interrupted, the same command goes on where it stopped. Rows that cannot be used are set apart.
+    """
+    settings = {
+        "source_unit": source_unit.value,
+        "max_new_tokens": max_new_tokens,
+        "max_citations": max_citations,
+        "on_overflow": on_overflow.value,
+        "system": system,
+        "prove": prove,
+    }
+    choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
+    audit_log(files, out, choices, ModelChoices(model, dtype.value, device, estimator))
