@@ -11,7 +11,7 @@ from support.places import REPOSITORY
 #: Needs a hub, and so is in no environment of the tests.
 UNTESTED = {"datasets"}
 #: Tools, of which everybody has the newest.
-TOOLS = {"ruff", "mypy", "pandas-stubs"}
+TOOLS = {"ruff", "mypy", "pandas-stubs", "zensical", "mkdocstrings"}
 
 
 def pins():
