@@ -82,6 +82,7 @@ def test_the_two_commands_are_told_and_exist(command):
 
 
 def test_every_page_is_in_the_site():
+    assert sum(text.count('--8<-- "docs/snippets/passages.py"') for text in PAGES.values()) >= 5
     told = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
     for name in PAGES:
         assert name == "README.md" or name.removeprefix("docs/") in told
