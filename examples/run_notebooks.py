@@ -49,10 +49,12 @@ def run(path: Path, kernel: KernelManager) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     fresh = nbformat.v4.new_code_cell("%reset -f")
     notebook.cells.insert(0, fresh)
-    where = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(
-        notebook, kernel, timeout=PATIENCE, coalesce_streams=True, resources=where
-    ).execute()
+    client = NotebookClient(notebook, kernel, timeout=PATIENCE, coalesce_streams=True)
+    try:
+        client.execute()
+    finally:
+        if client.kc is not None:
+            client.kc.stop_channels()
     notebook.cells.remove(fresh)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
