@@ -10,7 +10,7 @@ PACKAGES := experiments integrations/langchain-at2 integrations/llama-index-post
 # Those of docs/experiments.md, which has the sizes that its figures were measured with. Here they are
 # for two cores, two at a time with a thread each; the longest comes first.
 EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pruning \
-	faithfulness prompted-citations conversation-sources coefficient-stability learning-curves \
+	faithfulness support prompted-citations conversation-sources coefficient-stability learning-curves \
 	interactions sampling
 
 # A file at a time, on as many processors as there are.
@@ -53,6 +53,7 @@ learning-curves: SIZE = --examples 60 $(POOL)
 interactions: SIZE = --examples 3 --set fitted=100
 sampling: SIZE = --examples 8
 faithfulness: SIZE = --examples 10
+support: SIZE = --examples 10
 prompted-citations: SIZE = --examples 10
 
 experiments: .venv/dev.installed  ## rerun the paper's experiments at a small size; results go to build/experiments

@@ -37,6 +37,7 @@ _DEMO_TOKENS, _MODEL_TOKENS = 64, 256
 ABOUT = {
     "method-comparison": "compare methods by what ablations do, by time, and side by side",
     "faithfulness": "scores, citations and verdicts on questions whose evidence is known",
+    "support": "right answers, and wrong ones: which of them are called supported",
     "prompted-citations": "citations that the model is asked for in the prompt, beside ours",
     "thought-attribution": "what a response owes to the thoughts before it, and to passages",
     "hotpot-pruning": "prune the context by what a first answer used, and answer again",
