@@ -105,7 +105,7 @@ class Evidence(Protocol):
 
 
 def share(attribution: Attribution, citation: Citation) -> float:
-    """Return which share of a statement's positive scores one of its sources has."""
+    """Return which share of a statement's positive scores a source has with its copies."""
     scores = attribution.for_span(citation.start, citation.end)
     total = float(scores.clamp(min=0).sum())
     return citation.score / total if total > 0 else 0.0

@@ -7,7 +7,6 @@ folders leave out.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from at2_rag.audit.formats import RecordFormat, as_json_lines, decode, encode
-from at2_rag.errors import FileFormatError, InputError
+from at2_rag.errors import FileFormatError
 from at2_rag.runs.choose_store import store_at
-from at2_rag.runs.manifest import differences
+from at2_rag.runs.manifest_file import ManifestFile
 from at2_rag.runs.store import Store
 
 _MANIFEST = "_manifest.json"
@@ -58,17 +57,7 @@ class AuditFolder:
             FileFormatError: If its manifest cannot be read.
         """
         self.store.prepare()
-        if self.done() and _MANIFEST not in self.store.names():
-            raise FileFormatError(
-                f"{self.where} holds records and no {_MANIFEST}; expected both or neither. Use an "
-                "empty folder."
-            )
-        self.store.create(_MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
-        if found := differences(self.manifest(), manifest):
-            raise InputError(
-                f"{self.where} holds another run: {'; '.join(found)}. Use an empty folder, or the "
-                "same files, model and settings."
-            )
+        self._manifest.open(manifest, has_records=bool(self.done()))
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -76,20 +65,7 @@ class AuditFolder:
         Raises:
             FileFormatError: If there is none, or it cannot be read.
         """
-        try:
-            found = json.loads(self.store.read(_MANIFEST))
-        except FileNotFoundError:
-            raise FileFormatError(
-                f"{self.where} has no {_MANIFEST}; expected a folder that a log was audited into "
-                "(at2-rag cite FILE --out DIR)."
-            ) from None
-        except ValueError as error:
-            raise FileFormatError(
-                f"{self.store.place(_MANIFEST)} cannot be read: {error}"
-            ) from error
-        if not isinstance(found, dict):
-            raise FileFormatError(f"{self.store.place(_MANIFEST)} is no JSON object.")
-        return found
+        return self._manifest.read()
 
     def done(self) -> set[int]:
         """Return the numbers of the parts that are there."""
@@ -142,6 +118,11 @@ class AuditFolder:
         for match in self._named(_REJECTS):
             if int(match[1]) in done:
                 yield from decode(self.store.read(match[0]), "jsonl")
+
+    @property
+    def _manifest(self) -> ManifestFile:
+        made = "a folder that a log was audited into (at2-rag cite FILE --out DIR)"
+        return ManifestFile(self.store, _MANIFEST, made, "files, model and settings")
 
     def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         found = (pattern.fullmatch(name) for name in self.store.names())

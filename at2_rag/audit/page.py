@@ -76,7 +76,7 @@ def _about(summary: Summary) -> str:
     told = [
         f"model {manifest['model']['name']}",
         f"scored by {manifest['method'] or manifest['estimator'].split()[0]}",
-        *manifest["files"].values(),
+        *(manifest["files"][number] for number in sorted(manifest["files"], key=int)),
         *([f"{summary.rejected} rows set apart"] if summary.rejected else []),
     ]
     return f'<p><b>{escape(summary.where)}</b><br><span class="small">{_joined(told)}</span></p>'

@@ -33,11 +33,11 @@ def as_json(
 
 
 def _with_place(answer: Answer, citation: Citation) -> dict[str, Any]:
-    from at2_rag.cli.render import share
+    from at2_rag.answer.shown import share
 
     passage = answer.passages[citation.passage_index]
     return citation.to_dict() | {
-        "share": None if citation.inherited else share(answer, citation),
+        "share": None if citation.inherited else share(answer.attribution, citation),
         "file": passage.file,
         "line": passage.line_of(citation.source_start),
         "page": passage.page and passage.page.removeprefix("p. "),

@@ -78,14 +78,10 @@ def _use(answer: Answer, citation: Citation) -> list[str]:
         return ["through a thought", *effect]
     if citation.via is not None:
         return ["through an earlier statement", *effect]
-    return [f"share {share(answer, citation):.0%}", f"score {citation.score:.3g}", *effect]
+    from at2_rag.answer.shown import share  # loads torch
 
-
-def share(answer: Answer, citation: Citation) -> float:
-    """Return which share of a statement's positive scores a source has with its copies."""
-    scores = answer.attribution.for_span(citation.start, citation.end)
-    total = float(scores.clamp(min=0).sum())
-    return citation.score / total if total > 0 else 0.0
+    part = share(answer.attribution, citation)
+    return [f"share {part:.0%}", f"score {citation.score:.3g}", *effect]
 
 
 def proof_of(verification: Verification) -> Text:

@@ -27,6 +27,7 @@ _SETTINGS = (
     "system",
     "template_options",
     "prompt",
+    "max_passages",
     "thinking",
     "max_new_tokens",
     "language",

@@ -62,8 +62,8 @@ def judge(
     Raises:
         InputError: If a record has no detail, or no statement depends on its sources.
     """
-    details = [_detail(record) for record in records]
-    depends = [_depends(record, detail) for record, detail in zip(records, details, strict=True)]
+    details = [record.required_detail() for record in records]
+    depends = [record.spread() >= DEPENDENT_SPREAD for record in records]
     if not any(bool(each.any()) for each in depends):
         raise InputError(
             f"No statement of the {len(records)} records depends on its sources; expected some. "
@@ -88,21 +88,6 @@ def _measured(
     lds = spearman(scores.double() @ record.masks.double().T, record.log_probabilities)
     first = scores.argsort(dim=1, descending=True, stable=True)[:, :1]
     return lds, detail.whole - detail.alone.gather(1, first)[:, 0]
-
-
-def _depends(record: TrainingRecord, detail: SourceDetail) -> Tensor:
-    """Return (targets,): whether ablations move each at all, as far as statements that depend."""
-    seen = torch.cat([detail.whole[:, None], record.log_probabilities], dim=1)
-    return seen.amax(dim=1) - seen.amin(dim=1) >= DEPENDENT_SPREAD
-
-
-def _detail(record: TrainingRecord) -> SourceDetail:
-    if record.detail is None:
-        raise InputError(
-            f"The record {record.id!r} has no detail; expected attention by source. Collect with "
-            "detail=True (at2-rag train collect --detail)."
-        )
-    return record.detail
 
 
 def _estimate(values: Tensor, example: Tensor) -> Estimate:

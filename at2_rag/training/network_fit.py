@@ -13,7 +13,6 @@ from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError, NumericalError
 from at2_rag.estimators import ScoreEstimator, SourceNetwork
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD, pearson, ranks
-from at2_rag.training.detail import SourceDetail
 from at2_rag.training.records import TrainingRecord
 
 _LARGEST_GRADIENT = 1.0
@@ -139,7 +138,7 @@ def predictions_of(estimator: ScoreEstimator, records: Sequence[TrainingRecord])
     """
     found = []
     for record in records:
-        detail = _detail(record)
+        detail = record.required_detail()
         rated = detail.rated(estimator)[:, : len(detail.owners)]
         scores = torch.stack([rated[start:end].mean(dim=0) for start, end in detail.targets])
         found.append(scores @ record.masks.float().T)
@@ -153,13 +152,12 @@ def _made(shape: AttentionShape, options: NetworkOptions, seed: int) -> SourceNe
 
 
 def _statements(record: TrainingRecord) -> list[_Statement]:
-    detail = _detail(record)
+    detail = record.required_detail()
     sources, targets = len(detail.owners), len(detail.targets)
     owners = torch.tensor([*detail.owners, *[-1] * targets])
     masks = torch.nn.functional.pad(record.masks.float(), (0, targets))
     falls = detail.whole[:, None] - torch.cat([detail.alone, detail.earlier], dim=1)
-    seen = torch.cat([detail.whole[:, None], record.log_probabilities], dim=1)
-    spread = seen.amax(dim=1) - seen.amin(dim=1)
+    spread = record.spread()
     found = []
     for i, (start, end) in enumerate(detail.targets):
         known = torch.zeros(sources + targets)
@@ -176,15 +174,6 @@ def _statements(record: TrainingRecord) -> list[_Statement]:
             )
         )
     return found
-
-
-def _detail(record: TrainingRecord) -> SourceDetail:
-    if record.detail is None:
-        raise InputError(
-            f"The record {record.id!r} has no detail; expected attention by source. Collect with "
-            "detail=True (at2-rag train collect --detail)."
-        )
-    return record.detail
 
 
 def _loss(network: SourceNetwork, batch: Sequence[_Statement], effect_weight: float) -> Tensor:

@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from at2_rag.attention.probe import AttentionShape
-from at2_rag.errors import FileFormatError
+from at2_rag.errors import FileFormatError, InputError
 from at2_rag.training.detail import SourceDetail
 
 #: The one key of the files' metadata: safetensors writes several in random order, and the same
@@ -79,6 +79,29 @@ class TrainingRecord:
     log_probabilities: Tensor
     detail: SourceDetail | None = None
     prompt: str | None = None
+
+    def required_detail(self) -> SourceDetail:
+        """Return attention and effects by source.
+
+        Raises:
+            InputError: If they were not collected.
+        """
+        if self.detail is None:
+            raise InputError(
+                f"The record {self.id!r} has no detail; expected attention by source. Collect with "
+                "detail=True (at2-rag train collect --detail)."
+            )
+        return self.detail
+
+    def spread(self) -> Tensor:
+        """Return (targets,): how far ablations move each log-probability, in nats.
+
+        Raises:
+            InputError: If no detail was collected, which has that without any ablation.
+        """
+        whole = self.required_detail().whole
+        seen = torch.cat([whole[:, None], self.log_probabilities], dim=1)
+        return seen.amax(dim=1) - seen.amin(dim=1)
 
     @property
     def without_copying(self) -> TrainingRecord:

@@ -19,6 +19,7 @@ from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.runs.choose_store import store_at
 from at2_rag.runs.manifest import differences
+from at2_rag.runs.manifest_file import ManifestFile
 from at2_rag.runs.store import Store
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
 
@@ -72,23 +73,7 @@ class ShardFolder:
             FileFormatError: If its manifest cannot be read.
         """
         self.store.prepare()
-        # Looked for first: another shard that begins in this moment writes its manifest, and
-        # only then its records.
-        has_records = bool(self._names())
-        if self._read(_MANIFEST) is None:
-            if has_records:
-                raise FileFormatError(
-                    f"{self.where} holds records and no {_MANIFEST}; expected both or neither. Use "
-                    "an empty folder."
-                )
-            text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-            self.store.create(_MANIFEST, text.encode())
-        found = differences(self.manifest(), manifest)
-        if found:
-            raise InputError(
-                f"{self.where} holds another run: {'; '.join(found)}. Use an empty folder, or the "
-                "same model and settings."
-            )
+        self._manifest.open(manifest, has_records=bool(self._names()))
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -96,20 +81,7 @@ class ShardFolder:
         Raises:
             FileFormatError: If there is none, or it cannot be read.
         """
-        data = self._read(_MANIFEST)
-        if data is None:
-            raise FileFormatError(
-                f"{self.where} has no {_MANIFEST}; expected a folder that examples were collected "
-                "into (at2-rag train collect)."
-            )
-        place = self.store.place(_MANIFEST)
-        try:
-            manifest = json.loads(data)
-        except ValueError as error:
-            raise FileFormatError(f"{place} cannot be read: {error}") from error
-        if not isinstance(manifest, dict):
-            raise FileFormatError(f"{place} is no manifest; expected a JSON object.")
-        return manifest
+        return self._manifest.read()
 
     def has(self, index: int, example: TrainingExample) -> bool:
         """Return whether an example was collected or skipped before.
@@ -181,6 +153,11 @@ class ShardFolder:
                         f'{error} To leave it out, pass on_corrupt="skip" (--skip-corrupt).'
                     ) from error
                 warnings.warn(f"Left out: {error}", CorruptRecordWarning, stacklevel=2)
+
+    @property
+    def _manifest(self) -> ManifestFile:
+        made = "a folder that examples were collected into (at2-rag train collect)"
+        return ManifestFile(self.store, _MANIFEST, made, "model and settings")
 
     def _names(self) -> list[str]:
         """Return the names of all records, in the order of the run."""

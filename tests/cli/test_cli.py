@@ -27,11 +27,12 @@ from at2_rag import (
     __version__,
     inspect_attention,
 )
+from at2_rag.answer.shown import share
 from at2_rag.cli.app import app
 from at2_rag.cli.config_probe import inspect_config
 from at2_rag.cli.console import harmless
 from at2_rag.cli.demo import read_articles
-from at2_rag.cli.render import highlighted, marked_answer, references, share
+from at2_rag.cli.render import highlighted, marked_answer, references
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import FileFormatError
 from at2_rag.methods import METHOD_NAMES
@@ -139,7 +140,7 @@ def test_json_has_places_and_shares_but_scores_only_where_asked_for(files):
     answer = Answer.from_dict(scored)
     assert plain["citations"] == scored["citations"]
     for found, citation in zip(plain["citations"], answer.citations, strict=True):
-        assert found["share"] == pytest.approx(share(answer, citation))
+        assert found["share"] == pytest.approx(share(answer.attribution, citation))
         assert f"{found['file']}:{found['line']}" == answer.place_of(citation)
         assert found["page"] is None
 
@@ -564,11 +565,11 @@ def test_numbers_of_the_answer_and_of_its_passages_are_told_apart(uniform_reader
 def test_shares_are_parts_of_a_whole(uniform_reader, world):
     answer = uniform_reader.answer(QUESTION, world.passages, max_citations=100)
     for statement in answer.statements:
-        shares = [share(answer, citation) for citation in statement.citations]
+        shares = [share(answer.attribution, citation) for citation in statement.citations]
         assert shares == sorted(shares, reverse=True)
         assert 0 < sum(shares) <= 1 + 1e-5
     everything = answer.attribution.for_span(0, len(answer.text))
-    assert share(answer, answer.citations[0]) >= 1 / len(everything)
+    assert share(answer.attribution, answer.citations[0]) >= 1 / len(everything)
 
 
 def test_version_and_help_as_a_program():
