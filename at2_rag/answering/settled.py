@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from transformers import PreTrainedTokenizerBase
 
-from at2_rag.documents.lines import Block, blocks
+from at2_rag.documents.blocks import Block, blocks
 from at2_rag.documents.sentences import OTHER_FULL_STOP, has_open_quote, statements_of
 from at2_rag.spans import Span
 

@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from at2_rag.documents.lines import DENSE, Block, blocks
+from at2_rag.documents.blocks import Block, blocks
+from at2_rag.documents.lines import DENSE
 from at2_rag.errors import MissingResourceError
 from at2_rag.spans import stripped
 

@@ -62,8 +62,9 @@ def test_statements_are_the_sentences_less_what_says_nothing(text):
     said = statements(text)
     if not any(map(str.isalnum, text)):
         assert said == ([text.strip()] if text.strip() else [])
-    for statement, sentence in zip(said, sentences(text), strict=False):
-        assert statement in sentence
+    left = iter(sentences(text))
+    for statement in said:
+        assert any(statement in sentence for sentence in left)  # in this order
         assert any(map(str.isalnum, statement)) or len(said) == 1
 
 
