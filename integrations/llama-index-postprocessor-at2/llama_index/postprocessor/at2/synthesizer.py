@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy, deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import llama_index.core.instrumentation as instrument
@@ -22,8 +22,9 @@ from llama_index.core.response_synthesizers import BaseSynthesizer
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, QueryType, TextNode
 from llama_index.core.types import RESPONSE_TEXT_TYPE
 from llama_index.postprocessor.at2.checks import check_prune_to, check_reader
-from llama_index.postprocessor.at2.cited import CitedResponse, events_of
+from llama_index.postprocessor.at2.cited import CitedResponse
 from llama_index.postprocessor.at2.history import history_of
+from llama_index.postprocessor.at2.jobs import Job
 from llama_index.postprocessor.at2.nodes import passages_of
 from llama_index.postprocessor.at2.prompts import ReaderPrompt
 from llama_index.postprocessor.at2.responses import (
@@ -39,20 +40,6 @@ from at2_rag import AnswerOptions, Passage, Reader
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
 
 _PROMPT = "text_qa_template"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One question to the reader, and what becomes of the answer.
-
-    Attributes:
-        arguments: Arguments of ``reader.answer`` and ``reader.stream``; ``None`` if there is
-            nothing to read.
-        cited: What takes in the answer and numbers its nodes.
-    """
-
-    arguments: dict[str, Any] | None
-    cited: CitedResponse
 
 
 class AT2Synthesizer(BaseSynthesizer):
@@ -237,7 +224,7 @@ class AT2Synthesizer(BaseSynthesizer):
             response_kwargs: Options for this response alone, as ``options`` are for all responses.
         """
         job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
-        return self._stream(job) if self._streaming else self._write(job)
+        return job.stream() if self._streaming else job.write()
 
     async def aget_response(
         self, query_str: str, text_chunks: Sequence[str], **response_kwargs: Any
@@ -250,7 +237,7 @@ class AT2Synthesizer(BaseSynthesizer):
             response_kwargs: Options for this response alone, as ``options`` are for all responses.
         """
         job = self._job(query_str, _as_nodes(text_chunks), (), response_kwargs)
-        return self._astream(job) if self._streaming else await asyncio.to_thread(self._write, job)
+        return job.astream() if self._streaming else await asyncio.to_thread(job.write)
 
     def _get_prompts(self) -> PromptDictType:
         return {_PROMPT: self._template}
@@ -266,7 +253,7 @@ class AT2Synthesizer(BaseSynthesizer):
         nodes: Sequence[NodeWithScore],
         additional: Sequence[NodeWithScore],
         options: Mapping[str, Any],
-    ) -> _Job:
+    ) -> Job:
         nodes = list(nodes)
         passages = passages_of(nodes, self._metadata_mode)
         arguments = {
@@ -278,9 +265,9 @@ class AT2Synthesizer(BaseSynthesizer):
             "system": self._prompt.system,
             **_plain(options),
         }
-        if self._has_nothing_to_read(**arguments):
-            return _Job(None, CitedResponse(nodes, additional))
-        return _Job(arguments, CitedResponse(nodes, additional))
+        told = None if self._has_nothing_to_read(**arguments) else arguments
+        cited = CitedResponse(nodes, additional)
+        return Job(self._reader, told, cited, self._empty_response)
 
     def _has_nothing_to_read(
         self, passages: Sequence[Passage], question: str, **options: Any
@@ -305,46 +292,22 @@ class AT2Synthesizer(BaseSynthesizer):
 
             yield tell
 
-    def _respond(self, job: _Job) -> RESPONSE_TYPE:
+    def _respond(self, job: Job) -> RESPONSE_TYPE:
         cited = job.cited
         if self._streaming:
             return AT2StreamingResponse(
-                self._stream(job), cited.source_nodes, cited.by_node, at2=cited.metadata
+                job.stream(), cited.source_nodes, cited.by_node, at2=cited.metadata
             )
-        return AT2Response(self._write(job), cited.source_nodes, cited.by_node, cited.metadata)
+        return AT2Response(job.write(), cited.source_nodes, cited.by_node, cited.metadata)
 
-    async def _arespond(self, job: _Job) -> RESPONSE_TYPE:
+    async def _arespond(self, job: Job) -> RESPONSE_TYPE:
         cited = job.cited
         if self._streaming:
             return AT2AsyncStreamingResponse(
-                self._astream(job), cited.source_nodes, cited.by_node, cited.metadata
+                job.astream(), cited.source_nodes, cited.by_node, cited.metadata
             )
-        text = await asyncio.to_thread(self._write, job)
+        text = await asyncio.to_thread(job.write)
         return AT2Response(text, cited.source_nodes, cited.by_node, cited.metadata)
-
-    def _write(self, job: _Job) -> str:
-        if job.arguments is None:
-            return self._empty_response
-        for event in events_of(self._reader.answer(**job.arguments)):
-            job.cited.add(event)
-        return job.cited.text
-
-    def _stream(self, job: _Job) -> Generator[str, None, None]:
-        if job.arguments is None:
-            yield self._empty_response
-            return
-        with closing(self._reader.stream(**job.arguments)) as events:
-            for event in events:
-                yield from job.cited.pieces(event)
-
-    async def _astream(self, job: _Job) -> AsyncGenerator[str, None]:
-        if job.arguments is None:
-            yield self._empty_response
-            return
-        async with aclosing(self._reader.astream(**job.arguments)) as events:
-            async for event in events:
-                for text in job.cited.pieces(event):
-                    yield text
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
