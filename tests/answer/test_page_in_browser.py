@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.browser import READY, barriers, opened
+from support.browser import READY, barriers, drawn, eventually, opened, work_clock
 from support.wide import wide_answer
 
 from at2_rag import Passage, ThinkingMarkers
@@ -62,7 +62,7 @@ def page(browser, answer, tmp_path):
 
 def shades(page, within="#passages"):
     """Return how dark each source is, from 0 to 1; those that are not shaded are left out."""
-    page.wait_for_timeout(60)  # a frame or two
+    drawn(page)
     found = page.eval_on_selector_all(
         f"{within} [data-s].lit",
         "all => all.map(e => [e.dataset.s, Number(e.style.getPropertyValue('--s'))])",
@@ -81,10 +81,19 @@ def around(found, wanted):
     return {source: value for source, value in found.items() if value > 0.102 or source in wanted}
 
 
+def check_shades(page, wanted):
+    """What is shaded comes to be what is wanted."""
+    eventually(page, lambda: around(shades(page), wanted), wanted)
+
+
 def lines_of(page, kind):
     return page.eval_on_selector_all(
         f"#passages [data-s].{kind}", "all => all.map(e => Number(e.dataset.s))"
     )
+
+
+def focused(page, what):
+    return page.evaluate(f"document.activeElement.{what}")
 
 
 def sources_of(answer, statement):
@@ -97,10 +106,10 @@ def test_pointing_at_a_statement_shades_its_sources_by_score(page, answer):
     for number, statement in enumerate(answer.statements):
         page.hover(f"#a-{number} [data-t]")
         wanted = expected(answer, statement.start, statement.end)
-        assert around(shades(page), wanted) == wanted
+        check_shades(page, wanted)
         assert sorted(lines_of(page, "hit")) == sources_of(answer, statement)
     page.hover("h1")
-    assert shades(page) == {}
+    check_shades(page, {})
 
 
 def test_pointing_at_a_number_tells_its_source_apart(page, answer):
@@ -108,16 +117,15 @@ def test_pointing_at_a_number_tells_its_source_apart(page, answer):
     number = answer.statements.index(statement)
     for citation in statement.citations:
         page.hover(f"#a-{number} .cite[data-n='{citation.number}']")
-        page.wait_for_timeout(60)
-        (hit,) = lines_of(page, "hit")
-        assert answer.attribution.sources[hit].place == citation.place
+        hit = sources_of(answer, replace(statement, citations=(citation,)))
+        eventually(page, lambda: lines_of(page, "hit"), hit)
         assert page.locator("#passages .hit").all_inner_texts() == [citation.text]
 
 
 def test_pointing_at_a_source_shades_what_was_said_because_of_it(page, answer):
     source = sources_of(answer, answer.statements[0])[0]
     page.hover(f"#passages [data-s='{source}']")
-    page.wait_for_timeout(60)
+    eventually(page, page.locator("[data-text=answer] [data-t].lit").count, lambda found: found > 0)
     found = page.eval_on_selector_all(
         "[data-text=answer] [data-t]",
         "all => all.map(e => [e.dataset.t.split(' ').map(Number), e.classList.contains('lit')"
@@ -133,37 +141,38 @@ def test_pointing_at_a_source_shades_what_was_said_because_of_it(page, answer):
 
 def test_the_keyboard_reaches_pins_and_lets_go(page, answer):
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
+    eventually(page, lambda: focused(page, "className"), "skip")
     for _ in range(20):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "a-1":
+        drawn(page)
+        if focused(page, "id") == "a-1":
             break
     statement = answer.statements[1]
     wanted = expected(answer, statement.start, statement.end)
-    assert around(shades(page), wanted) == wanted  # as it has the focus
+    check_shades(page, wanted)  # as it has the focus
     page.keyboard.press("Enter")
-    assert page.get_by_role("button", name="Let go").is_visible()
+    eventually(page, page.get_by_role("button", name="Let go").is_visible, True)
     page.hover("#a-0 [data-t]")
-    assert around(shades(page), wanted) == wanted  # as it is pinned
+    check_shades(page, wanted)  # as it is pinned
     page.keyboard.press("Escape")
-    assert shades(page) == {}
+    check_shades(page, {})
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className").startswith("cite")
+    eventually(page, lambda: focused(page, "className"), lambda name: name.startswith("cite"))
 
 
 def test_a_click_pins_and_goes_there(browser, tmp_path):
     answer = wide_answer()
     with opened(browser, answer.to_html(), tmp_path) as page:
         page.click("#a-3 .cite >> nth=1")
-        assert page.locator("#passages .hit").first.is_visible()
-        box = page.locator("#passages .hit").first.bounding_box()
-        assert 0 <= box["y"] < 900
+        hit = page.locator("#passages .hit").first
+        eventually(page, lambda: hit.bounding_box()["y"], lambda y: 0 <= y < 900)
+        assert hit.is_visible()
         assert page.evaluate("location.hash") == ""
         page.click("#a-3 .cite >> nth=1")  # and lets go again
-        assert page.locator(".hit").count() == 0
+        eventually(page, page.locator(".hit").count, 0)
         back = page.locator("#passages .back").first
         back.click()
-        assert page.locator("[data-text=answer] .cite.on").first.is_visible()
+        eventually(page, page.locator("[data-text=answer] .cite.on").first.is_visible, True)
 
 
 def select(page, start, end):
@@ -193,24 +202,25 @@ def test_any_words_that_are_selected_are_attributed(page, answer, words):
     start = answer.text.index(words)
     select(page, start, start + len(words))
     wanted = expected(answer, start, start + len(words))
-    assert around(shades(page), wanted) == wanted
+    check_shades(page, wanted)
     assert page.locator("#told h3").inner_text().startswith(f"“{words}”")
     page.keyboard.press("Escape")
-    assert shades(page) == {}
+    check_shades(page, {})
 
 
 def test_a_double_click_selects_a_word(page, answer):
     place = answer.text.index("mayor")
     (token, *_) = touching(answer.attribution.token_spans, place, place + 5)
     page.dblclick(f"[data-text=answer] [data-t='{token}']")
-    assert page.locator("#told h3 span").first.inner_text().startswith("“mayor")
+    heading = page.locator("#told h3 span").first
+    eventually(page, heading.inner_text, lambda told: told.startswith("“mayor"))
 
 
 def test_scores_told_in_words_are_shares(page, answer):
     statement = answer.statements[0]
     page.hover("#a-0 [data-t]")
-    page.wait_for_timeout(60)
     scores = answer.attribution.for_span(statement.start, statement.end).clamp(min=0)
+    check_shades(page, expected(answer, statement.start, statement.end))
     best = f"{float(scores.max() / scores.sum()):.0%}"
     assert page.locator("#told .row .share").first.inner_text() == best
     assert page.locator("#told .chip").first.inner_text() == "1"
@@ -222,15 +232,18 @@ def test_thoughts_are_folded_and_sources_as_well(browser, thoughtful, tmp_path):
         assert thoughts.get_attribute("open") is None
         assert not page.locator("[data-text=thoughts]").is_visible()
         page.click("#a-0 [data-t]")
-        assert page.locator("[data-text=thoughts] .lit").count() > 0
+        eventually(page, page.locator("[data-text=thoughts] .lit").count, lambda found: found > 0)
         assert thoughts.get_attribute("open") is not None  # as the response goes back to them
         page.keyboard.press("Escape")
+        check_shades(page, {})
         page.hover("#h-0 [data-t]")
         statement = thoughtful.thoughts.statements[0]
         scores = thoughtful.thoughts.attribution.for_span(statement.start, statement.end)
-        page.wait_for_timeout(60)
-        best = max(shades(page).items(), key=lambda item: item[1])[0]
-        assert best == int(torch.argmax(scores))
+        eventually(
+            page,
+            lambda: max(shades(page).items(), key=lambda item: item[1], default=(None,))[0],
+            int(torch.argmax(scores)),
+        )
         assert barriers(page) == []
 
 
@@ -241,12 +254,11 @@ def test_another_method_has_its_own_numbers(browser, answer, demo_reader, tmp_pa
     with opened(browser, html, tmp_path) as page:
         assert page.locator("[data-m='1']:visible").count() == 0
         page.get_by_label("average <attention>").check()
-        assert page.locator("[data-m='0']:visible").count() == 0
+        eventually(page, page.locator("[data-m='0']:visible").count, 0)
         shown = page.locator(".references:visible q").all_inner_texts()
         assert shown == [c.text for c in other.citations]
         page.hover("#a-0 [data-t]")
-        wanted = expected(other, other.statements[0].start, other.statements[0].end)
-        assert around(shades(page), wanted) == wanted
+        check_shades(page, expected(other, other.statements[0].start, other.statements[0].end))
         assert barriers(page) == []
 
 
@@ -257,6 +269,7 @@ def test_what_is_pruned_is_folded_away_with_its_scores(browser, demo_reader, tmp
         assert "2 more" in fold.locator("> summary").inner_text()
         assert not page.locator(".passage.unseen").first.is_visible()
         fold.locator("> summary").click()
+        eventually(page, page.locator(".passage.unseen").first.is_visible, True)
         assert page.locator(".passage.unseen").count() == 2
         shares = page.locator(".passage.unseen .share").all_text_contents()
         drafted = dict(pruned.draft.ranked_passages)
@@ -264,7 +277,9 @@ def test_what_is_pruned_is_folded_away_with_its_scores(browser, demo_reader, tmp
         total = sum(score for score in drafted.values() if score > 0)
         assert shares == [f"{max(score, 0) / total:.0%}" for score in left]
         page.click("details.draft > summary")
-        assert pruned.draft.text.split(".")[0] in page.locator("details.draft").inner_text()
+        said = pruned.draft.text.split(".")[0]
+        draft = page.locator("details.draft")
+        eventually(page, draft.inner_text, lambda shown: said in shown)
 
 
 def test_proof_and_what_is_not_supported_are_visible(browser, demo_reader, tmp_path):
@@ -278,8 +293,8 @@ def test_proof_and_what_is_not_supported_are_visible(browser, demo_reader, tmp_p
         assert "likely without it" in page.locator(".references").inner_text()
         assert "likely without [1]" in page.locator(".proofs").inner_text()
         page.hover("#a-0 [data-t]")
-        page.wait_for_timeout(60)
-        assert "likely without [1]" in page.locator("#told").inner_text()
+        told = page.locator("#told")
+        eventually(page, told.inner_text, lambda shown: "likely without [1]" in shown)
         assert barriers(page) == []
 
 
@@ -294,7 +309,7 @@ def test_text_is_text_whatever_it_says(browser, demo_reader, tmp_path, markdown)
     with opened(browser, answer.to_html(markdown=markdown), tmp_path) as page:
         for number in range(len(answer.statements)):
             page.evaluate(f"document.getElementById('a-{number}')?.focus()")
-        page.wait_for_timeout(100)
+            drawn(page)
         assert page.evaluate("window.pwned") is None
         assert page.locator("img, script:not(#data):not(:last-of-type), h1 + h1").count() == 0
         assert page.locator("a[href^='javascript:'], a[href^='data:']").count() == 0
@@ -325,27 +340,25 @@ def test_a_megabyte_of_text_stays_text(browser, demo_reader, tmp_path):
 
 
 def test_two_hundred_passages_do_not_lag(browser, tmp_path, record_property):
-    answer = wide_answer()
-    html = answer.to_html()
+    """Counted is what the page's thread works; what else the machine does costs time as well."""
+    html = wide_answer().to_html()
     with opened(browser, html, tmp_path) as page:
-        ready = float(page.get_attribute("html", "data-ready"))
-        slow = page.evaluate(
-            """async () => {
-                let worst = 0;
-                for (const group of document.querySelectorAll('[data-text=answer] .group')) {
-                    const begin = performance.now();
-                    group.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));
-                    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                    worst = Math.max(worst, performance.now() - begin);
-                }
-                return worst;
-            }"""
-        )
+        clock = work_clock(page)
+        begun = clock()
+        page.reload()
+        page.wait_for_selector(READY)
+        ready, hovers = clock() - begun, []
+        groups = page.locator("[data-text=answer] .group")
+        for group in groups.all():
+            begun = clock()
+            group.dispatch_event("pointerover", {"bubbles": True})
+            drawn(page)
+            hovers.append(clock() - begun)
         assert page.locator(".lit").count() > 10
-    record_property("interactive_ms", ready)
-    record_property("worst_hover_ms", slow)
-    assert ready < 5000
-    assert slow < 1000
+    record_property("ready_seconds", ready)
+    record_property("worst_hover_seconds", max(hovers))
+    assert 0 < ready < 5
+    assert 0 < max(hovers) < 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -355,8 +368,7 @@ def test_everybody_can_use_it(browser, answer, tmp_path, scheme, width):
         assert barriers(page) == []
         page.evaluate("document.querySelector('#a-1').focus()")
         page.keyboard.press("Enter")
-        page.wait_for_timeout(100)
-        assert page.locator(".lit").count() > 0
+        eventually(page, page.locator(".lit").count, lambda found: found > 0)
         assert barriers(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -369,8 +381,9 @@ def test_paper_shows_what_is_cited(browser, tmp_path):
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         for hidden in (".hint", "#told"):
-            assert not page.locator(hidden).is_visible()
-        assert all(one.is_visible() for one in page.locator("#passages .cited").all())
+            eventually(page, page.locator(hidden).is_visible, False)
+        for cited in page.locator("#passages .cited").all():
+            eventually(page, cited.is_visible, True)
         assert page.evaluate("getComputedStyle(document.querySelector('.said')).position") == (
             "static"
         )
@@ -383,7 +396,8 @@ def test_without_scripts_text_numbers_and_references_stay(browser, answer, tmp_p
         assert answer.statements[0].text in said
         assert page.locator(".references li").count() == len(answer.citations)
         page.click("#a-0 .cite")
-        assert page.locator("#passages :target").inner_text() == answer.citations[0].text
+        target = page.locator("#passages :target")
+        eventually(page, target.all_inner_texts, [answer.citations[0].text])
 
 
 def test_a_notebook_shows_it_in_a_frame(browser, answer, tmp_path):

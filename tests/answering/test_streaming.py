@@ -367,24 +367,27 @@ def test_a_statement_is_scored_once(golden_llama, monkeypatch):
 
 
 def test_the_event_loop_stays_free(golden_reader):
-    ticks = 0
+    """The model waits before each of its steps until the loop has turned once more."""
+    turned = threading.Event()
 
     async def tick():
-        nonlocal ticks
         while True:
-            ticks += 1
+            turned.set()
             await asyncio.sleep(0.001)
+
+    def wait(step):
+        turned.clear()
+        assert turned.wait(60)
 
     async def run():
         ticking = asyncio.create_task(tick())
-        says = Says(golden_reader, THREE, before=lambda step: time.sleep(0.005))
+        says = Says(golden_reader, THREE, before=wait)
         stream = golden_reader.astream(QUESTION, PASSAGES, logits_processor=[says])
         events = await collect(stream)
         ticking.cancel()
         return events
 
     assert isinstance(asyncio.run(run())[-1], Answer)
-    assert ticks >= 20
 
 
 # Left early
@@ -452,11 +455,14 @@ def test_beams_can_be_left(golden_reader, endless):
     stream = golden_reader.astream(QUESTION, PASSAGES, num_beams=2, **options)
 
     async def run():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(stream), 0.3)
+        waiting = asyncio.create_task(anext(stream))
+        while says.steps < 3:
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
 
     asyncio.run(run())
-    assert says.steps
 
 
 async def break_off(stream):
@@ -510,7 +516,7 @@ def test_leaving_an_async_stream_stops_the_model(golden_reader, endless, leave, 
         (result,) = await asyncio.gather(task, return_exceptions=True)
         assert type(result) is (error or type(None))
         del task, result
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while answer_threads() and time.monotonic() < deadline:  # until the loop gets to it
             await asyncio.sleep(0.01)
         assert answer_threads() == []
@@ -522,7 +528,7 @@ def test_a_loop_that_ends_closes_its_streams(golden_reader, endless):
     """Also one that it had no time to close."""
     asyncio.run(break_off(golden_reader.astream(QUESTION, PASSAGES, **endless[0])))
     for thread in answer_threads():
-        thread.join(30)
+        thread.join(120)
     assert answer_threads() == []
 
 
@@ -532,7 +538,7 @@ def test_a_stream_that_nobody_could_close_ends_its_work_too():
 
     def work(line):
         line.put(1)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         try:
             while time.monotonic() < deadline:
                 line.check()
@@ -541,7 +547,7 @@ def test_a_stream_that_nobody_could_close_ends_its_work_too():
             left.set()
 
     asyncio.run(break_off(in_async_background(work)))
-    assert left.wait(20)
+    assert left.wait(60)
 
 
 def test_a_loop_that_is_closed_ends_the_work():

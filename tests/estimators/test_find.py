@@ -45,9 +45,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PUBLISHED_FILE = LLAMA / "score_estimator.pt"
 #: Long enough for a busy machine to answer itself, and short enough to wait for.
 QUICK = HubAccess(answer_seconds=1.0, download_seconds=1.0)
+#: Where no limit is to be met: a busy machine is no fault.
+PATIENT = HubAccess(answer_seconds=60.0, download_seconds=60.0)
 #: Where one limit is met for certain, however short it is.
-NO_ANSWER = HubAccess(answer_seconds=0.2, download_seconds=20.0)
-NO_DOWNLOAD = HubAccess(answer_seconds=4.0, download_seconds=0.2)
+NO_ANSWER = HubAccess(answer_seconds=0.2, download_seconds=60.0)
+NO_DOWNLOAD = HubAccess(answer_seconds=60.0, download_seconds=0.2)
 
 parts = st.from_regex(r"\A[a-zA-Z0-9]([a-zA-Z0-9._-]{0,8}[a-zA-Z0-9_])?\Z")
 ids = (parts | st.tuples(parts, parts).map("/".join)).filter(
@@ -314,7 +316,7 @@ def test_the_hub_is_asked_once_and_then_the_cache(model, online, tmp_path):
     files = [path for _, path in hub.asked if "/resolve/" in path]
     assert {path.split("/resolve/")[0] for path in files} == {f"/{QWEN_REPO}"}
     # Nobody listens any more.
-    assert resolve(model, QUICK).origin == QWEN_REPO
+    assert resolve(model, PATIENT).origin == QWEN_REPO
 
 
 def test_files_published_with_the_paper_come_from_the_hub(model, online):
@@ -390,7 +392,7 @@ def test_a_hub_that_hangs_is_not_waited_for(model, online, trouble, access, prob
 def test_trouble_with_the_hub_is_average_attention_and_a_warning(model, online, trouble, problem):
     with running(Hub(PUBLISHED_FILE.parent, trouble)) as hub:
         online(address_of(hub))
-        check_fallback(model, problem)
+        check_fallback(model, problem, QUICK if trouble[0] == 429 else PATIENT)
     assert hub.asked
 
 
@@ -428,7 +430,7 @@ def test_files_that_cannot_be_used(model, online, cache, tmp_path, monkeypatch, 
             put(cache, QWEN_REPO, *files.iterdir())
         if where == "beside":
             monkeypatch.setattr(model.config, "name_or_path", str(files))
-        check_fallback(model, problem, HubAccess(answer_seconds=4, download_seconds=4))
+        check_fallback(model, problem, PATIENT)
     assert bool(hub.asked) == (where == "hub")
 
 

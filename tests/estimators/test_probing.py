@@ -263,7 +263,7 @@ def test_processes_may_ask_at_once(demo, tmp_path):
     started = [context.Process(target=ask, args=(tmp_path, answers)) for _ in range(2)]
     for process in started:
         process.start()
-    found = [answers.get(timeout=120) for _ in started]
+    found = [answers.get(timeout=300) for _ in started]
     for process in started:
         process.join()
     assert found[0] == found[1]

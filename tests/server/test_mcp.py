@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from mcp import Client, StdioServerParameters
-from support.serving import PASSAGES, QUESTION, slowed
+from support.serving import PASSAGES, PATIENCE, QUESTION, held
 
 from at2_rag import Passage
 from at2_rag.server.mcp_tools import create_mcp_server
@@ -101,13 +101,14 @@ def test_calls_at_once_take_turns_and_one_may_give_up(demo_reader):
 
     async def run():
         async with Client(create_mcp_server(demo_reader)) as client:
-            with slowed(demo_reader, 0.05):
+            with held(demo_reader) as gate:
                 asking = [
                     asyncio.create_task(client.call_tool("answer_with_citations", arguments))
                     for _ in range(3)
                 ]
-                await asyncio.sleep(0.2)
+                assert await asyncio.to_thread(gate.reached.wait, PATIENCE)
                 asking[0].cancel()
+                gate.open()
                 return await asyncio.gather(*asking, return_exceptions=True)
 
     first, *others = asyncio.run(run())

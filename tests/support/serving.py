@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from at2_rag.server.run import serving
 from at2_rag.server.service import Service
 
 QUESTION = "In which city was the mayor of Vungon born?"
+#: How long anything may take, in seconds: a busy machine is no fault.
+PATIENCE = 120
 #: In three shapes: this library's and vLLM's, Cohere's, and plain text.
 DOCUMENTS = [
     {"title": "Bridira", "text": "Bridira is a city whose mayor is Nuke Gunmes."},
@@ -37,6 +40,15 @@ PASSAGES = [
 ASKED = [{"role": "user", "content": QUESTION}]
 
 
+def eventually(look, is_wanted):
+    """Look until it is as wanted, and return what was seen."""
+    end = time.monotonic() + PATIENCE
+    while not is_wanted(seen := look()):
+        assert time.monotonic() < end, seen
+        time.sleep(0.01)
+    return seen
+
+
 class Served:
     """A server and its address."""
 
@@ -50,20 +62,17 @@ class Served:
         )
 
     def post(self, path, **more):
-        return httpx.post(self.url + path, timeout=60, **more)
+        return httpx.post(self.url + path, timeout=PATIENCE, **more)
 
     def get(self, path, **more):
-        return httpx.get(self.url + path, timeout=60, **more)
+        return httpx.get(self.url + path, timeout=PATIENCE, **more)
 
     def health(self):
         return self.get("/health").json()
 
-    def until(self, reached, seconds=30):
+    def until(self, reached):
         """Wait for the server to be in a state."""
-        end = time.monotonic() + seconds
-        while not reached(self.health()):
-            assert time.monotonic() < end, self.health()
-            time.sleep(0.01)
+        eventually(self.health, reached)
 
     def until_free(self):
         self.until(lambda told: not told["busy"])
@@ -71,14 +80,14 @@ class Served:
     def socket(self):
         """Connect, for what no client does."""
         address = urlsplit(self.url)
-        return socket.create_connection((address.hostname, address.port), timeout=30)
+        return socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
 
 
 @contextmanager
 def served(reader, *, name="tiny", limits=None, **options):
     service = Service.of(reader, limits or Limits(), name)
     app = create_app(service, **options)
-    client = {"api_key": "none", "max_retries": 0, "timeout": 60}
+    client = {"api_key": "none", "max_retries": 0, "timeout": PATIENCE}
     with serving(app, service.limits) as url, OpenAI(base_url=f"{url}/v1", **client) as openai:
         yield Served(url, service, openai)
 
@@ -123,6 +132,40 @@ def slowed(reader, seconds):
     try:
         yield
     finally:
+        handle.remove()
+
+
+class Gate:
+    """What a model waits at before each step, while it is closed.
+
+    Attributes:
+        reached: Set once the model has come there.
+    """
+
+    def __init__(self):
+        self.reached, self._opened = threading.Event(), threading.Event()
+
+    def open(self):
+        self._opened.set()
+
+    def close(self):
+        self.reached.clear()
+        self._opened.clear()
+
+    def pass_through(self, *_):
+        self.reached.set()
+        assert self._opened.wait(PATIENCE)
+
+
+@contextmanager
+def held(reader):
+    """Have a reader's model wait at a gate; what happens meanwhile does not depend on time."""
+    gate = Gate()
+    handle = reader.model.get_input_embeddings().register_forward_hook(gate.pass_through)
+    try:
+        yield gate
+    finally:
+        gate.open()
         handle.remove()
 
 

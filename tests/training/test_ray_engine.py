@@ -97,7 +97,7 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
     assert [node["NodeManagerAddress"] for node in nodes] == ["127.0.0.1"]
     began = time.monotonic()
     while any(map(is_alive, pids)):  # they end by themselves once the cluster has, not at once
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 120
         time.sleep(0.05)
     assert not sys.modules["ray"].is_initialized()
 
