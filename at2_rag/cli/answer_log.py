@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from at2_rag.cli import options
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
+from at2_rag.cli.loading import prompt_setting
 from at2_rag.known_estimators import AUTO
 
 
@@ -18,6 +19,7 @@ def answer_log(
     max_citations: options.MaxCitations = 3,
     on_overflow: options.Overflow = options.OnOverflow.error,
     system: options.System = None,
+    prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
@@ -38,4 +40,5 @@ def answer_log(
         "prove": prove,
     }
     choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
-    audit_log(files, out, choices, ModelChoices(model, dtype.value, device, estimator))
+    chosen = ModelChoices(model, dtype.value, device, estimator, prompt_setting(prompt))
+    audit_log(files, out, choices, chosen)

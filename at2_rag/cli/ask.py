@@ -6,7 +6,12 @@ from at2_rag.cli import options
 from at2_rag.cli.as_json import as_json
 from at2_rag.cli.console import note, show_json
 from at2_rag.cli.gathering import check_question, keep_best, read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader, template_of
+from at2_rag.cli.loading import (
+    load_reader,
+    naming_demo_reader,
+    note_demo_reader,
+    prompt_setting,
+)
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
     answer_at_once,
@@ -48,7 +53,7 @@ def ask(
     """
     check_question(question)
     check_file(html)
-    asked = {} if prompt is None else {"prompt": template_of(prompt)}
+    asked = prompt_setting(prompt)
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
@@ -56,18 +61,19 @@ def ask(
     note_demo_reader(model)
     reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     answered = answer_at_once if json else answer_on_screen
-    answer = answered(
-        reader,
-        question,
-        read,
-        prune_to=prune_to,
-        source_unit=source_unit.value,
-        max_new_tokens=max_new_tokens,
-        max_citations=max_citations,
-        on_overflow=on_overflow.value,
-        system=system,
-        prove=prove,
-    )
+    with naming_demo_reader(model):
+        answer = answered(
+            reader,
+            question,
+            read,
+            prune_to=prune_to,
+            source_unit=source_unit.value,
+            max_new_tokens=max_new_tokens,
+            max_citations=max_citations,
+            on_overflow=on_overflow.value,
+            system=system,
+            prove=prove,
+        )
     note_what_happened(answer)
     proof = proof_if(verify, reader, answer)
     if html is not None:

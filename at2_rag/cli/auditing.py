@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from at2_rag.cli.showing import counted
 from at2_rag.errors import InputError
 
 if TYPE_CHECKING:
+    from at2_rag import PromptTemplate
     from at2_rag.audit import AuditReport, Rejected
 
 #: So many rows that cannot be used are told one by one.
@@ -31,12 +32,14 @@ class ModelChoices:
         dtype: Number format of the weights.
         device: Where to put the model.
         estimator: What turns attention into scores.
+        prompt: The reader's template, by the name of the setting; empty for the model's own.
     """
 
     model: str | None
     dtype: str
     device: str
     estimator: str
+    prompt: Mapping[str, PromptTemplate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,11 @@ def audit_log(
     total = sum(log.count() for log in open_logs(files or []))  # before gigabytes are loaded
     note_demo_reader(model.model)
     reader = load_reader(
-        model.model, dtype=model.dtype, device=model.device, estimator=model.estimator
+        model.model,
+        dtype=model.dtype,
+        device=model.device,
+        estimator=model.estimator,
+        **model.prompt,
     )
     from at2_rag.audit import AuditOptions, audit_files
 

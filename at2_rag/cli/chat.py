@@ -13,7 +13,7 @@ from at2_rag.cli import options
 from at2_rag.cli.chat_commands import Quit, run_command
 from at2_rag.cli.console import note, note_now, report_error, show
 from at2_rag.cli.gathering import read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.loading import load_reader, note_demo_reader, prompt_setting
 from at2_rag.cli.notes import release_notes
 from at2_rag.cli.showing import counted
 from at2_rag.cli.talk import Talk
@@ -35,6 +35,7 @@ def chat(
     on_overflow: options.Overflow = options.OnOverflow.error,
     max_passages: options.MaxPassages = 20,
     system: options.System = None,
+    prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
@@ -47,9 +48,10 @@ def chat(
 
     From a pipe, each line is a question, and the exit code is 1 if one could not be answered.
     """
+    asked = prompt_setting(prompt)
     read = read_files([*(passages or []), *(more_files or [])])
     note_demo_reader(model)
-    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     settings = {
         "source_unit": source_unit.value,
         "max_new_tokens": max_new_tokens,

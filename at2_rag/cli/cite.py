@@ -12,7 +12,12 @@ from at2_rag.cli.as_json import as_json
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log, refuse_with_out
 from at2_rag.cli.console import note_now, show_json, spinner
 from at2_rag.cli.gathering import check_question, keep_best, read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.loading import (
+    load_reader,
+    naming_demo_reader,
+    note_demo_reader,
+    prompt_setting,
+)
 from at2_rag.cli.showing import (
     counted,
     note_what_happened,
@@ -41,6 +46,7 @@ def cite(
     on_overflow: options.Overflow = options.OnOverflow.error,
     max_passages: options.MaxPassages = 20,
     system: options.System = None,
+    prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
@@ -65,9 +71,10 @@ def cite(
         "system": system,
         "prove": prove,
     }
+    asked = prompt_setting(prompt)
     if out is not None:
         refuse_with_out(answer=answer, question=question, passages=passages, verify=verify)
-        chosen = ModelChoices(model, dtype.value, device, estimator)
+        chosen = ModelChoices(model, dtype.value, device, estimator, asked)
         choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
         audit_log(more_files, out, choices, chosen)
         return
@@ -84,8 +91,9 @@ def cite(
     of = "question and answer"
     read = keep_best(f"{question}\n{text}", files, max_passages, of)
     note_demo_reader(model)
-    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator)
-    with spinner(f"reading the answer after {counted(len(read), 'passage')}"):
+    reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
+    reading = spinner(f"reading the answer after {counted(len(read), 'passage')}")
+    with naming_demo_reader(model), reading:
         found = reader.attribute(question, read, text, **cited)
     note_what_happened(found)
     proof = proof_if(verify, reader, found)

@@ -107,10 +107,11 @@ def _config(name: str, file: Path | None) -> PretrainedConfig:
 def _known_estimator(name: str) -> _Known:
     """Return what ``--estimator auto`` would find at once or ask the hub for."""
     from at2_rag.estimators.find import estimator_beside
+    from at2_rag.estimators.trained import trained_before
 
-    beside = estimator_beside(name)
-    if beside is not None:
-        return str(beside), None
+    own = estimator_beside(name) or trained_before(name)
+    if own is not None:
+        return str(own), None
     model_id = hub_id(name)
     published = None if model_id is None else published_estimator(model_id)
     return (published, None) if published else _probed(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from at2_rag.cli.console import note, note_now, one_line, spinner
-from at2_rag.errors import At2Error, InputError
+from at2_rag.errors import At2Error, ContextOverflowError, InputError
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.names import gguf_of, is_path
 
@@ -31,6 +31,25 @@ def note_demo_reader(name: str | None) -> None:
             "no --model was given, so the demo reader answers, which knows a made-up world and "
             f"nothing else. Name a real one: --model {EXAMPLE_MODEL}"
         )
+
+
+@contextmanager
+def naming_demo_reader(name: str | None) -> Iterator[None]:
+    """Say of a prompt that is too long whose context it is, where nobody named a model.
+
+    Raises:
+        ContextOverflowError: In the place of the one that was raised.
+    """
+    try:
+        yield
+    except ContextOverflowError as error:
+        if name is not None:
+            raise
+        raise ContextOverflowError(
+            f"{error} No --model was given, so that is the context of the tiny demo reader. Name a "
+            f"real one: --model {EXAMPLE_MODEL}",
+            error.excess,
+        ) from error
 
 
 def load_reader(
@@ -122,6 +141,18 @@ def _named(
     with reworded(f"The score estimator {wanted!r} cannot be loaded"):
         # A path to nothing should not be asked for at the hub.
         return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
+
+
+def prompt_setting(prompt: str | None) -> dict[str, PromptTemplate]:
+    """Return the reader's setting that an option means, by name; none where it was not given.
+
+    Args:
+        prompt: The name of a template, or the path of a text file that is one.
+
+    Raises:
+        InputError: If there is neither, or the file is no template.
+    """
+    return {} if prompt is None else {"prompt": template_of(prompt)}
 
 
 def template_of(prompt: str) -> PromptTemplate:

@@ -48,6 +48,9 @@ _ITEM_NUMBER = re.compile(r"(?:[-+*•◦▪‣·∙●○>\s]*\(?(?:\d{1,3}|[^\
 #: In Thai a period shortens a word, and ends no sentence.
 _THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
 
+#: The end of what only says that something follows: "The results are:".
+_LEADS_IN = re.compile(r"[:：][*_]*$")
+
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 
 
@@ -103,8 +106,8 @@ def statement_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]
     """Find the sentences of a text that say something, each without what says nothing.
 
     They are those of :func:`sentence_spans`; but rulers, fences and separators of tables are in
-    none, nor what only names what follows: headings, and the first rows of tables. A text without
-    anything else is a single one.
+    none, nor what only names what follows: headings, the first rows of tables, and sentences that
+    end their line with a colon. A text without anything else is a single one.
 
     Args:
         text: The text to split; may be empty.
@@ -147,7 +150,9 @@ def statements_of(
     return [
         span
         for span in _sentences_of(text, block, wraps, language, begin)
-        if says_something(text[slice(*span)]) and not any(a <= span[0] < b for a, b in titles)
+        if says_something(text[slice(*span)])
+        and not _LEADS_IN.search(text[slice(*span)])
+        and not any(a <= span[0] < b for a, b in titles)
     ]
 
 

@@ -14,6 +14,7 @@ from at2_rag.cli import auto as command
 from at2_rag.cli.train import train
 from at2_rag.documents.files import read_passages
 from at2_rag.estimators.find import place_for_own, resolve_estimator
+from at2_rag.estimators.trained import trained_before
 from at2_rag.model.loading import load_model
 from at2_rag.training import AskOptions, AutoOptions, load_collected, train_auto
 
@@ -108,8 +109,13 @@ def test_for_a_model_that_is_no_folder_of_the_users_it_is_found_in_the_cache(
     place = place_for_own(model, tokenizer)
     assert tmp_path not in place.parents
     assert resolve_estimator(model, tokenizer).origin is None
-    command.keep(best_of(demo_reader, worked), place, named=False)
+    best = best_of(demo_reader, worked)
+    about = {"auto": {}, "collected": {"model": {"name": "some/model"}}}
+    learned = replace(best, estimator=replace(best.estimator, metadata=about))
+    command.keep(learned, place, named=False)
     try:
+        assert trained_before("some/model") == place
+        assert trained_before("other/model") is None
         assert resolve_estimator(model, tokenizer).origin == str(place)
         tokenizer.chat_template += " "  # asked otherwise, another estimator
         assert resolve_estimator(model, tokenizer).origin is None

@@ -66,6 +66,13 @@ def test_questions_go_back_to_those_before_until_they_are_forgotten(chat, notes,
     assert result.stderr.startswith("note: scored by: average attention\nnote: 3 passages read; ")
 
 
+def test_a_prompt_is_the_readers(chat, notes, reader):
+    answer = reader.answer(FIRST, read_passages([notes]), prompt="from-passages")
+    assert answer.text != reader.answer(FIRST, read_passages([notes])).text
+    result = chat(FIRST, prompt="from-passages")
+    assert f"{marked_answer(answer).plain}\n" in result.stdout
+
+
 def test_the_last_answer_is_pruned_and_proven_without_asking_again(chat, notes, reader):
     passages = read_passages([notes])
     first = reader.answer(FIRST, passages)

@@ -6,7 +6,7 @@ import pytest
 from support.places import LLAMA
 from typer.testing import CliRunner
 
-from at2_rag import Answer, Reader
+from at2_rag import FROM_PASSAGES, Answer, PromptTemplate, Reader
 from at2_rag.cli.app import app
 
 MODEL = str(LLAMA / "model")
@@ -53,6 +53,26 @@ def test_the_marked_answer_and_its_references_are_shown(place):
         line = NOTES.splitlines()[citation["line"] - 1]
         assert citation["text"].split("\n")[0].split(".")[0] in line
     assert shown.count("likely without [") >= len(found["verification"]["statements"])
+
+
+def test_a_prompt_is_the_readers(place):
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--answer", place / "answer.txt")
+    result = cite(*options, "--json", "--prompt", "from-passages")
+    told = json.loads(result.stdout)["settings"]["prompt"]
+    assert PromptTemplate(**told) == FROM_PASSAGES
+    refused = cite(*options, "--prompt", "paper")
+    assert refused.exit_code == 2
+    assert "prompt is 'paper'" in refused.stderr
+
+
+def test_what_is_too_long_for_the_demo_reader_is_told_with_its_name(place):
+    (place / "long.txt").write_text("It rained. " * 20_000, encoding="utf-8")
+    arguments = ["cite", "-q", QUESTION, "-p", place / "notes.md", "--answer", place / "long.txt"]
+    for model, told in (([], True), (["-m", "demo"], False)):
+        result = CliRunner().invoke(app, list(map(str, [*arguments, *model])))
+        said = " ".join(result.stderr.split())
+        assert "tokens too long" in said
+        assert ("No --model was given, so that is the context of the tiny" in said) == told
 
 
 def test_passages_are_narrowed_by_question_and_answer(place):

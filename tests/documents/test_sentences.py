@@ -72,9 +72,11 @@ def test_statements_are_the_sentences_less_what_says_nothing(text):
 @given(TEXTS, TEXTS)
 def test_paragraphs_are_split_on_their_own(first, second):
     assume("```" not in first and "~~~" not in first)  # code goes on behind a blank line
-    assert statements(f"a {first}\n\na {second}") == statements(f"a {first}") + statements(
-        f"a {second}"
-    )
+
+    def said(text):  # behind a statement, so that what names what follows is none
+        return statements(f"It is.\n\n{text}")[1:]
+
+    assert said(f"a {first}\n\na {second}") == said(f"a {first}") + said(f"a {second}")
 
 
 # Cases with a known answer; "|" is where one sentence ends and the next begins.
@@ -141,13 +143,15 @@ LINES = {
     "numbers within items": "- 1. Apples are red.¦\n- 2. a) Pears",
     "amounts": "Results 2023¦\nTotal revenue¦\n$4,200¦\nTotal costs¦\n$1,100¦\nIt was good.",
     "table": "〔| Year | Sales |\n|---|---|〕¦\n| 2020 | 45 |¦\n| 2021 | 50 |¦\nGrowth was strong.",
-    "number": "The result is:¦\n42",
-    "years": "Mayors:¦\n- 1951¦\n- 1938",
-    "code": "So:¦\n\n〔```python\n〕x = 1¦\n\nreturn the_value_of_x〔\n```〕¦\nDone.",
+    "number": "〔The result is:〕¦\n42",
+    "years": "〔Mayors:〕¦\n- 1951¦\n- 1938",
+    "code": "〔So:〕¦\n\n〔```python\n〕x = 1¦\n\nreturn the_value_of_x〔\n```〕¦\nDone.",
     "ruler": "It stands.〔\n\n---\n\n〕¦It fell.",
     "heading": "〔# The tower of Zandor and its long history of fires〕¦\nIt stands.",
     "underlined": "Zandor〔\n======〕¦\nIt stands.",
     "bold": "**The tower of Zandor and its long history**¦\nit stands.",
+    "lead-ins": "It stands.¦ 〔There are two:〕¦\n\n〔- The old one, which is:〕¦\n  - slow¦\n"
+    "〔**And the other:**〕¦\nOf it, he said: it is fast.",
     "fields": "Name: The tower of Zandor by the river¦\nYear: 1203¦\nState: Norland",
     "address": "The Mill Museum of Zandor¦\n12 Mill Road¦\nZandor¦\nNorland",
     "verse": "Below the mill the water waits for May,¦\n"
@@ -155,7 +159,7 @@ LINES = {
     "And nobody has heard it turn all day,¦\nBut for the sleepy miller and his sums.",
     "values": "Zandor,1203,Mol¦\nRufe,1310,Brede",
     "log": "2020-01-01 12:00 INFO started¦\n2020-01-01 12:01 INFO stopped",
-    "list in lower case": "Take two cups and these:¦\ntwo large onions, finely chopped¦\n"
+    "list in lower case": "〔Take two cups and these:〕¦\ntwo large onions, finely chopped¦\n"
     "three cloves of fresh garlic¦\none can of tomatoes",
     "page": "The mill stands on the left bank of the¦\x0criver Mol.",
     "quotation": "> He said that the mill was very old and\n> that it was slow.¦\n\nShe said no.",
@@ -184,6 +188,7 @@ def test_lines_that_are_sentences_and_lines_that_are_not(marked):
 def test_what_only_names_what_follows_is_a_statement_where_nothing_follows():
     assert statements("# 1951") == ["# 1951"]
     assert statements("| 1951 |") == ["| 1951 |"]
+    assert statements("It is:") == ["It is:"]
     assert statements("**1951**\n\nIt was.") == ["**1951**", "It was."]
 
 

@@ -43,7 +43,9 @@ QWEN = "Qwen/Qwen2.5-7B-Instruct"
 QWEN_REPO = "madrylab/at2-qwen2.5-7b-instruct"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PUBLISHED_FILE = LLAMA / "score_estimator.pt"
-#: Long enough for a busy machine to answer itself, and short enough to wait for.
+#: How long a hub hangs that does, in seconds; nobody waits for that, however busy the machine is.
+HANGS = 1200
+#: Where the hub need not be heard: short enough to wait for.
 QUICK = HubAccess(answer_seconds=1.0, download_seconds=1.0)
 #: Where no limit is to be met: a busy machine is no fault.
 PATIENT = HubAccess(answer_seconds=60.0, download_seconds=60.0)
@@ -137,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             "hang at the file": a_file and self.command == "GET",
         }
         if hangs.get(trouble):
-            self.server.closing.wait(300)
+            self.server.closing.wait(HANGS)
             return
         file = (self.server.files or Path("/nowhere")) / self.path.split("/")[-1]
         if isinstance(trouble, tuple) or not file.is_file():
@@ -341,7 +343,7 @@ def check_fallback(model, problem, access=QUICK):
     """The model is probed, long before the hub has done what it hangs in, and why is kept."""
     start = time.monotonic()
     found = resolve(model, access)
-    assert time.monotonic() - start < 250
+    assert time.monotonic() - start < HANGS - 100
     assert re.search(problem, found.unlearned), found.unlearned
     assert found.origin is None
     assert found.estimator.metadata["probed"]["version"]
@@ -486,7 +488,7 @@ def test_python_exits_while_the_hub_hangs(tmp_path):
                 cwd=REPOSITORY,
                 capture_output=True,
                 text=True,
-                timeout=120,  # the hub hangs for 300
+                timeout=HANGS - 100,
             )
         assert "took longer than 1 seconds" in done.stdout
         assert done.returncode == 0

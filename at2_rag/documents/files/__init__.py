@@ -16,15 +16,15 @@ from at2_rag.documents.files.pdf import read_pdf
 from at2_rag.documents.files.records import passages_of_json, passages_of_jsonl
 from at2_rag.documents.files.rst import read_rst
 from at2_rag.documents.files.source import SourceFile
-from at2_rag.documents.files.tables import read_table
+from at2_rag.documents.files.tables import TableOfPassages, read_table
 from at2_rag.documents.files.text import read_markdown, read_text
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import FileFormatError
 
 __all__ = ["SUFFIXES", "FilesWarning", "read_passages"]
 
-#: What makes a document of a file, to be cut into passages.
-_DOCUMENTS: dict[str, Callable[[SourceFile], Document]] = {
+#: What makes a document of a file, to be cut into passages, or finds these in a table.
+_DOCUMENTS: dict[str, Callable[[SourceFile], Document | TableOfPassages]] = {
     ".txt": read_text,
     ".md": read_markdown,
     ".rst": read_rst,
@@ -82,8 +82,8 @@ def read_passages(paths: str | Path | Iterable[str | Path]) -> list[Passage]:
         file's name in the second. In ``metadata`` are the ``path`` of the file and, for a passage
         cut from a text, ``start`` and ``end``, its characters in the text that was read, the
         ``line`` that it begins in where the text has the file's own lines, its ``page``, or the
-        ``row`` of a table, the header's being 1; for one of a ``.jsonl`` file, its ``line``; what
-        the file itself says there wins.
+        ``row`` of a table, the header's being 1; for one of a ``.jsonl`` file, or of a table with a
+        column ``text``, its ``line``; what the file itself says there wins.
 
     Raises:
         FileFormatError: If there is no path, one does not exist or is of no kind that is read, or

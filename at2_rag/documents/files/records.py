@@ -14,13 +14,14 @@ _FIELDS = ("text", "id", "title", "url", "metadata")
 
 
 @dataclass(frozen=True)
-class _Record:
-    """One JSON value that should describe a passage, and where it stands in its file.
+class Record:
+    """One value that should describe a passage, and where it stands in its file.
 
     Attributes:
         source: The file that the value is from.
         value: The value as it was parsed.
-        number: The value's line in a ``.jsonl`` file, else its place in the list, from 1.
+        number: The value's line in a ``.jsonl`` file or row in a table, else its place in the list,
+            from 1.
         line: The value's line in the file, where that is known.
     """
 
@@ -77,7 +78,7 @@ def passages_of_jsonl(source: SourceFile, text: str) -> list[Passage]:
     """Read one object per line; blank lines are skipped."""
     lines = text.removeprefix(BYTE_ORDER_MARK).split("\n")
     return [
-        _Record(source, source.parse_json(line, number), number, number).passage()
+        Record(source, source.parse_json(line, number), number, number).passage()
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]
@@ -100,7 +101,7 @@ def passages_of_json(source: SourceFile, text: str) -> list[Passage]:
 
 
 def _passages(source: SourceFile, values: Sequence[Any]) -> list[Passage]:
-    return [_Record(source, value, n).passage() for n, value in enumerate(values, start=1)]
+    return [Record(source, value, n).passage() for n, value in enumerate(values, start=1)]
 
 
 def _choose(source: SourceFile, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:

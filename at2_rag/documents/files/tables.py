@@ -11,15 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from at2_rag.documents.files.document import Document, Place
+from at2_rag.documents.files.records import Record
 from at2_rag.documents.files.rows import flat, header_of, row_in_words
 from at2_rag.documents.files.source import BYTE_ORDER_MARK, SourceFile
+from at2_rag.documents.passages import Passage
 from at2_rag.spans import Span
 
 #: What may stand between values; of two that are as regular, the first.
 _DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
+
+#: The column that is the passage, where there is one, and those that are its own beside it.
+_TEXT = "text"
+_OWN = (_TEXT, "id", "title", "url")
 
 #: So many rows tell what stands between values.
 _SEEN = 100
@@ -35,19 +41,68 @@ class _Row(NamedTuple):
         number: What a spreadsheet calls the row, from 1.
         line: The line that the row begins in, from 1.
         height: How many lines the row has.
-        cells: The row's cells, without line ends.
+        written: The row's cells as they are written.
     """
 
     number: int
     line: int
     height: int
-    cells: list[str]
+    written: list[str]
+
+    @property
+    def cells(self) -> list[str]:
+        """The row's cells, without line ends."""
+        return [flat(cell) for cell in self.written]
 
 
-def read_table(source: SourceFile) -> Document:
+class TableOfPassages(NamedTuple):
+    """A table that has a passage in each row.
+
+    Attributes:
+        header: The names of the columns; one of them is ``text``.
+        rows: The rows below it.
+        remarks: What a person should know of how the file was read.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[_Row]
+    remarks: tuple[str, ...]
+
+    def passages(self, source: SourceFile) -> list[Passage]:
+        """Return a passage for each row that has a text; other columns are its metadata.
+
+        Args:
+            source: The file that the table was read from.
+
+        Raises:
+            FileFormatError: If no row has a text.
+        """
+        records = [
+            Record(source, value, row.number, row.line)
+            for row in self.rows
+            if _TEXT in (value := self._value(row))
+        ]
+        if not records:
+            raise source.error("no row has anything in its column 'text'; expected passages there.")
+        return [record.passage() for record in records]
+
+    def _value(self, row: _Row) -> dict[str, Any]:
+        """Return what a row says, as a JSON file would have it."""
+        own: dict[str, Any] = {}
+        other: dict[str, Any] = {"row": row.number}
+        for name, cell in zip(self.header, row.written, strict=False):
+            if name.casefold() in _OWN and flat(cell):
+                own[name.casefold()] = cell.strip() if name.casefold() == _TEXT else flat(cell)
+            elif name and flat(cell):
+                other[name] = flat(cell)
+        return {**own, "metadata": other}
+
+
+def read_table(source: SourceFile) -> Document | TableOfPassages:
     """Read a table, whatever stands between its values.
 
-    What is above the names of the columns is kept as it is.
+    What is above the names of the columns is kept as it is. Where a column is called ``text``, its
+    cells are passages, and those of ``title``, ``url`` and ``id`` what these names say.
 
     Raises:
         FileFormatError: If it has no row that says something.
@@ -63,6 +118,8 @@ def read_table(source: SourceFile) -> Document:
     width = Counter(len(row.cells) for row in rows).most_common(1)[0][0]
     above = next(i for i, row in enumerate(rows) if len(row.cells) == width)
     header = header_of([row.cells for row in rows[above:]])
+    if _TEXT in map(str.casefold, header):
+        return TableOfPassages(header, rows[above + 1 :], decoded.remarks)
     kept = [*rows[:above], *rows[above + bool(header) :]]
     text, blocks = _in_lines(kept, [()] * above + [header] * (len(kept) - above))
     return Document(
@@ -123,5 +180,5 @@ def _parsed(lines: Iterable[str], delimiter: str, quoting: Literal[0, 3]) -> Ite
     begun = 1
     for number, cells in enumerate(reader, start=1):
         if any(map(flat, cells)):
-            yield _Row(number, begun, reader.line_num + 1 - begun, [flat(cell) for cell in cells])
+            yield _Row(number, begun, reader.line_num + 1 - begun, cells)
         begun = reader.line_num + 1

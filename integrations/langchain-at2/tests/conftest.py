@@ -29,7 +29,11 @@ from transformers import AutoModel, AutoTokenizer
 from langchain_at2 import AT2CitedAnswer
 
 settings.register_profile(
-    "suite", deadline=None, database=None, derandomize=bool(os.environ.get("CI"))
+    "suite",
+    max_examples=50,
+    deadline=None,
+    database=None,
+    derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("suite")
 transformers.logging.set_verbosity_error()

@@ -23,7 +23,9 @@ from support.places import real_data
 from at2_rag import Reader, ThinkingMarkers
 from at2_rag.worlds import generate_examples
 
-settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile(
+    "suite", max_examples=50, deadline=None, derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("suite")
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

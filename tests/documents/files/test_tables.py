@@ -37,6 +37,26 @@ def test_rows_name_their_columns_and_tell_their_lines(tmp_path):
         assert passage.place_of(passage.text.index(word)) == f"{tmp_path / 'mills.csv'}:{line}"
 
 
+def test_a_column_of_texts_has_the_passages_and_others_are_their_own(tmp_path):
+    text = (
+        'ID,Title,Text,url,metadata,Year\r\nb7,Mill,"The mill is old.\r\n\r\nIt has two wheels.",'
+        "https://example.org/mill,seen,1820\r\n,,It rained.,,,\r\nc1,Empty,,,,1900\r\n"
+    )
+    mill, rain = read(tmp_path, text)
+    assert mill.text == "The mill is old.\n\nIt has two wheels."
+    assert (mill.id, mill.title, mill.url) == ("b7", "Mill", "https://example.org/mill")
+    path = {"path": str(tmp_path / "mills.csv")}
+    assert mill.metadata == path | {"line": 2, "row": 2, "metadata": "seen", "Year": "1820"}
+    assert (rain.id, rain.title, rain.text) == ("mills.csv#3", None, "It rained.")
+    assert rain.metadata == path | {"line": 5, "row": 3}
+    assert mill.place_of(mill.text.index("wheels")) == f"{tmp_path / 'mills.csv'}:2"
+
+
+def test_a_column_of_texts_without_one_is_told(tmp_path):
+    with pytest.raises(FileFormatError, match="no row has anything in its column 'text'"):
+        read(tmp_path, "text,title\n,Mill\n")
+
+
 def test_big_tables_are_cut_between_rows(tmp_path):
     rows = [f"Mill {n},{n},It is old. It has {n} wheels." for n in range(300)]
     passages = read(tmp_path, "\n".join(["Name,Number,Note", *rows]))
