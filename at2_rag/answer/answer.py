@@ -15,7 +15,7 @@ from at2_rag.answer.groups import Groups
 from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
-from at2_rag.answer.page import answer_page
+from at2_rag.answer.page import answer_view
 from at2_rag.answer.remarks import also_in_words, is_judged, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
@@ -278,7 +278,7 @@ class Answer:
         Raises:
             InputError: If one beside is of another text, or has other sources.
         """
-        return answer_page(self, beside or {}, evidence, markdown=markdown)
+        return answer_view(self, beside or {}, evidence, markdown=markdown).page()
 
     def _repr_html_(self) -> str:
         return framed(self.to_html())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -20,17 +21,55 @@ from at2_rag.view.drawing import visible
 from at2_rag.view.numbers import PackedTable
 from at2_rag.view.page import page
 
-_SCRIPT = "answer.js"
+_SCRIPTS = ("answer.js", "whole_page.js")
 
 
-def answer_page(
+@dataclass(frozen=True)
+class AnswerView:
+    """An answer as HTML, for a page of its own or with other things beside it.
+
+    Attributes:
+        question: What was asked.
+        facts: What is told of the answer in a line, such as the model's name.
+        switch: What chooses between methods, as HTML; empty where there is one.
+        html: Both sides, as HTML.
+        data: What the script reads, in plain JSON types.
+    """
+
+    question: str
+    facts: tuple[str, ...]
+    switch: str
+    html: str
+    data: dict[str, Any]
+
+    def around(self) -> tuple[str, str]:
+        """Return what is before both sides, and what is behind them, on a page of their own."""
+        facts = " · ".join(f"<bdi>{escape(fact)}</bdi>" for fact in self.facts)
+        begin = (
+            '<a class="skip" href="#passages">Skip to the passages</a>\n'
+            f'<header><h1 dir="auto">{escape(visible(self.question))}</h1>'
+            f'<p class="quiet">{facts}</p>{self.switch}</header>\n'
+            '<main class="sides">'
+        )
+        body = f"{begin}\n{self.html}\n</main>"
+        whole = page(self.question, body, scripts=_SCRIPTS, data=self.data)
+        before, _, behind = whole.partition(self.html)
+        return before, behind
+
+    def page(self) -> str:
+        """Return a page that has nothing else, and needs nothing else."""
+        before, behind = self.around()
+        return f"{before}{self.html}{behind}"
+
+
+def answer_view(
     answer: Shown,
     beside: Mapping[str, Shown],
     evidence: Evidence | None = None,
     *,
     markdown: bool = True,
-) -> str:
-    """Return a page of an answer.
+) -> AnswerView:
+    """Return how an answer is shown.
 
     Args:
         answer: The answer that is shown.
@@ -42,17 +81,15 @@ def answer_page(
         InputError: If another method's answer is of another text, or has other sources.
     """
     methods = {method_name(answer.estimator): answer, **_checked(answer, beside)}
-    body = "\n".join(
-        (
-            '<a class="skip" href="#passages">Skip to the passages</a>',
-            _header(answer, list(methods)),
-            '<main class="sides">',
-            _answer_side(methods, evidence, markdown=markdown),
-            passages_side(list(methods.values()), markdown=markdown),
-            "</main>",
-        )
+    said = _answer_side(methods, evidence, markdown=markdown)
+    given = passages_side(list(methods.values()), markdown=markdown)
+    return AnswerView(
+        answer.question,
+        tuple(_facts(answer, list(methods))),
+        _switch(list(methods)),
+        f"{said}\n{given}",
+        _data(methods, evidence),
     )
-    return page(answer.question, body, script=_SCRIPT, data=_data(methods, evidence))
 
 
 def _checked(answer: Shown, beside: Mapping[str, Shown]) -> Mapping[str, Shown]:
@@ -67,17 +104,13 @@ def _checked(answer: Shown, beside: Mapping[str, Shown]) -> Mapping[str, Shown]:
     return beside
 
 
-def _header(answer: Shown, names: Sequence[str]) -> str:
+def _facts(answer: Shown, names: Sequence[str]) -> list[str]:
     told = [_short_name(answer.model), f"{answer.prompt_tokens:,} tokens read"]
     if answer.truncated:
         told.append("cut off at the longest length")
     if len(names) == 1:
         told.insert(1, f"cited by {names[0]}")
-    facts = " · ".join(f"<bdi>{escape(visible(fact))}</bdi>" for fact in told if fact)
-    return (
-        f'<header><h1 dir="auto">{escape(visible(answer.question))}</h1>'
-        f'<p class="quiet">{facts}</p>{_switch(names)}</header>'
-    )
+    return [visible(fact) for fact in told if fact]
 
 
 def _short_name(model: str) -> str:

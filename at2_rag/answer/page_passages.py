@@ -91,7 +91,8 @@ class _Cards:
         measured = use > 0 or not unseen or index in self._drafted
         label = "of the draft" if unseen else "of the answer"
         bar = (
-            f'<span class="use" title="{use:.1%} {label}"><i style="--w:{use:.3f}"></i></span>'
+            f'<span class="use" title="{use:.1%} {label}"><svg aria-hidden="true">'
+            f'<rect width="{use:.1%}" height="100%"/></svg></span>'
             f'<span class="share">{use:.0%}</span>'
             if measured
             else ""
