@@ -82,8 +82,8 @@ export class Asked {
     };
     slider.addEventListener("input", tell);
     tell();
-    whole.element.after(make("p", { class: "pruning" },
-      make("label", { for: id }, "Keep the passages that this answer used most"), slider, again));
+    whole.tools.append(make("p", { class: "pruning" },
+      make("label", { for: id }, "Keep the passages used most"), slider, again));
     this.ranked = view.ranked;
   }
 
@@ -91,7 +91,11 @@ export class Asked {
     again.disabled = true;
     const kept = this.ranked.slice(0, count).sort((a, b) => a - b);
     const place = make("div", { class: "one" });
-    this.answers.classList.add("pair");
+    if (!this.answers.classList.contains("pair")) {
+      this.answers.classList.add("pair");
+      this.answers.firstElementChild.prepend(
+        make("h3", {}, `From all ${counted(this.passages.length, "passage")}`));
+    }
     if (this.answers.childElementCount > 1) this.answers.lastElementChild.replaceWith(place);
     else this.answers.append(place);
     const shown = await this.#answer(kept.map((index) => this.passages[index]), place);

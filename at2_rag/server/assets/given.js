@@ -65,6 +65,7 @@ export class Given extends EventTarget {
 
   #changed() {
     this.list.hidden = !this.passages.length;
+    document.getElementById("given").classList.toggle("filled", this.passages.length > 0);
     this.count.textContent = counted(this.passages.length, "passage");
     this.dispatchEvent(new Event("change"));
   }

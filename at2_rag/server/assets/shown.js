@@ -13,8 +13,9 @@ export class Shown {
     this.root = make("div", { class: "sides" });
     this.root.append(drawn(view.html));
     apart(this.root, `v${++shownSoFar}-`);
-    this.element = make("div", { class: "shown" },
-      make("p", { class: "quiet" }, make("bdi", {}, view.facts.join(" · "))), this.root, this.#keeping());
+    this.tools = make("div", { class: "tools" },
+      make("p", { class: "quiet" }, make("bdi", {}, view.facts.join(" · "))), this.#keeping());
+    this.element = make("div", { class: "shown" }, this.tools, this.root);
     if (answer.dropped.length) {
       this.root.before(make("p", { class: "problem" },
         `${answer.dropped.length} of ${finished.passages.length} passages did not fit the model's `
@@ -29,7 +30,7 @@ export class Shown {
     const { answer, view } = this.finished;
     const name = answer.question.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60).replace(/^-|-$/g, "")
       || "answer";
-    return make("p", { class: "buttons keeping" },
+    return make("p", { class: "keeping" },
       button("Save as HTML", () => save(`${name}.html`, "text/html",
         view.before + view.html + view.behind)),
       button("Save as JSON", () => save(`${name}.json`, "application/json",

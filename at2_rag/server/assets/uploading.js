@@ -73,7 +73,7 @@ const size = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 async function dropped(transfer) {
   // The entries have to be taken before anything is waited for.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const found = [];
+  const found = entries.length ? [] : [...transfer.files].map((file) => [file.name, file]);
   for (const entry of entries) await walk(entry, "", found);
   return found;
 }

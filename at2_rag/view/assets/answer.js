@@ -405,13 +405,21 @@ function offerProofs() {
 
 // --- going there -------------------------------------------------------------------------
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-function goTo(element) {
+function goTo(element, after = 0) {
   if (!element) return;
   for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) {
     fold.open = true;
   }
-  element.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+  const go = () => {
+    element.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+  };
+  clearTimeout(going);
+  if (after) going = setTimeout(go, after);
+  else go();
 }
+let going = null;
+const ANOTHER_CLICK = 350; // ms; a word that is clicked twice must not move away in between
+root.addEventListener("pointerdown", () => clearTimeout(going));
 const isWide = matchMedia("(min-width: 62rem)");
 
 function strongest(choice) {
@@ -436,12 +444,12 @@ function strongest(choice) {
   return (bySource.get(source) || [])[0];
 }
 
-function pin(choice, scroll) {
+function pin(choice, scroll, after = 0) {
   if (!ready) return;
   if (same(pinned, choice)) { letGo(); return; }
   pinned = choice;
   show(choice);
-  if (scroll) goTo(strongest(choice));
+  if (scroll) goTo(strongest(choice), after);
 }
 function letGo() {
   pinned = selected = null;
@@ -487,7 +495,7 @@ root.addEventListener("click", (event) => {
     goTo(link.matches(".ref") ? (bySource.get(choice.sources[0]) || [])[0] : strongest(choice));
     return;
   }
-  pin(choice, Boolean(link) || isWide.matches);
+  pin(choice, Boolean(link) || isWide.matches, link ? 0 : ANOTHER_CLICK);
 });
 
 document.addEventListener("keydown", (event) => {
