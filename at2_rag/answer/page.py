@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from at2_rag.answer.attribution import Attribution
-from at2_rag.answer.page_passages import passages_side
+from at2_rag.answer.page_passages import passages_side, places_of
 from at2_rag.answer.page_references import proofs, references
 from at2_rag.answer.page_text import answer_text, draft_text, thoughts_text
+from at2_rag.answer.remarks import shares_in_words
 from at2_rag.answer.shown import Evidence, Shown, method_name
 from at2_rag.answer.statement import Statement
 from at2_rag.errors import InputError
-from at2_rag.view.drawing import visible
+from at2_rag.view.drawing import visible, written
 from at2_rag.view.numbers import PackedTable
 from at2_rag.view.page import page
 
@@ -152,6 +153,7 @@ def _answer_side(methods: Mapping[str, Shown], evidence: Evidence | None, *, mar
         answer_text(answers, markdown=markdown),
         _LEGEND,
         _HINT,
+        *(_remark(answer, number) for number, answer in enumerate(answers)),
         '<section id="told" class="told" aria-label="Sources of what is chosen" '
         'aria-live="polite"></section>',
         *(references(answer, number) for number, answer in enumerate(answers)),
@@ -160,6 +162,15 @@ def _answer_side(methods: Mapping[str, Shown], evidence: Evidence | None, *, mar
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _remark(answer: Shown, method: int) -> str:
+    """Return what to say of the shares of an answer that no passage supports, or of a guess."""
+    remark = shares_in_words(answer.statements)
+    attributes = {"class": "remark", "data-m": str(method)} | (
+        {} if method == 0 else {"hidden": ""}
+    )
+    return f"<p{written(attributes)}>{remark}</p>" if remark else ""
 
 
 def _data(methods: Mapping[str, Shown], evidence: Evidence | None) -> dict[str, Any]:
@@ -192,9 +203,10 @@ def _scored(statements: Sequence[Statement], attribution: Attribution) -> dict[s
             {
                 "tokens": _range(attribution.tokens_touching(statement.start, statement.end)),
                 "cited": {
-                    str(index[citation.place]): citation.number
+                    str(index[place]): citation.number
                     for citation in statement.citations
-                    if citation.place in index
+                    for place in places_of(citation)
+                    if place in index
                 },
                 "supported": statement.supported,
                 "refusal": statement.refusal,

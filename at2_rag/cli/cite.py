@@ -13,6 +13,7 @@ from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log, refuse_w
 from at2_rag.cli.console import note_now, show_json, spinner
 from at2_rag.cli.gathering import check_question, keep_best, read_files
 from at2_rag.cli.loading import load_reader, note_demo_reader
+from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
     counted,
     note_what_happened,
@@ -20,6 +21,7 @@ from at2_rag.cli.showing import (
     show_marked,
     show_proof,
     show_sources,
+    write_page,
 )
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.known_estimators import AUTO
@@ -48,6 +50,7 @@ def cite(
     prove: options.Prove = None,
     json: options.AsJson = False,
     scores: options.Scores = False,
+    html: options.Html = None,
     out: options.Out = None,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
@@ -66,7 +69,9 @@ def cite(
         "prove": prove,
     }
     if out is not None:
-        refuse_with_out(answer=answer, question=question, passages=passages, verify=verify)
+        refuse_with_out(
+            answer=answer, question=question, passages=passages, verify=verify, html=html
+        )
         chosen = ModelChoices(model, dtype.value, device, estimator)
         choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
         audit_log(more_files, out, choices, chosen)
@@ -79,6 +84,7 @@ def cite(
     if question is None:
         raise InputError("No question; expected --question with what the answer is an answer to.")
     check_question(question)
+    check_file(html)
     files = read_files([*(passages or []), *(more_files or [])])
     text = _text_of(answer)
     of = "question and answer"
@@ -89,6 +95,7 @@ def cite(
         found = reader.attribute(question, read, text, **cited)
     note_what_happened(found)
     proof = proof_if(verify, reader, found)
+    write_page(html, found, proof)
     if json:
         show_json(as_json(found, proof, scores=scores))
         return

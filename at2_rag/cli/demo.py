@@ -11,7 +11,7 @@ from rich.text import Text
 from at2_rag.cli import options
 from at2_rag.cli.console import show, spinner
 from at2_rag.cli.demo_model import pretrained_reader
-from at2_rag.cli.render import marked_answer, proof_of, references
+from at2_rag.cli.render import hung_references, marked_answer, proof_of
 from at2_rag.cli.tiny_demo import tiny_demo
 from at2_rag.documents.articles import QUESTIONS, read_articles
 
@@ -84,7 +84,7 @@ def _answer_twice(reader: Reader, question: str, articles: list[Passage]) -> Ans
 
 def _show(title: str, answer: Answer) -> None:
     _title(title)
-    show(Text.assemble("→ ", marked_answer(answer)), "", references(answer))
+    show(Text.assemble("→ ", marked_answer(answer)), "", hung_references(answer))
 
 
 def _show_unsupported(reader: Reader, articles: list[Passage]) -> None:

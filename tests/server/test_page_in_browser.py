@@ -72,21 +72,22 @@ def test_an_answer_is_seen_pointed_at_pinned_and_selected(browser, server, own):
 
 
 def test_citations_come_while_the_answer_is_written(browser, demo_reader, own):
-    with served(demo_reader, example=EXAMPLE) as server, slowed(demo_reader, 0.06):
-        with visited(browser, server.url) as page:
-            page.locator("#examples button").first.click()
-            expect(page.locator(".live .cite").first).to_be_visible()
-            assert page.locator("#stop").is_visible()  # it is still at it
-            assert page.locator(".shown").count() == 0
-            expect(page.locator(".live .references li").first).to_contain_text(
-                own.citations[0].text
-            )
-            numbers = ", ".join(map(str, own.statements[0].numbers))
-            expect(page.locator("#live")).to_contain_text(  # as who cannot see it is told
-                re.compile(rf"{own.statements[0].text} Sources? {numbers}\.")
-            )
-            expect(page.locator(".shown")).to_be_visible()
-            expect(page.locator("#live")).to_contain_text("The answer is complete.")
+    with (
+        served(demo_reader, example=EXAMPLE) as server,
+        slowed(demo_reader, 0.06),
+        visited(browser, server.url) as page,
+    ):
+        page.locator("#examples button").first.click()
+        expect(page.locator(".live .cite").first).to_be_visible()
+        assert page.locator("#stop").is_visible()  # it is still at it
+        assert page.locator(".shown").count() == 0
+        expect(page.locator(".live .references li").first).to_contain_text(own.citations[0].text)
+        numbers = ", ".join(map(str, own.statements[0].numbers))
+        expect(page.locator("#live")).to_contain_text(  # as who cannot see it is told
+            re.compile(rf"{own.statements[0].text} Sources? {numbers}\.")
+        )
+        expect(page.locator(".shown")).to_be_visible()
+        expect(page.locator("#live")).to_contain_text("The answer is complete.")
 
 
 def test_an_answer_is_stopped_in_the_middle(browser, demo_reader):
@@ -216,16 +217,18 @@ def test_files_and_folders_are_read_and_bad_ones_told(browser, server, tmp_path)
 def test_what_is_too_much_is_told(browser, demo_reader, tmp_path):
     (tmp_path / "long.txt").write_text("x" * 3000)
     limits = Limits(documents=2, body_bytes=2048)
-    with served(demo_reader, limits=limits) as server:
-        with visited(browser, server.url, refused=1) as page:
-            page.set_input_files("#files", tmp_path / "long.txt")
-            expect(page.locator("#given-said")).to_contain_text("These files are 0.0 MiB")
-            give(page, "A.\n\nB.\n\nC.")
-            expect(page.locator("#given-said")).to_contain_text("the server takes 2 passages")
-            give(page, "y " * 2000)
-            page.fill("#question", "Why?")
-            page.keyboard.press("Enter")
-            expect(page.locator(".asked .problem")).to_contain_text("larger than 2,048 bytes")
+    with (
+        served(demo_reader, limits=limits) as server,
+        visited(browser, server.url, refused=1) as page,
+    ):
+        page.set_input_files("#files", tmp_path / "long.txt")
+        expect(page.locator("#given-said")).to_contain_text("These files are 0.0 MiB")
+        give(page, "A.\n\nB.\n\nC.")
+        expect(page.locator("#given-said")).to_contain_text("the server takes 2 passages")
+        give(page, "y " * 2000)
+        page.fill("#question", "Why?")
+        page.keyboard.press("Enter")
+        expect(page.locator(".asked .problem")).to_contain_text("larger than 2,048 bytes")
 
 
 def test_a_line_that_is_long_or_full_is_told_with_its_length(browser, demo_reader):

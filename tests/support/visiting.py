@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from support.browser import READY
 
 #: What the browser itself says of a response that the page then tells in words.
-_REFUSED = re.compile(r"error: Failed to load resource: the server responded with a status of 4\d\d")
-_OFFLINE = re.compile(r"error: Failed to load resource: net::ERR_")
+_NOTED = re.compile(
+    r"error: Failed to load resource: (the server responded with a status of 4\d\d|net::ERR_)"
+)
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def visited(
         yield page
     finally:
         seen.close()
-    noted = [fault for fault in faults if _REFUSED.match(fault) or _OFFLINE.match(fault)]
+    noted = [fault for fault in faults if _NOTED.match(fault)]
     assert [fault for fault in faults if fault not in noted] == []
     assert len(noted) == refused
     own = urlsplit(url).netloc

@@ -94,7 +94,7 @@ function clear() {
     if (name === "lit") element.style.removeProperty("--s");
   }
   touched = [];
-  root.classList.remove("active");
+  root.classList.remove("active", "looked");
 }
 
 function shares(scores) {
@@ -188,7 +188,10 @@ function showWhole() {
       each.share.textContent = each.first;
     }
   }
-  tellSources("The whole answer goes back to", found, citedOf("answer"));
+  const said = statements("answer");
+  const claims = said.length > 0 && said.every((each) => each.refusal || each.supported === false);
+  tellSources(claims ? "The whole answer looked at" : "The whole answer goes back to", found,
+    citedOf("answer"));
 }
 
 function citedOf(text, number = null) {
@@ -234,8 +237,10 @@ function nameOf(choice) {
   const name = choice.text === "thoughts" ? "Thought" : "Statement";
   const statement = statements(choice.text)[choice.statement];
   if (choice.number) return `${name} ${choice.statement + 1} cites ${choice.number}`;
-  const weak = statement.supported === false ? ", which the passages do not support," : "";
-  return `${name} ${choice.statement + 1}${weak} goes back to`;
+  if (statement.supported === false) {
+    return `${name} ${choice.statement + 1} is not supported; the model looked at`;
+  }
+  return `${name} ${choice.statement + 1} goes back to`;
 }
 
 function showSource(choice) {
@@ -346,6 +351,15 @@ function tellSources(heading, found, cited, choice = {}) {
   if (proof) note = inLine(proof);
   const provable = prove && !proof && choice.text === "answer" && Object.keys(cited).length > 0;
   tell(heading, items, note, provable ? proveButton(choice.statement) : null);
+  showWhether(choice);
+}
+
+// Shares of what supports nothing are hollow, and said to be no support.
+function showWhether(choice) {
+  const meant = choice.statement === undefined
+    ? statements("answer") : [statements(choice.text)[choice.statement]];
+  const claims = meant.every((each) => each.refusal || each.supported === false);
+  root.classList.toggle("looked", meant.length > 0 && claims);
 }
 
 function tellStatements(rows) {
