@@ -55,6 +55,18 @@ def test_the_marked_answer_and_its_references_are_shown(place):
     assert shown.count("likely without [") >= len(found["verification"]["statements"])
 
 
+def test_it_is_written_as_a_page(place):
+    page = place / "page.html"
+    options = ("-q", QUESTION, "-p", place / "notes.md", "-a", place / "answer.txt")
+    done = cite(*options, "--html", page)
+    assert done.exit_code == 0
+    assert f"wrote {page}" in " ".join(done.stderr.split())
+    assert "Anna Reed built it." in page.read_text(encoding="utf-8")
+    refused = cite(*options, "--html", place)
+    assert refused.exit_code == 2
+    assert "cannot be written" in refused.stderr
+
+
 def test_passages_are_narrowed_by_question_and_answer(place):
     for name in ("one", "two", "three"):
         (place / f"{name}.md").write_text(f"Of {name} there is little to say.", encoding="utf-8")
