@@ -39,9 +39,13 @@ def test_scores_and_citations_travel_with_it(answer):
         tokens = found.tokens_touching(statement.start, statement.end)
         assert range(*told["tokens"]) == range(tokens[0], tokens[-1] + 1)
         cited = {
-            number: found.sources[int(source)].place for source, number in told["cited"].items()
+            (number, found.sources[int(source)].place) for source, number in told["cited"].items()
         }
-        assert cited == {c.number: c.place for c in statement.citations}
+        assert cited == {
+            (c.number, place)
+            for c in statement.citations
+            for place in (c.place, *(copy.place for copy in c.also_in))
+        }
 
 
 def test_a_page_made_of_what_was_written_down_is_the_same(answer):
