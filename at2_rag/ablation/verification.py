@@ -44,7 +44,12 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {"numbers": list(self.numbers), "drop": self.drop, "factor": self.factor}
+        return {
+            "numbers": list(self.numbers),
+            "drop": self.drop,
+            "factor": self.factor,
+            "words": str(self),
+        }
 
     def __str__(self) -> str:
         marks = "".join(f"[{number}]" for number in self.numbers)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.groups import Groups
+from at2_rag.answer.in_context import quote_of
 from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
-from at2_rag.answer.page import answer_page
+from at2_rag.answer.page import answer_view
 from at2_rag.answer.remarks import also_in_words, is_judged, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
@@ -210,6 +211,11 @@ class Answer:
         return "".join(written_mark(number, carets) for carets in ways or (self.carets,))
 
     @property
+    def widest_mark(self) -> int:
+        """Return how many characters the longest mark of a reference has; 0 without any."""
+        return max((len(self.mark_of(citation.number)) for citation in self.citations), default=0)
+
+    @property
     def references(self) -> str:
         """Return the numbered sources, a line each, with page, file and line where known."""
         return "\n".join(map(self._reference, self.citations))
@@ -219,12 +225,25 @@ class Answer:
         passage = self.passages[citation.passage_index]
         return citation.url or passage.place_of(citation.source_start)
 
-    def _reference(self, citation: Citation, facts: Sequence[str] = ()) -> str:
+    def quote_of(self, citation: Citation) -> tuple[str, str, str]:
+        """Return what is cited, in one line, between what is before and behind it.
+
+        Around what is a piece of a sentence are the words around it, and quotation marks.
+
+        Args:
+            citation: A citation of the answer.
+        """
+        passage = self.passages[citation.passage_index]
+        return quote_of(citation, passage, self.settings.source_unit)
+
+    def _reference(self, citation: Citation, facts: Sequence[str] = (), width: int = 0) -> str:
         """Return a citation's line, with the page behind the title."""
         passage = self.passages[citation.passage_index]
         paged = replace(citation, title=passage.heading)
         facts = [*facts, *self.elsewhere(citation)]
-        return _reference(self.mark_of(citation.number), paged, self.place_of(citation), facts)
+        mark = self.mark_of(citation.number).ljust(width)
+        quote = "".join(self.quote_of(citation))
+        return _reference(mark, paged, quote, self.place_of(citation), facts)
 
     def elsewhere(self, citation: Citation) -> list[str]:
         """Return in words where else a source stands, such as "also in passage 4"; or nothing.
@@ -248,7 +267,7 @@ class Answer:
             return "(cut off in its thoughts)"
         parts = [
             [self.marked_text],
-            [self._reference(c, effect_in_words(c)) for c in self.citations],
+            [self._reference(c, effect_in_words(c), self.widest_mark) for c in self.citations],
             # Small models say the same several times.
             [*dict.fromkeys(map(_unsupported_in_words, self.statements))],
             [] if self.calibrated else [unknown_in_words(self.estimator)],
@@ -278,7 +297,7 @@ class Answer:
         Raises:
             InputError: If one beside is of another text, or has other sources.
         """
-        return answer_page(self, beside or {}, evidence, markdown=markdown)
+        return answer_view(self, beside or {}, evidence, markdown=markdown).page()
 
     def _repr_html_(self) -> str:
         return framed(self.to_html())
@@ -363,13 +382,15 @@ def _unsupported_in_words(statement: Statement) -> str:
     return f"Not supported by the passages: {said}" if statement.supported is False else ""
 
 
-def _reference(mark: str, citation: Citation, place: str | None, facts: Sequence[str]) -> str:
+def _reference(
+    mark: str, citation: Citation, quote: str, place: str | None, facts: Sequence[str]
+) -> str:
     title = f"{citation.title}: " if citation.title else ""
     if citation.kind != "passage":
         title = f"{citation.kind}: {title}"
     told = ", ".join([*facts, *([place] if place else [])])
     where = f" ({told})" if told else ""
-    return f"{mark} {title}{' '.join(citation.text.split())}{where}"
+    return f"{mark} {title}{quote}{where}"
 
 
 def _passage_dict(passage: Passage) -> dict[str, Any]:

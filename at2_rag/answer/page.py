@@ -4,33 +4,73 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import torch
 
 from at2_rag.answer.attribution import Attribution
-from at2_rag.answer.page_passages import passages_side
+from at2_rag.answer.page_passages import passages_side, places_of
 from at2_rag.answer.page_references import proofs, references
 from at2_rag.answer.page_text import answer_text, draft_text, thoughts_text
+from at2_rag.answer.remarks import shares_in_words
 from at2_rag.answer.shown import Evidence, Shown, method_name
 from at2_rag.answer.statement import Statement
 from at2_rag.errors import InputError
-from at2_rag.view.drawing import visible
+from at2_rag.view.drawing import visible, written
 from at2_rag.view.numbers import PackedTable
 from at2_rag.view.page import page
 
-_SCRIPT = "answer.js"
+_SCRIPTS = ("answer.js", "whole_page.js")
 
 
-def answer_page(
+@dataclass(frozen=True)
+class AnswerView:
+    """An answer as HTML, for a page of its own or with other things beside it.
+
+    Attributes:
+        question: What was asked.
+        facts: What is told of the answer in a line, such as the model's name.
+        switch: What chooses between methods, as HTML; empty where there is one.
+        html: Both sides, as HTML.
+        data: What the script reads, in plain JSON types.
+    """
+
+    question: str
+    facts: tuple[str, ...]
+    switch: str
+    html: str
+    data: dict[str, Any]
+
+    def around(self) -> tuple[str, str]:
+        """Return what is before both sides, and what is behind them, on a page of their own."""
+        facts = " · ".join(f"<bdi>{escape(fact)}</bdi>" for fact in self.facts)
+        begin = (
+            '<a class="skip" href="#passages">Skip to the passages</a>\n'
+            f'<header><h1 dir="auto">{escape(visible(self.question))}</h1>'
+            f'<p class="quiet">{facts}</p>{self.switch}</header>\n'
+            '<main class="sides">'
+        )
+        body = f"{begin}\n{self.html}\n</main>"
+        whole = page(self.question, body, scripts=_SCRIPTS, data=self.data)
+        before, _, behind = whole.partition(self.html)
+        return before, behind
+
+    def page(self) -> str:
+        """Return a page that has nothing else, and needs nothing else."""
+        before, behind = self.around()
+        return f"{before}{self.html}{behind}"
+
+
+def answer_view(
     answer: Shown,
     beside: Mapping[str, Shown],
     evidence: Evidence | None = None,
     *,
     markdown: bool = True,
-) -> str:
-    """Return a page of an answer.
+) -> AnswerView:
+    """Return how an answer is shown.
 
     Args:
         answer: The answer that is shown.
@@ -42,17 +82,15 @@ def answer_page(
         InputError: If another method's answer is of another text, or has other sources.
     """
     methods = {method_name(answer.estimator): answer, **_checked(answer, beside)}
-    body = "\n".join(
-        (
-            '<a class="skip" href="#passages">Skip to the passages</a>',
-            _header(answer, list(methods)),
-            '<main class="sides">',
-            _answer_side(methods, evidence, markdown=markdown),
-            passages_side(list(methods.values()), markdown=markdown),
-            "</main>",
-        )
+    said = _answer_side(methods, evidence, markdown=markdown)
+    given = passages_side(list(methods.values()), markdown=markdown)
+    return AnswerView(
+        answer.question,
+        tuple(_facts(answer, list(methods))),
+        _switch(list(methods)),
+        f"{said}\n{given}",
+        _data(methods, evidence),
     )
-    return page(answer.question, body, script=_SCRIPT, data=_data(methods, evidence))
 
 
 def _checked(answer: Shown, beside: Mapping[str, Shown]) -> Mapping[str, Shown]:
@@ -67,17 +105,13 @@ def _checked(answer: Shown, beside: Mapping[str, Shown]) -> Mapping[str, Shown]:
     return beside
 
 
-def _header(answer: Shown, names: Sequence[str]) -> str:
+def _facts(answer: Shown, names: Sequence[str]) -> list[str]:
     told = [_short_name(answer.model), f"{answer.prompt_tokens:,} tokens read"]
     if answer.truncated:
         told.append("cut off at the longest length")
     if len(names) == 1:
         told.insert(1, f"cited by {names[0]}")
-    facts = " · ".join(f"<bdi>{escape(visible(fact))}</bdi>" for fact in told if fact)
-    return (
-        f'<header><h1 dir="auto">{escape(visible(answer.question))}</h1>'
-        f'<p class="quiet">{facts}</p>{_switch(names)}</header>'
-    )
+    return [visible(fact) for fact in told if fact]
 
 
 def _short_name(model: str) -> str:
@@ -119,6 +153,7 @@ def _answer_side(methods: Mapping[str, Shown], evidence: Evidence | None, *, mar
         answer_text(answers, markdown=markdown),
         _LEGEND,
         _HINT,
+        *(_remark(answer, number) for number, answer in enumerate(answers)),
         '<section id="told" class="told" aria-label="Sources of what is chosen" '
         'aria-live="polite"></section>',
         *(references(answer, number) for number, answer in enumerate(answers)),
@@ -127,6 +162,15 @@ def _answer_side(methods: Mapping[str, Shown], evidence: Evidence | None, *, mar
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _remark(answer: Shown, method: int) -> str:
+    """Return what to say of the shares of an answer that no passage supports, or of a guess."""
+    remark = shares_in_words(answer.statements)
+    attributes = {"class": "remark", "data-m": str(method)} | (
+        {} if method == 0 else {"hidden": ""}
+    )
+    return f"<p{written(attributes)}>{remark}</p>" if remark else ""
 
 
 def _data(methods: Mapping[str, Shown], evidence: Evidence | None) -> dict[str, Any]:
@@ -159,9 +203,10 @@ def _scored(statements: Sequence[Statement], attribution: Attribution) -> dict[s
             {
                 "tokens": _range(attribution.tokens_touching(statement.start, statement.end)),
                 "cited": {
-                    str(index[citation.place]): citation.number
+                    str(index[place]): citation.number
                     for citation in statement.citations
-                    if citation.place in index
+                    for place in places_of(citation)
+                    if place in index
                 },
                 "supported": statement.supported,
                 "refusal": statement.refusal,

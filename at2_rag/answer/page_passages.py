@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import chain
@@ -13,6 +14,11 @@ from at2_rag.documents.passages import Passage
 from at2_rag.view.blocks import safe_address
 from at2_rag.view.drawing import Drawing, visible, written
 from at2_rag.view.layers import Layer
+
+#: The first line of a text, if it could be its title: as it is, or marked as Markdown's are.
+_FIRST_LINE = re.compile(
+    r"\s*(?:\#{1,6}[ \t]+)?(?P<said>[^\n]*?)(?:[ \t]+\#+)?[ \t]*\n(?:[=-]{2,}[ \t]*\n)?\n*"
+)
 
 #: Up to so many, all that the model saw are open at first; of more, those that are cited.
 _MOST_OPEN = 6
@@ -75,8 +81,9 @@ class _Cards:
             index: Index of the passage.
             shown: How many passages there are that the model saw.
         """
-        cited = (c.passage_index for answer in self._answers for c in _all_citations(answer))
-        return shown <= _MOST_OPEN or index in set(cited)
+        citations = (c for answer in self._answers for c in _all_citations(answer))
+        cited = {place[0] for c in citations for place in places_of(c)}
+        return shown <= _MOST_OPEN or index in cited
 
     def of(self, index: int, *, is_open: bool, unseen: bool = False) -> str:
         """Return one passage.
@@ -91,7 +98,8 @@ class _Cards:
         measured = use > 0 or not unseen or index in self._drafted
         label = "of the draft" if unseen else "of the answer"
         bar = (
-            f'<span class="use" title="{use:.1%} {label}"><i style="--w:{use:.3f}"></i></span>'
+            f'<span class="use" title="{use:.1%} {label}"><svg aria-hidden="true">'
+            f'<rect width="{use:.1%}" height="100%"/></svg></span>'
             f'<span class="share">{use:.0%}</span>'
             if measured
             else ""
@@ -125,24 +133,47 @@ class _Cards:
     def _text(self, passage: Passage, index: int) -> str:
         sources = self._answer.attribution.sources
         own = {number: sources[number] for number in self._by_passage.get(index, ())}
-        cited = {c.place for c in _all_citations(self._answer)}
+        cited = {place for c in _all_citations(self._answer) for place in places_of(c)}
         spans = {number: (source.start, source.end) for number, source in own.items()}
         cut = dict(self._answer.shortened).get(index, len(passage.text))
+        inserts = [
+            insert
+            for method, answer in enumerate(self._answers)
+            for insert in _inserts(answer, index, method)
+        ]
+        begin = title_end(passage)  # the title stands above already
+        if any(position <= begin for position, _ in inserts):
+            begin = 0  # what is cited is shown
         drawing = Drawing(
-            layers={"s": Layer.of(spans.items())},
-            inserts=[
-                insert
-                for method, answer in enumerate(self._answers)
-                for insert in _inserts(answer, index, method)
-            ],
+            layers={"s": _behind(begin, spans)},
+            inserts=[(position - begin, html) for position, html in inserts],
             classes={
-                "cited": Layer.of((n, spans[n]) for n, s in own.items() if s.place in cited),
-                "unread": Layer.of([(0, (cut, len(passage.text)))]),
+                "cited": _behind(begin, {n: spans[n] for n, s in own.items() if s.place in cited}),
+                "unread": _behind(begin, {0: (cut, len(passage.text))}),
             },
             begins={("s", number): place_id(source.place) for number, source in own.items()},
             markdown=self._markdown,
         )
-        return drawing.draw(passage.text)
+        return drawing.draw(passage.text[begin:])
+
+
+def _behind(begin: int, spans: Mapping[int, tuple[int, int]]) -> Layer:
+    """Return the layer of spans in a text that is drawn from somewhere on."""
+    return Layer.of((n, (max(start - begin, 0), end - begin)) for n, (start, end) in spans.items())
+
+
+def title_end(passage: Passage) -> int:
+    """Return where a passage's text goes on behind its own title; 0 if it begins with none.
+
+    A title is a line of its own, perhaps with marks of a heading, and text is behind it.
+
+    Args:
+        passage: The passage, with the title that is shown above the text.
+    """
+    line = _FIRST_LINE.match(passage.text)
+    if not passage.title or line is None or line["said"].split() != passage.title.split():
+        return 0
+    return line.end() if passage.text[line.end() :].strip() else 0
 
 
 def _all_citations(answer: Shown) -> Iterable[Citation]:
@@ -155,22 +186,28 @@ def _inserts(answer: Shown, index: int, method: int) -> Iterable[tuple[int, str]
     """Return the numbers behind what is cited of a passage, each a way back to who cites it."""
     hidden = {} if method == 0 else {"hidden": ""}
     thoughts = () if answer.thoughts is None else answer.thoughts.statements
-    cited_by: dict[Citation, str] = {}
+    cited_by: dict[tuple[int, int], str] = {}  # (number, end) of what is cited, copies as well
     for prefix, statements in (("a", answer.statements), ("h", thoughts)):
         for k, statement in enumerate(statements):
             for c in statement.citations:
-                if c.passage_index == index and c.number not in {o.number for o in cited_by}:
-                    cited_by[c] = f"{prefix}-{k}"
-    for citation, first in cited_by.items():
+                for passage, _, end in places_of(c):
+                    if passage == index:
+                        cited_by.setdefault((c.number, end), f"{prefix}-{k}")
+    for (number, end), first in cited_by.items():
         attributes = {
             "class": "back",
             "href": f"#{first}",
             "data-m": str(method),
-            "data-n": str(citation.number),
-            "aria-label": f"Cited as {citation.number}: go to the first statement",
+            "data-n": str(number),
+            "aria-label": f"Cited as {number}: go to the first statement",
             **hidden,
         }
-        yield citation.source_end, f"<a{written(attributes)}>{citation.number}</a>"
+        yield end, f"<a{written(attributes)}>{number}</a>"
+
+
+def places_of(citation: Citation) -> list[tuple[int, int, int]]:
+    """Return where what is cited stands, and where its copies do."""
+    return [citation.place, *(copy.place for copy in citation.also_in)]
 
 
 def _shares(ranked: Sequence[tuple[int, float]]) -> Mapping[int, float]:

@@ -40,7 +40,9 @@ def _reference(answer: Shown, citation: Citation) -> str:
     quote = " ".join(citation.text.split())
     quote = quote if len(quote) <= _MOST_QUOTED else f"{quote[:_MOST_QUOTED]}…"
     link = {"class": "ref", "href": f"#{place_id(citation.place)}", "data-n": str(citation.number)}
-    facts = " · ".join([*map(escape, _facts(answer, citation)), *_place(answer, citation)])
+    told = (escape(visible(fact)) for fact in _facts(answer, citation))
+    copies = (f"<bdi>{escape(visible(fact))}</bdi>" for fact in answer.elsewhere(citation))
+    facts = " · ".join([*told, *copies, *_place(answer, citation)])
     return (
         f'<li value="{citation.number}" data-n="{citation.number}"><a{written(link)}>{title}</a> '
         f'<q dir="auto">{escape(visible(quote), quote=False)}</q> '

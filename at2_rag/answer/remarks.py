@@ -38,6 +38,19 @@ def is_judged(statements: Iterable[Statement]) -> bool:
     return all(each.refusal or each.supported is not None for each in statements)
 
 
+def shares_in_words(statements: Sequence[Statement]) -> str:
+    """Return what to say of the shares of passages that support nothing; nothing where one does.
+
+    Args:
+        statements: The statements of an answer.
+    """
+    if not statements or not all(each.refusal or each.supported is False for each in statements):
+        return ""
+    if all(each.refusal for each in statements):
+        return "It claims nothing: shares tell where the model looked, and support nothing."
+    return "No passage supports this answer: shares tell where the model looked, and no more."
+
+
 def unknown_in_words(estimator: str) -> str:
     """Return what to say where nobody knows which statements are supported.
 

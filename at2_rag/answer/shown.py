@@ -95,6 +95,9 @@ class Shown(Protocol):
     def place_of(self, citation: Citation) -> str | None:
         """Return the address of what is cited, or file and line."""
 
+    def elsewhere(self, citation: Citation) -> list[str]:
+        """Return in words where else a source stands."""
+
 
 class Evidence(Protocol):
     """What leaving out the sources did, as :class:`at2_rag.Verification` has it."""

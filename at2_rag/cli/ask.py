@@ -20,6 +20,7 @@ from at2_rag.cli.showing import (
     proof_if,
     show_proof,
     show_sources,
+    write_page,
 )
 from at2_rag.known_estimators import AUTO
 
@@ -76,9 +77,7 @@ def ask(
         )
     note_what_happened(answer)
     proof = proof_if(verify, reader, answer)
-    if html is not None:
-        html.write_text(answer.to_html(evidence=proof), encoding="utf-8")
-        note(f"wrote {html}, to be opened in a browser")
+    write_page(html, answer, proof)
     if json:
         show_json(as_json(answer, proof, scores=scores))
         return

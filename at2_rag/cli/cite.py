@@ -18,6 +18,7 @@ from at2_rag.cli.loading import (
     note_demo_reader,
     prompt_setting,
 )
+from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
     counted,
     note_what_happened,
@@ -25,6 +26,7 @@ from at2_rag.cli.showing import (
     show_marked,
     show_proof,
     show_sources,
+    write_page,
 )
 from at2_rag.errors import FileFormatError, InputError
 from at2_rag.known_estimators import AUTO
@@ -54,6 +56,7 @@ def cite(
     prove: options.Prove = None,
     json: options.AsJson = False,
     scores: options.Scores = False,
+    html: options.Html = None,
     out: options.Out = None,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
@@ -73,7 +76,9 @@ def cite(
     }
     asked = prompt_setting(prompt)
     if out is not None:
-        refuse_with_out(answer=answer, question=question, passages=passages, verify=verify)
+        refuse_with_out(
+            answer=answer, question=question, passages=passages, verify=verify, html=html
+        )
         chosen = ModelChoices(model, dtype.value, device, estimator, asked)
         choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
         audit_log(more_files, out, choices, chosen)
@@ -86,6 +91,7 @@ def cite(
     if question is None:
         raise InputError("No question; expected --question with what the answer is an answer to.")
     check_question(question)
+    check_file(html)
     files = read_files([*(passages or []), *(more_files or [])])
     text = _text_of(answer)
     of = "question and answer"
@@ -97,6 +103,7 @@ def cite(
         found = reader.attribute(question, read, text, **cited)
     note_what_happened(found)
     proof = proof_if(verify, reader, found)
+    write_page(html, found, proof)
     if json:
         show_json(as_json(found, proof, scores=scores))
         return

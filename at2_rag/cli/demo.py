@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +11,13 @@ from rich.text import Text
 from at2_rag.cli import options
 from at2_rag.cli.console import show, spinner
 from at2_rag.cli.demo_model import pretrained_reader
-from at2_rag.cli.render import marked_answer, proof_of, references
+from at2_rag.cli.render import hung_references, marked_answer, proof_of
 from at2_rag.cli.tiny_demo import tiny_demo
+from at2_rag.documents.articles import QUESTIONS, read_articles
 
 if TYPE_CHECKING:
     from at2_rag import Answer, Passage, Reader
 
-#: Those that the model needs are few; without the others it finds an answer to the last one.
-_QUESTIONS = (
-    "What was the Eiffel Tower built for?",
-    "What is the axolotl?",
-    "How deep is Lake Baikal?",
-)
 #: An answer to the second question, which no model gave; an article says its first half.
 _GIVEN = "The axolotl comes from lakes near Mexico City. It is the national animal of Peru."
 _KEEP = 3
@@ -45,21 +38,12 @@ def demo(
         return
     articles = read_articles()
     show(_introduction(reader, len(articles)))
-    *others, last = _QUESTIONS[:questions]
+    *others, last = QUESTIONS[:questions]
     answers = [_answer(reader, question, articles) for question in others]
     answers.append(_answer_twice(reader, last, articles))
     _show_unsupported(reader, articles)
     _prove(reader, answers[0])
     show("", Rule(align="left"), _farewell())
-
-
-def read_articles() -> list[Passage]:
-    """Read the short articles inside this package, written for it about real things."""
-    from at2_rag.documents.files import read_passages
-
-    with resources.as_file(resources.files("at2_rag") / "data" / "articles.jsonl") as path:
-        # Where the package lies is of no use in a reference.
-        return [replace(passage, metadata={}) for passage in read_passages([path])]
 
 
 def _introduction(reader: Reader, articles: int) -> Text:
@@ -100,13 +84,13 @@ def _answer_twice(reader: Reader, question: str, articles: list[Passage]) -> Ans
 
 def _show(title: str, answer: Answer) -> None:
     _title(title)
-    show(Text.assemble("→ ", marked_answer(answer)), "", references(answer))
+    show(Text.assemble("→ ", marked_answer(answer)), "", hung_references(answer))
 
 
 def _show_unsupported(reader: Reader, articles: list[Passage]) -> None:
     """Show what becomes of an answer that the articles support in part."""
     with spinner("reading an answer"):
-        answer = reader.attribute(_QUESTIONS[1], articles, _GIVEN, on_overflow="drop")
+        answer = reader.attribute(QUESTIONS[1], articles, _GIVEN, on_overflow="drop")
     _show("An answer from elsewhere, of which the articles say the first half", answer)
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.cli.marker import Marker, style_of
 from at2_rag.cli.screens import harmless, one_line
+from at2_rag.cli.wrapping import Hanging
 
 if TYPE_CHECKING:
     from at2_rag import Answer
@@ -42,17 +43,25 @@ def references(answer: Answer) -> Text:
         only_refuses = answer.statements and all(s.refusal for s in answer.statements)
         said = "It claims nothing, so there is nothing to cite."
         return Text(said if only_refuses else "No passage made the model say this.", "dim")
-    return Text("\n").join(_reference(answer, citation) for citation in answer.citations)
+    width = answer.widest_mark
+    return Text("\n").join(_reference(answer, citation, width) for citation in answer.citations)
 
 
-def _reference(answer: Answer, citation: Citation) -> Text:
-    line = Text.assemble((f"{answer.mark_of(citation.number)} ", style_of(citation.number)))
+def hung_references(answer: Answer) -> Hanging:
+    """Return the same for the screen: on a terminal, what is behind the numbers is aligned."""
+    return Hanging(references(answer), answer.widest_mark + 1 if answer.citations else 0)
+
+
+def _reference(answer: Answer, citation: Citation, width: int) -> Text:
+    mark = answer.mark_of(citation.number)
+    line = Text.assemble((mark, style_of(citation.number)), " " * (1 + width - len(mark)))
     if citation.kind != "passage":
         line.append(f"{citation.kind}: ", "italic")
     told = (citation.title, answer.passages[citation.passage_index].page)
     if title := ", ".join(one_line(each) for each in told if each):
         line.append(f"{title}: ", "bold")
-    line.append(one_line(citation.text))
+    before, quote, behind = map(one_line, answer.quote_of(citation))
+    line.append(before, "dim").append(quote).append(behind, "dim")
     where = one_line(answer.place_of(citation) or citation.passage_id or "")
     facts = [*_use(answer, citation), *map(one_line, answer.elsewhere(citation))]
     line.append(f" ({', '.join(facts)}", "dim")

@@ -17,7 +17,10 @@ from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
     from at2_rag import Reader
+    from at2_rag.server.web_page import Example
 
+#: How many passages of a made-up world the page begins with.
+_WORLD_PASSAGES = 8
 _SERVING = "Serving"
 _BOUNDS = "Bounds"
 
@@ -105,9 +108,10 @@ def serve(
     max_megabytes: _Megabytes = 16,
     max_seconds: _Seconds = 300,
 ) -> None:
-    """Serve a model: OpenAI's chat completions, with citations.
+    """Serve a model: a page to ask it on, and OpenAI's chat completions, with citations.
 
-    Programs that speak to OpenAI's servers find it at http://HOST:PORT/v1.
+    The page is at http://HOST:PORT/, and programs that speak to OpenAI's servers find it at
+    http://HOST:PORT/v1.
     """
     _check_installed("The server", "serve", "fastapi", "uvicorn", "httpx", "python_multipart")
     from at2_rag.server.app import create_app
@@ -126,13 +130,16 @@ def serve(
         other = None
         if upstream is not None:
             other = Upstream(upstream, upstream_key, limits.seconds, forwards=own_token is None)
-        reader = _reader(model, estimator, dtype, device).with_options(
+        loaded = _reader(model, estimator, dtype, device)
+        reader = loaded.with_options(
             source_unit=source_unit.value, max_new_tokens=max_new_tokens, system=system
         )
         service = Service.of(reader, limits, name)
-        app = create_app(service, token=own_token, upstream=other)
+        app = create_app(service, token=own_token, upstream=other, example=_example(loaded))
         release_notes()
-        note_now(_where(host, listening.getsockname()[1], service.name, upstream))
+        address = _address(host, listening.getsockname()[1])
+        note_now(f"the page to ask it on is {address}/{'#token=TOKEN' if own_token else ''}")
+        note_now(_where(address, service.name, upstream))
         run(app, listening, limits)
 
 
@@ -169,6 +176,23 @@ def _reader(model: str | None, estimator: str, dtype: options.Dtype, device: str
     return load_reader(model or DEMO, dtype=dtype.value, device=device, estimator=estimator)
 
 
+def _example(reader: Reader) -> Example | None:
+    """Return what the page begins with: for the tiny reader its own world, which is all it knows.
+
+    Args:
+        reader: The reader that is served.
+    """
+    from at2_rag.model.loading import DEMO_READER
+    from at2_rag.server.web_page import Example
+
+    if reader.model.config.name_or_path != DEMO_READER:
+        return None
+    from at2_rag.worlds import generate_examples
+
+    example = next(iter(generate_examples(0, _WORLD_PASSAGES, hops=2)))
+    return Example([example.question], example.passages)
+
+
 def _token_for(host: str, token: str | None) -> str | None:
     from at2_rag.server.gate import LOOPBACK
 
@@ -186,7 +210,10 @@ def _check(token: str | None, upstream: str | None) -> None:
         raise InputError(f"--upstream is {upstream!r}; expected such as http://localhost:8000/v1.")
 
 
-def _where(host: str, port: int, name: str, upstream: str | None) -> str:
-    address = f"[{host}]" if ":" in host else host
+def _address(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _where(address: str, name: str, upstream: str | None) -> str:
     does = "answers" if upstream is None else f"cites what {upstream} answers"
-    return f"{name} {does} at http://{address}:{port}/v1"
+    return f"{name} {does} at {address}/v1"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from at2_rag.cli.console import note, show, spinner, stdout
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from at2_rag import Answer, Passage, Reader
     from at2_rag.ablation.verification import Verification
 
@@ -100,10 +102,10 @@ def show_sources(answer: Answer, *, thoughts: bool = False) -> None:
         answer: The answer, whose text has been written.
         thoughts: Whether to write the thoughts, with their marks.
     """
-    from at2_rag.cli.render import marked_thoughts, references
+    from at2_rag.cli.render import hung_references, marked_thoughts
 
     if answer.text:
-        show("", references(answer))
+        show("", hung_references(answer))
     if answer.thoughts is not None and thoughts:
         show("", "Thoughts before it:", marked_thoughts(answer.thoughts))
     elif answer.thoughts is not None:
@@ -117,6 +119,19 @@ def proof_if(wanted: bool, reader: Reader, answer: Answer) -> Verification | Non
         return None
     with spinner("leaving out what is cited"):
         return reader.verify(answer)
+
+
+def write_page(path: Path | None, answer: Answer, proof: Verification | None) -> None:
+    """Write an answer as a page, and say so; nothing without a path.
+
+    Args:
+        path: The file to write.
+        answer: The answer that the page shows.
+        proof: What leaving out its citations did; ``None`` if nobody tried.
+    """
+    if path is not None:
+        path.write_text(answer.to_html(evidence=proof), encoding="utf-8")
+        note(f"wrote {path}, to be opened in a browser")
 
 
 def show_proof(proof: Verification | None) -> None:

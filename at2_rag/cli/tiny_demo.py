@@ -11,7 +11,7 @@ from rich.text import Text
 
 from at2_rag.cli.console import show, spinner
 from at2_rag.cli.loading import DEMO, EXAMPLE_MODEL, load_reader
-from at2_rag.cli.render import marked_answer, passage_list, references
+from at2_rag.cli.render import hung_references, marked_answer, passage_list
 from at2_rag.known_estimators import AUTO
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _show_answer(answer: Answer, example: WorldExample) -> None:
     show(
         Text.assemble("→ ", marked_answer(answer)),
         "",
-        references(answer),
+        hung_references(answer),
         _verdict(answer, example),
     )
 

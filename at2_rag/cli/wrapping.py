@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 #: Chinese and Japanese set no spaces between words; lines may end between any two of these.
@@ -54,3 +56,27 @@ class WordWrap:
             space, end = Text("\n"), word.cell_len
         self._column = end if end <= self._width else end % self._width or self._width
         return space.append_text(word)
+
+
+class Hanging:
+    """Lines whose beginnings stand out, where a terminal has to break them; whole in a pipe.
+
+    Args:
+        lines: The lines.
+        indent: How many columns the beginning of each has.
+    """
+
+    def __init__(self, lines: Text, indent: int) -> None:
+        self._lines, self._indent = lines, indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield each line, or its parts, as rich asks for them."""
+        width = options.max_width - self._indent
+        if not console.is_terminal or width < 2 * self._indent:
+            yield self._lines
+            return
+        for line in self._lines.split("\n"):
+            begin = line[: self._indent]
+            for part in line[self._indent :].wrap(console, width):
+                yield Text.assemble(begin, part)
+                begin = Text(" " * self._indent)

@@ -37,6 +37,9 @@ _TOKENIZER_OPTIONS = (
     "subfolder",
 )
 
+#: What the demo reader's model is called, wherever it lies.
+DEMO_READER = "at2-rag demo reader"
+
 
 def load_model(
     name: str | Path, options: dict[str, Any]
@@ -100,7 +103,7 @@ def load_demo_model() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     with resources.as_file(_DEMO) as path:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, dtype="float32")
-    model.config.name_or_path = "at2-rag demo reader"
+    model.config.name_or_path = DEMO_READER
     return model, tokenizer
 
 

@@ -18,6 +18,7 @@ from at2_rag.server.proxy_routes import proxy_routes
 from at2_rag.server.service import Service
 from at2_rag.server.status_routes import status_routes
 from at2_rag.server.upstream import Upstream
+from at2_rag.server.web_page import Example, web_page_routes
 
 
 def create_app(
@@ -26,6 +27,7 @@ def create_app(
     token: str | None = None,
     upstream: Upstream | None = None,
     hosts: tuple[str, ...] = LOOPBACK,
+    example: Example | None = None,
 ) -> FastAPI:
     """Return the server as an ASGI application, for any server that runs one.
 
@@ -37,6 +39,7 @@ def create_app(
         upstream: The server that answers chat completions, which this one cites; ``None`` where it
             answers itself.
         hosts: Names of hosts that requests may name where no token is needed.
+        example: What the page begins with; ``None`` for a few short articles.
     """
 
     @asynccontextmanager
@@ -57,7 +60,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(Exception, _refused)
     chat = openai_routes(service) if upstream is None else proxy_routes(service, upstream)
-    for router in (chat, page_routes(service), status_routes(service)):
+    page = web_page_routes(service, example or Example.articles())
+    for router in (chat, page_routes(service), status_routes(service), page):
         app.include_router(router)
     return app
 

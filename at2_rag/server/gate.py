@@ -76,7 +76,9 @@ class Gate:
         headers = Headers(scope=scope)
         if scope["path"] in _OPEN:
             return None
-        reason = self._wrong_caller(headers)
+        # The page itself tells nothing, and a browser that asks for it can bring no token yet.
+        is_page = scope["path"] == "/" or scope["path"].startswith("/assets/")
+        reason = None if self._token and is_page else self._wrong_caller(headers)
         if reason is None and self._open > self._limits.requests:
             told = f"{self._limits.requests} requests are open, and no more may be."
             reason = Problem(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, UploadFile
 from fastapi.responses import Response
 
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.page import answer_view
 from at2_rag.answer.pruning import Pruned
 from at2_rag.answer.statement import Statement
 from at2_rag.answering.streaming import Event, Thinking
@@ -32,56 +34,73 @@ def page_routes(service: Service) -> APIRouter:
         service: Answers, cites, prunes and proves.
     """
     router = APIRouter(prefix="/api", tags=["at2-rag"])
+    doors = _Doors(service)
+    for handler in (doors.answer, doors.cite, doors.prove, doors.prune, doors.passages):
+        router.post(f"/{handler.__name__}", response_model=None)(handler)
+    return router
 
-    @router.post("/answer", response_model=None)
-    async def reply(asking: AnswerRequest, request: Request) -> Response:
+
+class _Doors:
+    """What each route does; the routes are called as the methods are.
+
+    Args:
+        service: Answers, cites, prunes and proves.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def answer(self, asking: AnswerRequest, request: Request) -> Response:
         """Answer a question: as events, or as one answer."""
+        service = self._service
         work = service.answering(_asked(service, asking))
         if not asking.stream:
             answer = _whole(await _waited(request, work))
             told = service.to_dict(answer, attribution=asking.attribution)
             return Json({"answer": told})
         try:
-            await while_there(request, work.begun(service.limits.quiet_seconds))
+            if not work.ahead:  # who has to wait is told so at once
+                await while_there(request, work.begun(service.limits.quiet_seconds))
         except BaseException:
             work.leave()
             raise
-        events = _events(service, work, asking.attribution)
+        events = _events(service, work, asking)
         return EventStream(events, service.limits.send_seconds, work.leave)
 
-    @router.post("/cite", response_model=None)
-    async def cite(asking: CiteRequest, request: Request) -> Response:
+    async def cite(self, asking: CiteRequest, request: Request) -> Response:
         """Cite an answer from anywhere."""
+        service = self._service
         asked = _asked(service, asking, generating=False)
         work = service.citing(asked, asking.answer, asking.thoughts)
         answer = await _waited(request, work)
         told = service.to_dict(answer, attribution=asking.attribution)
         return Json({"answer": told})
 
-    @router.post("/prove", response_model=None)
-    async def prove(asking: ProveRequest, request: Request) -> Response:
+    async def prove(self, asking: ProveRequest, request: Request) -> Response:
         """Leave out what each statement cites, and tell how much less likely it gets."""
-        work = service.proving(_asked(service, asking, generating=False), asking)
+        asked = _asked(self._service, asking, generating=False)
+        work = self._service.proving(asked, asking)
         return Json({"verification": (await _waited(request, work)).to_dict()})
 
-    @router.post("/prune", response_model=None)
-    async def prune(asking: PruneRequest, request: Request) -> Response:
+    async def prune(self, asking: PruneRequest, request: Request) -> Response:
         """Draft an answer, and keep the passages that it used."""
+        service = self._service
         pruned = await _waited(request, service.pruning(_asked(service, asking), asking))
         return Json({"pruned": _pruned(service, pruned, attribution=asking.attribution)})
 
-    @router.post("/passages", response_model=None)
-    async def read(files: list[UploadFile]) -> Response:
+    async def passages(self, files: list[UploadFile]) -> Response:
         """Read files as passages, which stay with the client."""
-        found = await passages_of_files(files)
-        return Json({"passages": [asdict(passage) for passage in found]})
-
-    return router
+        found, remarks = await passages_of_files(files)
+        return Json({"passages": [asdict(passage) for passage in found], "remarks": remarks})
 
 
-async def _events(service: Service, work: Work[Event], attribution: bool) -> AsyncGenerator[bytes]:
+async def _events(
+    service: Service, work: Work[Event], asking: AnswerRequest
+) -> AsyncGenerator[bytes]:
     """Yield an answer's events by name; an error that comes behind the first is one as well."""
     try:
+        if work.ahead:
+            yield event({"ahead": work.ahead}, "waiting")
         async for coming in work.events():
             if isinstance(coming, Quiet):
                 yield event({"ahead": coming.ahead}, "waiting")
@@ -92,9 +111,27 @@ async def _events(service: Service, work: Work[Event], attribution: bool) -> Asy
             elif isinstance(coming, Statement):
                 yield event(coming.to_dict(), "statement")
             else:
-                yield event(service.to_dict(coming, attribution=attribution), "answer")
+                told = service.to_dict(coming, attribution=asking.attribution)
+                yield event(told, "answer")
+                if asking.view:
+                    named = replace(coming, model=service.name)
+                    yield event(await asyncio.to_thread(_view, named), "view")
     except Problem as problem:
         yield event(problem.to_dict(), "error")
+
+
+def _view(answer: Answer) -> dict[str, Any]:
+    """Return an answer as HTML in parts, and what the page has to know beside it."""
+    view = answer_view(answer, {})
+    before, behind = view.around()
+    return {
+        "html": view.html,
+        "data": view.data,
+        "facts": list(view.facts),
+        "before": before,
+        "behind": behind,
+        "ranked": [index for index, _ in answer.used_passages],
+    }
 
 
 async def _waited(request: Request, work: Work[T]) -> T:

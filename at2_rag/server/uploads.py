@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from fastapi import UploadFile
 
-from at2_rag.documents.files import SUFFIXES, read_passages
+from at2_rag.documents.files import SUFFIXES, read_with_remarks
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import FileFormatError
 from at2_rag.server.problems import Problem
@@ -20,8 +20,10 @@ from at2_rag.server.problems import Problem
 _LONGEST, _DEEPEST = 512, 16
 
 
-async def passages_of_files(files: Sequence[UploadFile]) -> list[Passage]:
-    """Return the passages of files; their paths are those that the client told.
+async def passages_of_files(files: Sequence[UploadFile]) -> tuple[list[Passage], list[str]]:
+    """Return the passages of files, and in words what was skipped or guessed.
+
+    Their paths are those that the client told.
 
     Args:
         files: The files, each with a name, which may have folders in it.
@@ -58,7 +60,9 @@ def _inside(name: str) -> PurePosixPath:
     return path
 
 
-def _read(places: Sequence[PurePosixPath], files: Sequence[UploadFile]) -> list[Passage]:
+def _read(
+    places: Sequence[PurePosixPath], files: Sequence[UploadFile]
+) -> tuple[list[Passage], list[str]]:
     with TemporaryDirectory(prefix="at2-rag-upload-") as name:
         folder = Path(name)
         for place, file in zip(places, files, strict=True):
@@ -67,10 +71,18 @@ def _read(places: Sequence[PurePosixPath], files: Sequence[UploadFile]) -> list[
             with target.open("xb") as written:
                 copyfileobj(file.file, written)
         try:
-            return [_moved(passage, folder) for passage in read_passages([folder])]
+            passages, remarks = read_with_remarks([folder])
         except FileFormatError as error:
-            told = str(error).replace(f"{folder}/", "").replace(str(folder), "The upload")
-            raise Problem(400, told, "invalid_value", "files") from None
+            raise Problem(400, _told(str(error), folder), "invalid_value", "files") from None
+        return (
+            [_moved(passage, folder) for passage in passages],
+            [_told(remark, folder) for remark in remarks],
+        )
+
+
+def _told(said: str, folder: Path) -> str:
+    """Return what is said of files without where they lay here."""
+    return said.replace(f"{folder}/", "").replace(str(folder), "The upload")
 
 
 def _moved(passage: Passage, folder: Path) -> Passage:

@@ -105,9 +105,11 @@ class AnswerRequest(_Request):
 
     Attributes:
         stream: Whether the answer comes as events, while it is written.
+        view: Whether a last event brings the answer as HTML, in the parts that the page is made of.
     """
 
     stream: bool = True
+    view: bool = False
 
 
 class CiteRequest(_Request):

@@ -156,7 +156,7 @@ class Work(Generic[T]):
     async def _run(self) -> None:
         """Wait for the turn and have the work done; whatever happens, the turn passes on."""
         limits = self._desk.limits
-        begun = monotonic()
+        begun = None
         try:
             async with asyncio.timeout(limits.wait_seconds):
                 await self._turn.come()
@@ -170,7 +170,8 @@ class Work(Generic[T]):
             self._come.put_nowait(_End(problem_of(error)))
         finally:
             self._turn.leave()
-            self._desk.metrics.took(monotonic() - begun)
+            if begun is not None:  # who has waited in vain took nothing of the model's time
+                self._desk.metrics.took(monotonic() - begun)
 
     async def _within(self, seconds: float) -> None:
         """Have the work done; one that takes too long is told at once, and then ended."""

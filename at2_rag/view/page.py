@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -14,16 +14,18 @@ from typing import Any
 from at2_rag.view.drawing import visible
 
 
-def page(title: str, body: str, *, script: str | None = None, data: Any = None) -> str:
+def page(title: str, body: str, *, scripts: Sequence[str] = (), data: Any = None) -> str:
     """Return a page that may load nothing, and run no script but its own.
 
     Args:
         title: What the page is called.
         body: What the page shows, as HTML.
-        script: Name of the script among the package's assets; ``None`` for a page without.
+        scripts: Names of scripts among the package's assets, which are put together as one module;
+            none for a page without.
         data: What the script reads, in plain JSON types.
     """
-    parts = "" if script is None else _data(data) + f"<script>{asset(script)}</script>\n"
+    script = "".join(map(asset, scripts))
+    parts = _data(data) + f'<script type="module">{script}</script>\n' if script else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">\n'
@@ -66,11 +68,11 @@ def _data(data: Any) -> str:
     return f'<script type="application/json" id="data">{embedded(data)}</script>\n'
 
 
-def _policy(script: str | None) -> str:
+def _policy(script: str) -> str:
     """Return what the page may load: its own styles, and the very script that is in it."""
     allowed: Mapping[str, str] = {"default-src": "'none'", "style-src": "'unsafe-inline'"}
-    if script is not None:
-        digest = b64encode(sha256(asset(script).encode()).digest()).decode()
+    if script:
+        digest = b64encode(sha256(script.encode()).digest()).decode()
         allowed = {**allowed, "script-src": f"'sha256-{digest}'"}
     rest = {"base-uri": "'none'", "form-action": "'none'"}
     return "; ".join(f"{name} {value}" for name, value in {**allowed, **rest}.items())

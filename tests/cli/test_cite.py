@@ -1,6 +1,7 @@
 """``at2-rag cite``: an answer from anywhere, cited as the reader itself would."""
 
 import json
+import re
 
 import pytest
 from support.places import LLAMA
@@ -73,6 +74,18 @@ def test_what_is_too_long_for_the_demo_reader_is_told_with_its_name(place):
         said = " ".join(result.stderr.split())
         assert "tokens too long" in said
         assert ("No --model was given, so that is the context of the tiny" in said) == told
+
+
+def test_it_is_written_as_a_page(place):
+    page = place / "page.html"
+    options = ("-q", QUESTION, "-p", place / "notes.md", "-a", place / "answer.txt")
+    done = cite(*options, "--html", page)
+    assert done.exit_code == 0
+    assert f"wrote {page}" in " ".join(done.stderr.split())
+    assert "Anna Reed built it." in re.sub("<[^>]*>", "", page.read_text(encoding="utf-8"))
+    refused = cite(*options, "--html", place)
+    assert refused.exit_code == 2
+    assert "cannot be written" in refused.stderr
 
 
 def test_passages_are_narrowed_by_question_and_answer(place):

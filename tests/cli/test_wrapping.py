@@ -1,12 +1,14 @@
 """Text that comes in pieces is wrapped as the whole would be."""
 
+from io import StringIO
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from rich.text import Text
 
-from at2_rag.cli.wrapping import WordWrap
+from at2_rag.cli.wrapping import Hanging, WordWrap
 
 WORDS = st.text("abc [1]., \n中文。é-", max_size=120)
 
@@ -49,3 +51,15 @@ def test_a_word_goes_out_when_it_has_ended_and_keeps_its_style():
 def test_scripts_without_spaces_are_parted_and_marks_stay_with_what_they_mark():
     assert wrapped(["東京は日本の首都。[1]"], 10) == "東京は日本\nの首\n都。[1]"
     assert wrapped(["    code stays\n  indented"], 40) == "    code stays\n  indented"
+
+
+def test_lines_hang_behind_their_numbers_on_a_terminal_and_stay_whole_in_a_pipe():
+    lines = Text("[1]  A: one two three four five\n[10] B: six")
+    screen = StringIO()
+    Console(file=screen, force_terminal=True, width=20, no_color=True).print(Hanging(lines, 5))
+    assert [line.rstrip() for line in screen.getvalue().splitlines()] == [
+        "[1]  A: one two", "     three four five", "[10] B: six",
+    ]  # fmt: skip
+    pipe = StringIO()
+    Console(file=pipe, width=20).print(Hanging(lines, 5), soft_wrap=True)
+    assert pipe.getvalue() == f"{lines.plain}\n"

@@ -21,7 +21,7 @@ from at2_rag.documents.files.text import read_markdown, read_text
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import FileFormatError
 
-__all__ = ["SUFFIXES", "FilesWarning", "read_passages"]
+__all__ = ["SUFFIXES", "FilesWarning", "read_passages", "read_with_remarks"]
 
 #: What makes a document of a file, to be cut into passages, or finds these in a table.
 _DOCUMENTS: dict[str, Callable[[SourceFile], Document | TableOfPassages]] = {
@@ -89,14 +89,26 @@ def read_passages(paths: str | Path | Iterable[str | Path]) -> list[Passage]:
         FileFormatError: If there is no path, one does not exist or is of no kind that is read, or
             nothing could be read; with the path, and the line where there is one.
     """
+    passages, remarks = read_with_remarks(paths)
+    for said in remarks:
+        warnings.warn(said, FilesWarning, stacklevel=2)
+    return passages
+
+
+def read_with_remarks(paths: str | Path | Iterable[str | Path]) -> tuple[list[Passage], list[str]]:
+    """Return what :func:`read_passages` does, and beside it the words that it warns in.
+
+    Args:
+        paths: A file or a folder, or several.
+
+    Raises:
+        FileFormatError: As for :func:`read_passages`.
+    """
     named = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not named:
         raise FileFormatError("No files were given; expected at least one file or folder.")
-    found = find(named, SUFFIXES)
-    passages, skipped, remarks = _read_all(found)
-    for said in (*(f"skipped {line}" for line in in_words(skipped)), *in_words(remarks)):
-        warnings.warn(said, FilesWarning, stacklevel=2)
-    return passages
+    passages, skipped, remarks = _read_all(find(named, SUFFIXES))
+    return passages, [*(f"skipped {line}" for line in in_words(skipped)), *in_words(remarks)]
 
 
 def _read_all(found: Found) -> tuple[list[Passage], list[Remark], list[Remark]]:

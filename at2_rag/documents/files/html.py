@@ -9,8 +9,10 @@ from typing import Any
 
 from at2_rag.documents.files.document import Document
 from at2_rag.documents.files.draft import Draft
+from at2_rag.documents.files.nesting import is_too_deep
 from at2_rag.documents.files.rows import flat, header_of, row_in_words
 from at2_rag.documents.files.source import SourceFile
+from at2_rag.errors import FileFormatError
 
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
@@ -65,16 +67,23 @@ def read_html(source: SourceFile) -> Document:
     """
     library = source.library("selectolax.lexbor", "selectolax", "web pages")
     decoded = source.decoded(_declared(source.bytes()))
+    if is_too_deep(decoded.text):
+        raise _too_deep(source)
     draft = Draft()
     tree = library.LexborHTMLParser(decoded.text)
     try:
         if tree.body is not None:
-            _Page(draft).read(_main(tree.body))
+            main = _main(tree.body)
+            _Page(draft).read(main, _is_main(main))
     except RecursionError:
-        raise source.error("is nested too deep to be read.") from None
+        raise _too_deep(source) from None
     if draft.is_blank:
         raise source.error("has no text; pages that a script fills have none in the file.")
     return draft.document(title=_title(tree), remarks=decoded.remarks)
+
+
+def _too_deep(source: SourceFile) -> FileFormatError:
+    return source.error("is nested too deep to be read; expected a page as people write them.")
 
 
 def _declared(data: bytes) -> str | None:
@@ -136,14 +145,18 @@ class _Page:
         self._line: list[str] = []
         self._bullet = ""
 
-    def read(self, node: Any) -> None:
-        """Write down what is within a node."""
-        within = _is_main(node)
+    def read(self, node: Any, within: bool) -> None:
+        """Write down what is within a node.
+
+        Args:
+            node: An element.
+            within: Whether it is within the main part of the page, or is that.
+        """
         for child in node.iter(include_text=True):
             if child.is_text_node:
                 self._line.append(child.text_content or "")
             elif not _says_nothing(child, within):
-                self._read_element(child)
+                self._read_element(child, within or _begins_main(child))
 
     def gather(self, node: Any) -> None:
         """Take all that is said in a node for one line."""
@@ -163,17 +176,17 @@ class _Page:
         text, self._line = "".join(self._line), []
         return _SPACE.sub(" ", text)
 
-    def _read_element(self, node: Any) -> None:
+    def _read_element(self, node: Any, within: bool) -> None:
         if node.tag == "br":
             self._line.append(_BREAK)
         elif node.tag in _INLINE:
-            self.read(node)
+            self.read(node, within)
         else:
             self._end_line()
-            self._read_block(node)
+            self._read_block(node, within)
             self._end_line()
 
-    def _read_block(self, node: Any) -> None:
+    def _read_block(self, node: Any, within: bool) -> None:
         if node.tag in _HEADINGS:
             self.draft.heading(_HEADINGS[node.tag], _text(node))
         elif node.tag == "pre":
@@ -183,9 +196,9 @@ class _Page:
                 self.draft.line(line)
         elif node.tag == "li":
             self._bullet = "- "
-            self.read(node)
+            self.read(node, within)
         else:
-            self.read(node)
+            self.read(node, within)
 
     def _end_line(self) -> None:
         lines = [line.strip() for line in self.taken().split(_BREAK)]
@@ -200,10 +213,14 @@ class _Page:
 def _is_main(node: Any) -> bool:
     """Whether a node is within the main part of a page."""
     while node is not None:
-        if node.tag in ("main", "article") or node.attributes.get("role") == "main":
+        if _begins_main(node):
             return True
         node = node.parent
     return False
+
+
+def _begins_main(node: Any) -> bool:
+    return node.tag in ("main", "article") or node.attributes.get("role") == "main"
 
 
 def _says_nothing(node: Any, within: bool) -> bool:

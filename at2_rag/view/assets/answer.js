@@ -1,11 +1,14 @@
 // Shades of an answer's page. Text is never read as markup here: elements are made one by one.
-(() => {
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+// Each answer is shown within an element of its own, so that a page may have several.
+//   root: the element; data: what goes with it; prove: leaves out what a statement (by its index)
+//   cites, and promises what that does, in words; signal: aborted when the answer is taken away.
+// Returns a promise: of nothing, once the answer can be used.
+export function showAnswer(root, data, { prove = null, signal } = {}) {
+const all = (selector, within = root) => [...within.querySelectorAll(selector)];
 const numbers = (told) => (told ? told.split(" ").map(Number) : []);
 const texts = Object.fromEntries(all("[data-text]").map((each) => [each.dataset.text, each]));
-const told = document.getElementById("told");
+const told = root.querySelector(".told");
+const passages = root.querySelector(".passages");
 const LEAST = 0.1; // of the highest score, below which nothing is shaded
 const ROWS = 5;
 
@@ -30,10 +33,10 @@ for (const [name, text] of Object.entries(texts)) {
 }
 const bars = all(".passages details[data-p]").map((card) => ({
   passage: Number(card.dataset.p),
-  bar: card.querySelector(".use i"),
+  bar: card.querySelector(".use rect"),
   share: card.querySelector(".share"),
   first: card.querySelector(".share") && card.querySelector(".share").textContent,
-  width: card.querySelector(".use i") && card.querySelector(".use i").style.getPropertyValue("--w"),
+  width: card.querySelector(".use rect") && card.querySelector(".use rect").getAttribute("width"),
 })).filter((each) => each.bar && !each.bar.closest(".unseen"));
 
 // --- scores ------------------------------------------------------------------------------
@@ -43,6 +46,7 @@ async function unpacked(table) {
   return new Int16Array(await new Response(stream).arrayBuffer());
 }
 let method = 0;
+let ready = false; // until all scores are unpacked, nothing can be shown of what is pointed at
 const of = (text) => data.methods[method][text];
 const statements = (text) => (of(text) ? of(text).statements : []);
 
@@ -90,7 +94,7 @@ function clear() {
     if (name === "lit") element.style.removeProperty("--s");
   }
   touched = [];
-  document.body.classList.remove("active");
+  root.classList.remove("active", "looked");
 }
 
 function shares(scores) {
@@ -107,7 +111,7 @@ function showUse(found) { // (sources) shares, as those of the passages
   });
   for (const { passage, bar, share } of bars) {
     const sum = sums.get(passage) || 0;
-    bar.style.setProperty("--w", sum.toFixed(3));
+    bar.setAttribute("width", `${(sum * 100).toFixed(1)}%`);
     share.textContent = `${Math.round(sum * 100)}%`;
   }
 }
@@ -167,6 +171,7 @@ function choiceAt(target) {
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 function show(choice) {
+  if (!ready) return;
   clear();
   if (choice.kind === "whole") showWhole();
   else if (choice.kind === "said") showSaid(choice);
@@ -179,11 +184,14 @@ function showWhole() {
   showUse(found);
   if (method === 0) { // as it was told at first: of whole passages, with their titles
     for (const each of bars) {
-      each.bar.style.setProperty("--w", each.width);
+      each.bar.setAttribute("width", each.width);
       each.share.textContent = each.first;
     }
   }
-  tellSources("The whole answer goes back to", found, citedOf("answer"));
+  const said = statements("answer");
+  const claims = said.length > 0 && said.every((each) => each.refusal || each.supported === false);
+  tellSources(claims ? "The whole answer looked at" : "The whole answer goes back to", found,
+    citedOf("answer"));
 }
 
 function citedOf(text, number = null) {
@@ -195,7 +203,7 @@ function citedOf(text, number = null) {
 }
 
 function showSaid(choice) {
-  document.body.classList.add("active");
+  root.classList.add("active");
   const found = shares(means(choice.text, choice.from, choice.to));
   const cited = choice.statement === undefined ? {} : citedOf(choice.text, choice.statement);
   const own = choice.number
@@ -229,12 +237,14 @@ function nameOf(choice) {
   const name = choice.text === "thoughts" ? "Thought" : "Statement";
   const statement = statements(choice.text)[choice.statement];
   if (choice.number) return `${name} ${choice.statement + 1} cites ${choice.number}`;
-  const weak = statement.supported === false ? ", which the passages do not support," : "";
-  return `${name} ${choice.statement + 1}${weak} goes back to`;
+  if (statement.supported === false) {
+    return `${name} ${choice.statement + 1} is not supported; the model looked at`;
+  }
+  return `${name} ${choice.statement + 1} goes back to`;
 }
 
 function showSource(choice) {
-  document.body.classList.add("active");
+  root.classList.add("active");
   const wanted = new Set(choice.sources);
   for (const source of wanted) {
     for (const piece of bySource.get(source) || []) mark(piece, "hit");
@@ -311,7 +321,7 @@ function row({ share, number, title, said, go }) {
   return item;
 }
 
-function tell(heading, items, note) {
+function tell(heading, items, note, action) {
   const list = make("ul");
   list.append(...items);
   const head = make("h3");
@@ -322,6 +332,7 @@ function tell(heading, items, note) {
     release.addEventListener("click", (event) => { event.stopPropagation(); letGo(); });
     head.append(release);
   }
+  if (action && pinned) head.append(action);
   told.replaceChildren(head, ...(note ? [make("p", "quiet", note)] : []), list);
 }
 
@@ -337,8 +348,18 @@ function tellSources(heading, found, cited, choice = {}) {
   }));
   let note = items.length ? "" : "nothing that has a score";
   const proof = choice.text === "answer" && data.proofs[choice.statement];
-  if (proof) note = proof.split("\n").slice(1).map((line) => line.trim()).join("; ");
-  tell(heading, items, note);
+  if (proof) note = inLine(proof);
+  const provable = prove && !proof && choice.text === "answer" && Object.keys(cited).length > 0;
+  tell(heading, items, note, provable ? proveButton(choice.statement) : null);
+  showWhether(choice);
+}
+
+// Shares of what supports nothing are hollow, and said to be no support.
+function showWhether(choice) {
+  const meant = choice.statement === undefined
+    ? statements("answer") : [statements(choice.text)[choice.statement]];
+  const claims = meant.every((each) => each.refusal || each.supported === false);
+  root.classList.toggle("looked", meant.length > 0 && claims);
 }
 
 function tellStatements(rows) {
@@ -351,15 +372,68 @@ function tellStatements(rows) {
   tell("How much of each statement goes back to this", items, items.length ? "" : "nothing");
 }
 
+// --- proof ---------------------------------------------------------------------------------
+const inLine = (proof) => proof.split("\n").slice(1).map((line) => line.trim()).join("; ");
+
+function proveButton(statement) {
+  const button = make("button", "release prove", "Prove");
+  button.type = "button";
+  button.title = "Leave out what is cited, and see how much less likely the statement gets";
+  button.addEventListener("click", (event) => { event.stopPropagation(); proveIt(statement, button); });
+  return button;
+}
+
+async function proveIt(statement, button) {
+  button.disabled = true;
+  button.textContent = "Leaving it out…";
+  let failed = null;
+  try {
+    data.proofs[statement] = await prove(statement);
+  } catch (error) {
+    failed = error.message;
+  }
+  if (signal && signal.aborted) return;
+  button.disabled = false;
+  button.textContent = "Prove";
+  for (const item of failed ? [] : all(".references:not([hidden]) li")) {
+    if (firstCiting(Number(item.dataset.n)) !== statement) continue;
+    item.querySelector(".prove")?.remove();
+    if (!item.querySelector(".effect")) {
+      item.append(make("span", "quiet effect", ` · ${inLine(data.proofs[statement])}`));
+    }
+  }
+  pinned = ofStatement("answer", statement);
+  show(pinned);
+  if (failed) told.querySelector("h3").after(make("p", "problem", failed));
+}
+
+const firstCiting = (number) => statements("answer")
+  .findIndex((statement) => Object.values(statement.cited).includes(number));
+
+function offerProofs() {
+  for (const item of all(".references li")) {
+    const statement = firstCiting(Number(item.dataset.n));
+    if (statement >= 0) item.append(" ", proveButton(statement));
+  }
+}
+
 // --- going there -------------------------------------------------------------------------
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-function goTo(element) {
+function goTo(element, after = 0) {
   if (!element) return;
   for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) {
     fold.open = true;
   }
-  element.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+  const go = () => {
+    element.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
+  };
+  clearTimeout(going);
+  if (after) going = setTimeout(go, after);
+  else go();
 }
+let going = null;
+const ANOTHER_CLICK = 350; // ms; a word that is clicked twice must not move away in between
+root.addEventListener("pointerdown", () => clearTimeout(going));
 const isWide = matchMedia("(min-width: 62rem)");
 
 function strongest(choice) {
@@ -384,11 +458,12 @@ function strongest(choice) {
   return (bySource.get(source) || [])[0];
 }
 
-function pin(choice, scroll) {
+function pin(choice, scroll, after = 0) {
+  if (!ready) return;
   if (same(pinned, choice)) { letGo(); return; }
   pinned = choice;
   show(choice);
-  if (scroll) goTo(strongest(choice));
+  if (scroll) goTo(strongest(choice), after);
 }
 function letGo() {
   pinned = selected = null;
@@ -414,13 +489,11 @@ function point(target) {
   later(choice);
 }
 const isTouch = (event) => event.pointerType === "touch";
-document.addEventListener("pointerover", (event) => { if (!isTouch(event)) point(event.target); });
-document.documentElement.addEventListener("pointerleave", (event) => {
-  if (!isTouch(event)) point(document.body);
-});
-document.addEventListener("focusin", (event) => { if (!told.contains(event.target)) point(event.target); });
+root.addEventListener("pointerover", (event) => { if (!isTouch(event)) point(event.target); });
+root.addEventListener("pointerleave", (event) => { if (!isTouch(event)) point(root); });
+root.addEventListener("focusin", (event) => { if (!told.contains(event.target)) point(event.target); });
 
-document.addEventListener("click", (event) => {
+root.addEventListener("click", (event) => {
   const { target } = event;
   const selection = getSelection();
   if (selection && !selection.isCollapsed) return;
@@ -430,23 +503,25 @@ document.addEventListener("click", (event) => {
   const choice = choiceAt(target);
   if (!choice) { if (pinned) letGo(); return; }
   if (link) event.preventDefault();
-  if (link && link.matches(".ref, .back")) {
+  if (ready && link && link.matches(".ref, .back")) {
     pinned = choice;
     show(choice);
     goTo(link.matches(".ref") ? (bySource.get(choice.sources[0]) || [])[0] : strongest(choice));
     return;
   }
-  pin(choice, Boolean(link) || isWide.matches);
+  pin(choice, Boolean(link) || isWide.matches, link ? 0 : ANOTHER_CLICK);
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") letGo();
-  const isGroup = event.target instanceof Element && event.target.matches(".group[tabindex]");
-  if (isGroup && (event.key === "Enter" || event.key === " ")) {
+  const { target, key } = event;
+  if (key === "Escape" && (pinned || selected)) letGo();
+  const isGroup = target instanceof Element && root.contains(target)
+    && target.matches(".group[tabindex]");
+  if (isGroup && (key === "Enter" || key === " ")) {
     event.preventDefault();
-    pin(choiceAt(event.target), true);
+    pin(choiceAt(target), true);
   }
-});
+}, { signal });
 
 function covers(range, node) { // any character of it
   const own = document.createRange();
@@ -468,7 +543,6 @@ function choiceOf(selection) {
     const to = tokens.reduce((a, b) => Math.max(a, b)) + 1;
     return { kind: "said", text: name, from, to, said: short(selection.toString(), 60) };
   }
-  const passages = document.getElementById("passages");
   if (!range.intersectsNode(passages)) return null;
   const sources = all("[data-s]", passages).filter((piece) => covers(range, leaf(piece)))
     .flatMap((piece) => numbers(piece.dataset.s));
@@ -485,7 +559,7 @@ document.addEventListener("selectionchange", () => {
     selected = choice;
     show(selected || pinned || whole);
   });
-});
+}, { signal });
 
 // --- another method ----------------------------------------------------------------------
 function choose(number) {
@@ -512,7 +586,7 @@ for (const input of all("input[name=method]")) {
 }
 
 // --- folding -----------------------------------------------------------------------------
-const cards = all("#passages > details.passage");
+const cards = all(":scope > details.passage", passages);
 if (cards.some((card) => !card.open)) {
   const button = make("button", "release", "Unfold all");
   button.type = "button";
@@ -522,7 +596,7 @@ if (cards.some((card) => !card.open)) {
     cards.forEach((card, index) => { card.open = folded || first[index]; });
     button.textContent = folded ? "Fold" : "Unfold all";
   });
-  document.getElementById("given").append(button);
+  passages.querySelector("h2").append(button);
 }
 
 // --- paper shows what is cited ------------------------------------------------------------
@@ -530,8 +604,10 @@ let unfolded = [];
 addEventListener("beforeprint", () => {
   unfolded = all("details:not([open])").filter((fold) => fold.querySelector(".cited"));
   for (const fold of unfolded) fold.open = true;
-});
-addEventListener("afterprint", () => { for (const fold of unfolded) fold.open = false; });
+}, { signal });
+addEventListener("afterprint", () => {
+  for (const fold of unfolded) fold.open = false;
+}, { signal });
 
 async function start() {
   for (const each of data.methods) {
@@ -539,10 +615,11 @@ async function start() {
       if (each[text]) each[text].values = await unpacked(each[text].table);
     }
   }
-  const chosen = document.querySelector("input[name=method]:checked");
+  ready = true;
+  const chosen = root.querySelector("input[name=method]:checked");
   if (chosen && Number(chosen.value)) choose(Number(chosen.value)); // as left before a reload
   else show(whole);
-  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  if (prove) offerProofs();
 }
-start();
-})();
+return start();
+}

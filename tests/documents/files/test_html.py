@@ -3,6 +3,7 @@
 import pytest
 
 from at2_rag.documents.files import FilesWarning, read_passages
+from at2_rag.documents.files.nesting import is_too_deep
 from at2_rag.errors import FileFormatError
 
 
@@ -151,3 +152,30 @@ def test_a_page_that_is_nested_too_deep(tmp_path):
     assert text_of(tmp_path, "<div>" * 200 + "deep") == "deep"
     with pytest.raises(FileFormatError, match=r"page.html: is nested too deep to be read"):
         read(tmp_path, "<div>" * 2000 + "deep")
+
+
+DEEP = (
+    "<div>" * 200_000, "<div></span>" * 200_000, "<span><div></span>" * 100_000,
+    "<b class=x>" * 200_000, "<DIV/>" * 200_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("html", DEEP)
+def test_a_page_that_no_parser_gets_through_is_refused_before(tmp_path, html):
+    """Each of these would take minutes, as it is gone through anew for each tag."""
+    assert is_too_deep(html)
+    with pytest.raises(FileFormatError, match=r"page.html: is nested too deep to be read"):
+        read(tmp_path, html + "deep")
+
+
+LONG = (
+    "<div><p>said</div>" * 20_000, "<ul>" + "<li>said" * 20_000, "<br>said<img>" * 20_000,
+    f"<!-- {'<div>' * 20_000} -->said", f"<script>{'<div>' * 20_000}</script>said",
+    f"<svg>{'<path/>' * 20_000}</svg>said", f"said<!-- {'<div>' * 20_000}",
+    f"said{'<!-' * 20_000}", f"<table>{'<tr><td>said' * 20_000}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("html", LONG)
+def test_a_page_that_is_long_is_not_deep(html):
+    assert not is_too_deep(html)
