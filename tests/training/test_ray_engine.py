@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ import torch
 
 from at2_rag import InputError, Reader
 from at2_rag.errors import At2Error, ContextOverflowError
+from at2_rag.runs.ray_actor import Actor, Attempts
+from at2_rag.runs.ray_cluster import plan
 from at2_rag.training import RayWorkers, SkipReason, collect, collect_with_ray, world_examples
 from at2_rag.training.collector import CollectOptions
-from at2_rag.training.ray_actor import Attempts, CollectingActor
-from at2_rag.training.ray_cluster import plan
+from at2_rag.training.ray_work import CollectingWork
 from at2_rag.training.shards import ShardFolder
 
 OPTIONS = {"num_ablations": 4, "source_unit": "sentence"}
@@ -108,11 +110,12 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
 def make_actor(load, out, begin=None, attempts=3):
     options = CollectOptions(**OPTIONS)
     begin = begin or Attempts().begin
-    return CollectingActor(load, str(out), options, torch.get_num_threads(), begin, attempts)
+    work = partial(CollectingWork.begin, load, str(out), options)
+    return Actor(work, torch.get_num_threads(), begin, attempts)
 
 
 def result_of(actor, example, index=0, before=False):
-    row = {"index": index, "example": pickle.dumps(example), "before": before}
+    row = {"id": index, "example": pickle.dumps(example), "before": before}
     return pickle.loads(actor(row)["result"])
 
 
@@ -159,7 +162,7 @@ def test_another_run_is_refused_by_the_actor(demo_reader, tmp_path):
 @pytest.mark.parametrize(
     ("raised", "kind", "message"),
     [
-        (OSError("no such model"), At2Error, "'world-0-0' stopped its actor: OSError: no such mod"),
+        (OSError("no such model"), At2Error, "An actor could not begin: OSError: no such model"),
         (ContextOverflowError("too long by far", 3), InputError, "too long by far"),
     ],
 )
