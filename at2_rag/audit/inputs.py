@@ -92,7 +92,7 @@ class LogFile(ABC):
     seeks: ClassVar[bool] = False
 
     @abstractmethod
-    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:  # noqa: B008
+    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:
         """Yield the rows in order, blank lines left out.
 
         Args:
@@ -132,7 +132,7 @@ class JsonLines(LogFile):
 
     seeks = True
 
-    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:  # noqa: B008
+    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:
         """Yield the rows, by their lines."""
         for mark, text in self._texts(begin):
             yield LogLine(f"{self.place.given}:{mark.number}", text)
@@ -167,7 +167,7 @@ class _Numbered(LogFile):
 class JsonArray(_Numbered):
     """One JSON array of objects."""
 
-    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:  # noqa: B008
+    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:
         """Yield the rows, numbered from 1.
 
         Raises:
@@ -192,7 +192,7 @@ class JsonArray(_Numbered):
 class ParquetFile(_Numbered):
     """A Parquet file."""
 
-    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:  # noqa: B008
+    def lines(self, begin: Mark = Mark()) -> Iterator[LogLine]:
         """Yield the rows, numbered from 1."""
         with self.place.open() as file:
             opened = self._opened(file)

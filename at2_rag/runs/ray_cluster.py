@@ -19,7 +19,7 @@ from at2_rag.errors import InputError, missing_extra
 #: CPUs that a cluster started here has beside those of the actors, for Ray's own tasks: without
 #: any, they and the actors would wait for each other. They are bookkeeping, not real ones.
 _SPARE_CPUS = 2
-#: Memory for what Ray's processes hand to each other, in bytes: what they are told and tell is small.
+#: Memory for what Ray's processes hand to each other, in bytes; all of it is small.
 _OBJECT_STORE = 100 * 2**20
 _LOOPBACK = "127.0.0.1"
 #: Longest wait for a cluster to answer, in seconds.

@@ -89,7 +89,7 @@ class RemoteStore:
 
 
 def out_of_reach(url: str, error: Exception) -> InputError:
-    """Return the error of a URL that fsspec cannot reach, with the package to install if it is that.
+    """Return the error of a URL that fsspec cannot reach, with what to install if it is that.
 
     Args:
         url: The URL that was given.
