@@ -88,6 +88,11 @@ class Actor:
             result = portable(error, f"{name} stopped its actor")
         return {"result": pickle.dumps(result)}
 
+    @staticmethod
+    def result(row: Mapping[str, Any]) -> Any:
+        """Return what the work returned, or the exception, of what an actor answers."""
+        return pickle.loads(row["result"])
+
     def _count(self, row: Mapping[str, Any], name: str) -> None:
         if not row.get("before") and self._begin(row["id"]) > self._attempts:
             raise At2Error(

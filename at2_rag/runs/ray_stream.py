@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
@@ -69,7 +68,7 @@ def stream(pieces: Pieces, begin_work: Callable[[], Work], workers: RayWorkers) 
 def _results(ray: Any, rows: Iterator[dict[str, Any]]) -> Iterator[Any]:
     try:
         for row in rows:
-            result = pickle.loads(row["result"])
+            result = Actor.result(row)
             if isinstance(result, Exception):
                 raise result
             yield result
