@@ -191,7 +191,7 @@ def test_options_of_a_cluster_need_one(data, tmp_path, option, value):
 
 
 def test_the_ray_engine_gets_what_was_asked_for(data, tmp_path, monkeypatch):
-    """As far as it goes without a cluster; tests/test_ray.py goes on from there."""
+    """As far as it goes without a cluster; tests/training/test_ray_engine.py goes on from there."""
     result = collect(data, "memory://run", "--engine", "ray", "--actors", 2)
     assert "'memory://run' is the memory of one process" in str(result.exception)
     monkeypatch.setitem(sys.modules, "ray", None)
