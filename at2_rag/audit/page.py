@@ -101,7 +101,8 @@ def _table(tallies: Mapping[str, Tally], by: str | None) -> str:
         + "</tr>"
         for name, told in FIGURES
     )
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Counts"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    table = f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Counts">{table}</div>'
 
 
 def _changes(changed: Sequence[Changed]) -> str:
