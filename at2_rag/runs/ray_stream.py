@@ -38,7 +38,7 @@ def stream(pieces: Pieces, begin_work: Callable[[], Work], workers: RayWorkers) 
         return
     with connected(workers) as pool:
         ray = import_ray()
-        counter = ray.remote(num_cpus=0, max_restarts=-1)(Attempts).remote()
+        counter = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Attempts).remote()
 
         def begin(index: int) -> int:
             count: int = ray.get(counter.begin.remote(index))
