@@ -22,7 +22,7 @@ class Auditor:
 
     Args:
         reader: The model that reads or answers.
-        parts: The rows.
+        parts: The rows of the log files, and where each part begins.
         folder: Where the records go; its run is begun, or gone on with.
         options: What to do, and how.
 

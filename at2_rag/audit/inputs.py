@@ -70,8 +70,8 @@ class Mark:
     """Where a row of a file begins.
 
     Attributes:
-        offset: Bytes before it, in JSON lines; else how many rows are before it.
-        number: Its line in JSON lines, else its number, from 1.
+        offset: Bytes before the row, in JSON lines; else how many rows are before it.
+        number: The row's line in JSON lines, else its number in the file, from 1.
     """
 
     offset: int = 0

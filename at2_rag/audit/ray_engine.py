@@ -82,7 +82,7 @@ class AuditingWork:
 
     Attributes:
         auditor: What audits, with a reader of its own.
-        parts: The rows.
+        parts: The rows of the log files, and where each part begins.
         todo: Numbers of the parts that are to be done.
     """
 
@@ -103,7 +103,7 @@ class AuditingWork:
 
         Args:
             load_reader: Loads the reader.
-            parts: The rows.
+            parts: The rows of the log files, and where each part begins.
             out: Path or URL of the folder that the records go to.
             options: What to do, and how.
             todo: Numbers of the parts that are to be done.

@@ -65,7 +65,7 @@ class Told:
     """What is told while parts are done, and counted.
 
     Attributes:
-        parts: The rows.
+        parts: The rows of the log files, and where each part begins.
         progress: Called after each part.
         on_reject: Called for each row that is set apart.
     """

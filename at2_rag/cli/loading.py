@@ -93,7 +93,7 @@ def find_estimator(
     Args:
         wanted: As ``estimator`` of :func:`load_reader`.
         name: What the model was loaded by.
-        model: The model.
+        model: The model, as transformers loaded it.
         tokenizer: The model's tokenizer.
         prompt: The template that the reader will ask with; ``None`` for the model's own.
 
