@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from at2_rag.answer.attribution import Attribution
+from at2_rag.answer.method_names import method_name
 from at2_rag.answer.page_passages import passages_side, places_of
 from at2_rag.answer.page_references import proofs, references
 from at2_rag.answer.page_text import answer_text, draft_text, thoughts_text
 from at2_rag.answer.remarks import shares_in_words
-from at2_rag.answer.shown import Evidence, Shown, method_name
+from at2_rag.answer.shown import Evidence, Shown
 from at2_rag.answer.statement import Statement
 from at2_rag.errors import InputError
 from at2_rag.view.drawing import visible, written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from at2_rag.answer.method_names import method_name
 from at2_rag.answer.statement import Statement
 
 #: So many of a source's copies are named; more say nothing more.
@@ -57,8 +58,7 @@ def unknown_in_words(estimator: str) -> str:
     Args:
         estimator: Kind of the estimator that the citations are from.
     """
-    name = {"uniform": "average attention"}.get(estimator, estimator)
     return (
-        f"Supported: unknown. Nothing tells from which score on {name} is right, so what is cited "
-        "is a guess."
+        f"Supported: unknown. Nothing tells from which score on {method_name(estimator)} is right, "
+        "so what is cited is a guess."
     )

@@ -11,15 +11,6 @@ from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
 from at2_rag.documents.passages import Passage
 
-#: What estimators are called on a page, where their kind says little.
-_NAMES = {
-    "uniform": "average attention",
-    "probed": "probed heads",
-    "linear": "a linear estimator",
-    "copying": "a copying estimator",
-    "network": "a network",
-}
-
 
 class Shown(Protocol):
     """An answer, as :class:`at2_rag.Answer` describes it; that file draws itself by this one."""
@@ -112,8 +103,3 @@ def share(attribution: Attribution, citation: Citation) -> float:
     scores = attribution.for_span(citation.start, citation.end)
     total = float(scores.clamp(min=0).sum())
     return citation.score / total if total > 0 else 0.0
-
-
-def method_name(estimator: str) -> str:
-    """Return what is shown of an answer's ``estimator``: its kind in words, or a method's name."""
-    return _NAMES.get(estimator, estimator)

@@ -2,11 +2,13 @@
 
 A row is a mapping, as a line of JSON or a row of a table is. Its fields go by this library's own
 names, or by those of the data sets of Ragas (``user_input``, ``retrieved_contexts``, ``response``)
-or LangSmith (``inputs`` and ``outputs``, each with fields of its own).
+or LangSmith (``inputs`` and ``outputs``, each with fields of its own, or as JSON text, as its bulk
+exports have them).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,13 +86,24 @@ def _field(row: Mapping[str, Any], names: Sequence[str], *, last: bool = False) 
         names: What the field may be called.
         last: Whether outputs are looked at before inputs.
     """
-    nested = [row.get(name) for name in (("outputs", "inputs") if last else ("inputs", "outputs"))]
+    order = ("outputs", "inputs") if last else ("inputs", "outputs")
+    nested = [_unpacked(row.get(name)) for name in order]
     for fields in (row, *nested):
         if isinstance(fields, Mapping):
             found = [fields[name] for name in names if fields.get(name) is not None]
             if found:
                 return found[0]
     return None
+
+
+def _unpacked(fields: Any) -> Any:
+    """Return fields that are kept as JSON text as what they are; anything else as it is."""
+    if not (isinstance(fields, str) and fields.lstrip().startswith("{")):
+        return fields
+    try:
+        return json.loads(fields)
+    except (ValueError, RecursionError):
+        return fields
 
 
 def _text(row: Mapping[str, Any], names: Sequence[str], *, last: bool = False) -> str | None:

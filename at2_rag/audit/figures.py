@@ -10,6 +10,8 @@ from typing import Any
 from at2_rag.audit.tally import BARS, Tally
 from at2_rag.errors import missing_extra
 
+_LINE: dict[str, Any] = {"marker": "o", "markersize": 4}
+
 #: Ranks that are drawn; few retrieve more.
 _MOST_RANKS = 30
 
@@ -32,11 +34,11 @@ def draw(tallies: Mapping[str, Tally]) -> str:
         use, enough, support = figure.subplots(1, 3)
         for name, tally in tallies.items():
             _draw_ranks(use, enough, name, tally)
-            bars = [tally.shares[bar] / max(tally.judged_rows, 1) for bar in range(BARS)]
-            support.step(range(BARS), bars, where="mid", label=name)
+            tenths = range(BARS)
+            support.plot(tenths, [tally.with_share(k) or 0.0 for k in tenths], **_LINE, label=name)
         _name_axes(use, "rank of the passage", "share of answers that cite it")
         _name_axes(enough, "first passages only", "share of answers that lose nothing")
-        _name_axes(support, "statements supported, in tenths", "share of answers")
+        _name_axes(support, "tenths of its statements supported, or more", "share of answers")
         if len(tallies) > 1:
             use.legend(frameon=False, fontsize="small")
         target = StringIO()
@@ -48,12 +50,13 @@ def draw(tallies: Mapping[str, Tally]) -> str:
 def _draw_ranks(use: Any, enough: Any, name: str, tally: Tally) -> None:
     ranks = range(min(max(tally.shown, default=0) + 1, _MOST_RANKS))
     numbers = [rank + 1 for rank in ranks]
-    use.plot(numbers, [tally.used_at(rank) or 0.0 for rank in ranks], marker="o", label=name)
-    enough.plot(numbers, [tally.enough_with(k) or 0.0 for k in numbers], marker="o", label=name)
+    use.plot(numbers, [tally.used_at(rank) or 0.0 for rank in ranks], **_LINE, label=name)
+    enough.plot(numbers, [tally.enough_with(k) or 0.0 for k in numbers], **_LINE, label=name)
 
 
 def _name_axes(axes: Any, across: str, up: str) -> None:
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.set_ylim(0, 1.05)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -59,6 +59,18 @@ class AuditFolder:
         self.store.prepare()
         self._manifest.open(manifest, has_records=bool(self.done()))
 
+    def check_run(self, manifest: Mapping[str, Any]) -> None:
+        """Check what is known of a run against the one that the folder belongs to.
+
+        Args:
+            manifest: Some of what the records depend on, such as all but the model.
+
+        Raises:
+            InputError: If it belongs to another run, with what differs.
+            FileFormatError: If its manifest is missing, or cannot be read.
+        """
+        self._manifest.check(manifest, only_told=True)
+
     def manifest(self) -> dict[str, Any]:
         """Return the manifest.
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.method_names import method_name
 from at2_rag.audit.figures_in_words import FIGURES
 from at2_rag.audit.records import WHOLE
 from at2_rag.audit.summary import Changed, Summary, name_of
@@ -14,16 +15,22 @@ from at2_rag.audit.tally import Tally
 from at2_rag.view.page import framed
 
 _STYLE = """
+:root { color-scheme: light dark; --rule: #ccc; --faint: #666; --no: #fde0dc; --yes: #e3f3e3; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
 table { border-collapse: collapse; margin: 1em 0; }
-th, td { border-bottom: 1px solid #ccc; padding: .3em .8em; text-align: right; }
+th, td { border-bottom: 1px solid var(--rule); padding: .3em .8em; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-details { border-bottom: 1px solid #ddd; padding: .4em 0; }
+details { border-bottom: 1px solid var(--rule); padding: .4em 0; }
 summary { cursor: pointer; }
 details details { border: 0; margin-left: 1em; }
-.no { background: #fde0dc; } .yes { background: #e3f3e3; }
-.small { color: #666; font-size: .9em; } pre { white-space: pre-wrap; font: inherit; }
+.no { background: var(--no); } .yes { background: var(--yes); }
+.small { color: var(--faint); font-size: .9em; } pre { white-space: pre-wrap; font: inherit; }
 svg { height: auto; max-width: 100%; }
+.wide { overflow-x: auto; }
+@media (prefers-color-scheme: dark) {
+  :root { --rule: #444; --faint: #aaa; --no: #5c2b26; --yes: #23472a; }
+  body > svg { filter: invert(.93) hue-rotate(180deg); }
+}
 """.strip()
 
 #: Rows whose support changed that are shown of two runs.
@@ -75,7 +82,7 @@ def _about(summary: Summary) -> str:
     manifest = summary.manifest
     told = [
         f"model {manifest['model']['name']}",
-        f"scored by {manifest['method'] or manifest['estimator'].split()[0]}",
+        f"scored by {manifest['method'] or method_name(manifest['estimator'].split()[0])}",
         *(manifest["files"][number] for number in sorted(manifest["files"], key=int)),
         *([f"{summary.rejected} rows set apart"] if summary.rejected else []),
     ]
@@ -94,7 +101,8 @@ def _table(tallies: Mapping[str, Tally], by: str | None) -> str:
         + "</tr>"
         for name, told in FIGURES
     )
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    table = f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Counts">{table}</div>'
 
 
 def _changes(changed: Sequence[Changed]) -> str:

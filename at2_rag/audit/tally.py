@@ -107,6 +107,15 @@ class Tally:
         within = sum(count for most, count in self.enough.items() if most <= passages)
         return _share(within, self.rows)
 
+    def with_share(self, tenths: int) -> float | None:
+        """Return the share of judged answers with so many tenths of their statements supported.
+
+        Args:
+            tenths: The least that counts, of 10.
+        """
+        within = sum(count for bar, count in self.shares.items() if bar >= tenths)
+        return _share(within, self.judged_rows)
+
     def passages_for(self, share: float) -> int | None:
         """Return how many passages would have been enough for so large a share of the rows.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from at2_rag.cli import options
+from at2_rag.cli import engines, options
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
 from at2_rag.cli.loading import prompt_setting
 from at2_rag.known_estimators import AUTO
@@ -26,6 +26,11 @@ def answer_log(
     scores: options.Scores = False,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
+    engine: engines.EngineOption = engines.Engine.local,
+    actors: engines.Actors = None,
+    gpus: engines.Gpus = None,
+    cpus: engines.Cpus = 1,
+    address: engines.Address = None,
 ) -> None:
     """Answer every question of a data set from the passages in its row, with citations.
 
@@ -40,5 +45,6 @@ def answer_log(
         "prove": prove,
     }
     choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
+    workers = engines.Workers(engine, actors, gpus, cpus, address)
     chosen = ModelChoices(model, dtype.value, device, estimator, prompt_setting(prompt))
-    audit_log(files, out, choices, chosen)
+    audit_log(files, out, choices, chosen, workers)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from at2_rag.cli.console import note, note_now, show
+from at2_rag.cli.engines import Workers, loader_for_actors
 from at2_rag.cli.loading import load_reader, missing_as_input_error, note_demo_reader
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.cli.showing import counted
@@ -17,7 +18,7 @@ from at2_rag.errors import InputError
 
 if TYPE_CHECKING:
     from at2_rag import PromptTemplate
-    from at2_rag.audit import AuditReport, Rejected
+    from at2_rag.audit import AuditOptions, AuditReport, Rejected
 
 #: So many rows that cannot be used are told one by one.
 _TOLD = 20
@@ -62,6 +63,14 @@ class AuditChoices:
     anew: bool = False
     prune_to: int | None = None
 
+    def as_options(self) -> AuditOptions:
+        """Return them as the library takes them."""
+        from at2_rag.audit import AuditOptions
+
+        return AuditOptions(
+            self.anew, self.prune_to, self.rows_per_part, self.kind, self.scores, self.settings
+        )
+
 
 class _Rejects:
     """Tells rows that were set apart, the first of them one by one."""
@@ -78,7 +87,11 @@ class _Rejects:
 
 
 def audit_log(
-    files: Sequence[Path] | None, out: str, choices: AuditChoices, model: ModelChoices
+    files: Sequence[str] | None,
+    out: str,
+    choices: AuditChoices,
+    model: ModelChoices,
+    workers: Workers,
 ) -> None:
     """Audit log files into a folder, and say what was done.
 
@@ -87,6 +100,7 @@ def audit_log(
         out: Folder or URL that the records go to.
         choices: What is done with the rows.
         model: Which model does it.
+        workers: The actors that do it, if any.
 
     Raises:
         InputError: If a file, the folder or an option cannot be used.
@@ -94,8 +108,21 @@ def audit_log(
     """
     from at2_rag.audit.inputs import open_logs
 
+    is_cluster = workers.is_cluster
     total = sum(log.count() for log in open_logs(files or []))  # before gigabytes are loaded
     note_demo_reader(model.model)
+    run = partial(_on_cluster, workers) if is_cluster else _here
+    audited = run(model, files or [], out, choices)
+    rejects, verb = _Rejects(), "answering" if choices.anew else "citing"
+    with resumable_progress(verb, total, "row") as on_done, missing_as_input_error():
+        report = audited(progress=on_done, on_reject=rejects.tell)
+    _say_what_was_done(report, choices)
+
+
+def _here(
+    model: ModelChoices, files: Sequence[str], out: str, choices: AuditChoices
+) -> Callable[..., AuditReport]:
+    """Load the reader, and return what audits with it."""
     reader = load_reader(
         model.model,
         dtype=model.dtype,
@@ -103,32 +130,47 @@ def audit_log(
         estimator=model.estimator,
         **model.prompt,
     )
-    from at2_rag.audit import AuditOptions, audit_files
+    from at2_rag.audit import audit_files
 
-    rejects, verb = _Rejects(), "answering" if choices.anew else "citing"
-    options = AuditOptions(
-        choices.anew,
-        choices.prune_to,
-        choices.rows_per_part,
-        choices.kind,
-        choices.scores,
-        choices.settings,
+    return partial(audit_files, reader, files, out, choices.as_options())
+
+
+def _on_cluster(
+    workers: Workers, model: ModelChoices, files: Sequence[str], out: str, choices: AuditChoices
+) -> Callable[..., AuditReport]:
+    """Return what has actors load readers and audit with them."""
+    load = loader_for_actors(
+        model.model, model.dtype, model.device, estimator=model.estimator, **model.prompt
     )
-    with resumable_progress(verb, total) as on_done, missing_as_input_error():
-        report = audit_files(
-            reader, files or [], out, options, progress=on_done, on_reject=rejects.tell
-        )
-    _say_what_was_done(report, choices)
+    from at2_rag.audit import audit_with_ray
+
+    def audited(**told: Any) -> AuditReport:
+        with workers.on_cluster() as asked_for:
+            options = choices.as_options()
+            return audit_with_ray(load, files, out, options, workers=asked_for, **told)
+
+    return audited
 
 
 def _say_what_was_done(report: AuditReport, choices: AuditChoices) -> None:
     verb = "answered" if choices.anew else "cited"
     before = f", {report.resumed} done before" if report.resumed else ""
     show(f"{counted(report.audited, 'row')} {verb}{before} in {report.folder}")
-    note(f"a report of it: at2-rag report {report.folder}")
+    if report.audited or report.resumed:
+        note(f"a report of it: at2-rag report {report.folder}")
     if report.rejected:
         note(f"{counted(report.rejected, 'row')} set apart: {report.folder}/_rejects-*.jsonl")
         raise typer.Exit(1)
+
+
+def refuse_cluster(workers: Workers) -> None:
+    """Refuse a cluster where one answer is meant.
+
+    Raises:
+        InputError: If one was asked for.
+    """
+    if workers.is_cluster:
+        raise InputError("--engine ray is for logs; expected --out with a folder for its records.")
 
 
 def refuse_with_out(**given: object) -> None:

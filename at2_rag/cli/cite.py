@@ -7,9 +7,15 @@ from typing import Any
 
 import typer
 
-from at2_rag.cli import options
+from at2_rag.cli import engines, options
 from at2_rag.cli.as_json import as_json
-from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log, refuse_with_out
+from at2_rag.cli.auditing import (
+    AuditChoices,
+    ModelChoices,
+    audit_log,
+    refuse_cluster,
+    refuse_with_out,
+)
 from at2_rag.cli.console import note_now, show_json, spinner
 from at2_rag.cli.gathering import check_question, keep_best, read_files
 from at2_rag.cli.loading import (
@@ -37,7 +43,7 @@ _STDIN = Path("-")
 # Files alone, without an option, are logs where there is --out; else passages beside an answer, as
 # they are of ``ask``.
 def cite(
-    more_files: options.MoreFiles = None,
+    more_files: options.PassagesOrLogs = None,
     answer: options.AnswerFile = None,
     question: options.QuestionOption = None,
     passages: options.Files = None,
@@ -60,6 +66,11 @@ def cite(
     out: options.Out = None,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
+    engine: engines.EngineOption = engines.Engine.local,
+    actors: engines.Actors = None,
+    gpus: engines.Gpus = None,
+    cpus: engines.Cpus = 1,
+    address: engines.Address = None,
 ) -> None:
     """Cite an answer from anywhere, as if the model had given it; or every answer of a log.
 
@@ -75,14 +86,16 @@ def cite(
         "prove": prove,
     }
     asked = prompt_setting(prompt)
+    workers = engines.Workers(engine, actors, gpus, cpus, address)
     if out is not None:
         refuse_with_out(
             answer=answer, question=question, passages=passages, verify=verify, html=html
         )
         chosen = ModelChoices(model, dtype.value, device, estimator, asked)
         choices = AuditChoices(record_format.value, rows_per_part, cited, scores)
-        audit_log(more_files, out, choices, chosen)
+        audit_log(more_files, out, choices, chosen, workers)
         return
+    refuse_cluster(workers)
     if answer is None:
         raise InputError(
             "No answer; expected --answer with a text file, or - for standard input. For a log "
@@ -92,7 +105,7 @@ def cite(
         raise InputError("No question; expected --question with what the answer is an answer to.")
     check_question(question)
     check_file(html)
-    files = read_files([*(passages or []), *(more_files or [])])
+    files = read_files([*(passages or []), *map(Path, more_files or [])])
     text = _text_of(answer)
     of = "question and answer"
     read = keep_best(f"{question}\n{text}", files, max_passages, of)
@@ -123,8 +136,8 @@ def _text_of(path: Path) -> str:
         text = _bytes_of(path).decode("utf-8-sig")
     except OSError as error:
         raise FileFormatError(
-            f"--answer {name}: cannot be read: {error.strerror or error}; expected a text file, or "
-            "- for standard input."
+            f"--answer {name}: cannot be read: {error.strerror or error}; expected a text file. To "
+            "cite a text itself, pipe it: echo TEXT | at2-rag cite --answer - …"
         ) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from at2_rag.cli import options
+from at2_rag.cli import engines, options
 from at2_rag.cli.console import note, show
+from at2_rag.cli.engines import loader_for_actors
 from at2_rag.cli.gathering import read_files
-from at2_rag.cli.loading import DEMO, load_reader, missing_as_input_error
+from at2_rag.cli.loading import load_reader
 from at2_rag.cli.progress import resumable_progress
 from at2_rag.cli.showing import counted
 from at2_rag.errors import InputError
@@ -30,15 +30,6 @@ _WORLD_EXAMPLES = 500
 _SHARD = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 #: Sources that citations can be calibrated for.
 _CALIBRATED = ("sentence", "passage")
-_RAY = "With --engine ray"
-
-
-class Engine(StrEnum):
-    """What runs a collection."""
-
-    local = "local"
-    ray = "ray"
-
 
 _Model = Annotated[
     str,
@@ -122,56 +113,12 @@ _Detail = Annotated[
         show_default=False,
     ),
 ]
-_Engine = Annotated[
-    Engine,
-    typer.Option(help="This process, or the actors of a Ray cluster: one model for each GPU."),
-]
-_Actors = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Models at a time; default as many as there are GPUs, or else CPUs, for.",
-        rich_help_panel=_RAY,
-        show_default=False,
-    ),
-]
-_Gpus = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-actor",
-        min=0,
-        metavar="X",
-        help="GPUs of each model, which is spread over several; default 1 where there are any.",
-        rich_help_panel=_RAY,
-        show_default=False,
-    ),
-]
-_Cpus = Annotated[
-    float,
-    typer.Option(
-        "--cpus-per-actor",
-        min=0.01,
-        metavar="X",
-        help="CPUs of each model, and threads.",
-        rich_help_panel=_RAY,
-    ),
-]
 _Thoughts = Annotated[
     bool,
     typer.Option(
         "--thoughts",
         help="For a reasoning model: take examples without a passage as well, since thoughts are "
         "sources. --max-new-tokens has to leave room for them.",
-    ),
-]
-_Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT|auto",
-        help="Of the cluster; default that of RAY_ADDRESS, or else this machine alone.",
-        rich_help_panel=_RAY,
-        show_default=False,
     ),
 ]
 
@@ -193,11 +140,11 @@ def collect(
     detail: _Detail = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
-    engine: _Engine = Engine.local,
-    actors: _Actors = None,
-    gpus: _Gpus = None,
-    cpus: _Cpus = 1,
-    address: _Address = None,
+    engine: engines.EngineOption = engines.Engine.local,
+    actors: engines.Actors = None,
+    gpus: engines.Gpus = None,
+    cpus: engines.Cpus = 1,
+    address: engines.Address = None,
 ) -> None:
     """Answer, ablate and measure; interrupted, the same command goes on where it stopped."""
     part = _parse_shard(shard)
@@ -223,12 +170,11 @@ def collect(
     # Before the model: a bad line should not wait for gigabytes to load.
     found = _gather(data, examples, seed, passages_needed=not thoughts)
     arguments["shard"] = part
-    workers = {"actors": actors, "gpus": gpus, "cpus": cpus, "address": address}
-    if engine is Engine.ray:
-        load = partial(load_in_actor, model, dtype.value, device, max_new_tokens)
+    workers = engines.Workers(engine, actors, gpus, cpus, address)
+    if workers.is_cluster:
+        load = loader_for_actors(model, dtype.value, device, max_new_tokens=max_new_tokens)
         run = partial(_with_ray, load, workers)
     else:
-        _refuse_without_ray(workers)
         reader = load_reader(model, dtype=dtype.value, device=device, max_new_tokens=max_new_tokens)
         run = partial(_here, reader)
     total, done = len(range(part[0], len(found), part[1])), count(1)
@@ -242,12 +188,12 @@ def collect(
 
 
 def _refuse_with_documents(
-    data: str | None, part: tuple[int, int], engine: Engine, thoughts: bool
+    data: str | None, part: tuple[int, int], engine: engines.Engine, thoughts: bool
 ) -> None:
     """Refuse what questions do not go with that are written one after the other."""
     if data is not None:
         raise InputError("--data and --documents are both given; expected one of them.")
-    if part != (0, 1) or engine is not Engine.local or thoughts:
+    if part != (0, 1) or engine is not engines.Engine.local or thoughts:
         raise InputError(
             "--documents goes with no --shard, --engine ray or --thoughts; expected none of them. "
             "Write the questions first, and collect with --data DIR/questions.jsonl then."
@@ -301,40 +247,15 @@ def _here(
 
 def _with_ray(
     load: partial[Reader],
-    workers: Mapping[str, Any],
+    workers: engines.Workers,
     examples: list[TrainingExample],
     out: str,
     **arguments: Any,
 ) -> CollectReport:
-    from at2_rag.training import RayWorkers, collect_with_ray
+    from at2_rag.training import collect_with_ray
 
-    with missing_as_input_error():
-        return collect_with_ray(load, examples, out, workers=RayWorkers(**workers), **arguments)
-
-
-def load_in_actor(name: str, dtype: str, device: str, max_new_tokens: int) -> Reader:
-    """Load the reader where only the actor's own GPUs are seen: onto one, or over several."""
-    import torch
-
-    if device != "auto" or name == DEMO or torch.cuda.device_count() < 2:
-        return load_reader(name, dtype=dtype, device=device, max_new_tokens=max_new_tokens)
-    from at2_rag import Reader, ScoreEstimator
-    from at2_rag.model.loading import load_model
-
-    loaded, tokenizer = load_model(name, {"dtype": dtype, "device_map": "auto"})
-    estimator = ScoreEstimator.uniform(loaded)
-    return Reader(loaded, tokenizer, estimator, max_new_tokens=max_new_tokens)
-
-
-def _refuse_without_ray(workers: Mapping[str, Any]) -> None:
-    given = [name for name in ("actors", "gpus", "address") if workers[name] is not None]
-    if given or workers["cpus"] != 1:
-        names = {"gpus": "gpus-per-actor", "cpus": "cpus-per-actor"}
-        name = given[0] if given else "cpus"
-        raise InputError(
-            f"--{names.get(name, name)} is for the actors of a cluster; expected --engine ray "
-            "with it."
-        )
+    with workers.on_cluster() as asked_for:
+        return collect_with_ray(load, examples, out, workers=asked_for, **arguments)
 
 
 def _parse_shard(text: str) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def load_reader(
         with reworded(f"The model {name!r} cannot be loaded"):
             model, tokenizer = _model(name, dtype)
             model.to(place)
-        found = _estimator(estimator, name, model, tokenizer, settings.get("prompt"))
+        found = find_estimator(estimator, name, model, tokenizer, settings.get("prompt"))
         return Reader(model, tokenizer, found, **settings)
 
 
@@ -100,13 +100,25 @@ def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerB
         return load_model(name, {"dtype": dtype})
 
 
-def _estimator(
+def find_estimator(
     wanted: str | None,
     name: str,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompt: PromptTemplate | None,
 ) -> ScoreEstimator:
+    """Find a score estimator, and tell in a note which one is used.
+
+    Args:
+        wanted: As ``estimator`` of :func:`load_reader`.
+        name: What the model was loaded by.
+        model: The model, as transformers loaded it.
+        tokenizer: The model's tokenizer.
+        prompt: The template that the reader will ask with; ``None`` for the model's own.
+
+    Raises:
+        At2Error: If there is no such estimator, or it is for another model.
+    """
     from at2_rag import ScoreEstimator
     from at2_rag.model.loading import load_demo_estimator
 

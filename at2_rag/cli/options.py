@@ -76,6 +76,14 @@ QuestionOption = Annotated[
     ),
 ]
 MoreFiles = Annotated[list[Path] | None, typer.Argument(metavar="FILE|DIR", help="More passages.")]
+PassagesOrLogs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE|DIR|URL",
+        help="More passages; with --out, logs.",
+        show_default=False,
+    ),
+]
 Files = Annotated[
     list[Path] | None,
     typer.Option(
@@ -247,10 +255,11 @@ LogOut = Annotated[
     ),
 ]
 LogFiles = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        metavar="FILE",
-        help="JSON lines or Parquet: question and passages in each row, or user_input and "
+        metavar="FILE|URL",
+        help="JSON lines or Parquet, or URLs of them that fsspec knows: question and passages "
+        "in each row, or user_input and "
         "retrieved_contexts, or inputs and outputs with these.",
         show_default=False,
     ),

@@ -34,13 +34,17 @@ _FIRST = 10.0
 class _Rate(ProgressColumn):
     """Examples in a second, or seconds for an example where that is the larger number."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
         """Return the rate; nothing before it is known."""
-        return Text(_rate(task.speed) if task.speed else "")
+        return Text(_rate(task.speed, self._unit) if task.speed else "")
 
 
-def _rate(speed: float) -> str:
-    return f"{speed:.1f} examples/s" if speed >= 1 else f"{1 / speed:.1f} s/example"
+def _rate(speed: float, unit: str) -> str:
+    return f"{speed:.1f} {unit}s/s" if speed >= 1 else f"{1 / speed:.1f} s/{unit}"
 
 
 class ProgressLines:
@@ -48,6 +52,7 @@ class ProgressLines:
 
     Args:
         verb: What is done to the examples, to stand before the numbers.
+        unit: What one of them is called.
         first: Seconds after which the first line may come.
         every: Seconds from line to line.
         clock: Tells the time, in seconds.
@@ -56,11 +61,13 @@ class ProgressLines:
     def __init__(
         self,
         verb: str,
+        unit: str = "example",
         first: float = _FIRST,
         every: float = _EVERY,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._verb, self._every, self._clock = verb, every, clock
+        self._verb, self._unit = verb, unit
+        self._every, self._clock = every, clock
         self._began = clock()
         self._next = self._began + first
         self._before = 0  # how many had been done before, which took no time
@@ -80,12 +87,14 @@ class ProgressLines:
             self._next = now + self._every
             speed = (done - self._before) / max(now - self._began, 1e-9)
             left = in_words((total - done) / speed)
-            rate = _rate(speed)
+            rate = _rate(speed, self._unit)
             note_now(f"{self._verb}: {done} of {total} done, {rate}, about {left} left")
 
 
 @contextmanager
-def resumable_progress(verb: str, total: int | None = None) -> Iterator[OnDone]:
+def resumable_progress(
+    verb: str, total: int | None = None, unit: str = "example"
+) -> Iterator[OnDone]:
     """Show how far something is, with the rate and the time left, on stderr.
 
     Yields what is to be called after each example.
@@ -93,23 +102,24 @@ def resumable_progress(verb: str, total: int | None = None) -> Iterator[OnDone]:
     Args:
         verb: What is done to the examples, to stand before the bar.
         total: How many examples there are, if that is known.
+        unit: What one of them is called.
     """
     release_notes()
     with moving() as console:
         if console.is_terminal:
-            with _bar(verb, total, console) as on_done:
+            with _bar(verb, total, unit, console) as on_done:
                 yield on_done
         else:
-            yield ProgressLines(verb).on_done
+            yield ProgressLines(verb, unit).on_done
 
 
 @contextmanager
-def _bar(verb: str, total: int | None, console: Console) -> Iterator[OnDone]:
+def _bar(verb: str, total: int | None, unit: str, console: Console) -> Iterator[OnDone]:
     columns = (
         TextColumn(verb),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(),
+        _Rate(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:

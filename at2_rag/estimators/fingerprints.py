@@ -9,6 +9,8 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from at2_rag.estimators.files import EstimatorRecord
+
 #: Numbers of each parameter that go into the fingerprint of the weights.
 _SAMPLED = 16
 
@@ -43,6 +45,23 @@ def weights_fingerprint(model: nn.Module) -> str:
             sample = parameter.detach().flatten()[:_SAMPLED].float().cpu()
             parts.append(sample.numpy().tobytes())
     return short_hash(b"\n".join(parts))
+
+
+def record_fingerprint(record: EstimatorRecord) -> str:
+    """Return a hash of everything that an estimator's scores and verdicts depend on.
+
+    Tensors and calibrations, that is; notes on where it comes from are not in it.
+
+    Args:
+        record: Everything that the estimator's files hold.
+    """
+    digest = hashlib.sha256(record.kind.encode())
+    for name, value in sorted(record.tensors.items()):
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    calibrations = [calibration.to_dict() for calibration in record.calibrations]
+    digest.update(json.dumps(calibrations, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
 
 
 def reading_fingerprint(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.answer.answer import Answer
-from at2_rag.answer.shown import method_name
+from at2_rag.answer.method_names import method_name
 from at2_rag.errors import InputError
 from at2_rag.view.columns import Column, Sources, columns_html
 from at2_rag.view.drawing import Drawing, visible

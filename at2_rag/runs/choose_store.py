@@ -34,3 +34,29 @@ def store_at(where: str | Path) -> Store:
             f"{parts.scheme}:///folder."
         )
     return LocalStore(Path(url2pathname(parts.path)))
+
+
+def shared_store_at(where: str | Path) -> Store:
+    """Return the store at a path or a URL, as other processes find it too.
+
+    Raises:
+        InputError: If nothing can be kept there, or they cannot find it.
+    """
+    store = store_at(where)
+    if isinstance(store, LocalStore):
+        return LocalStore(store.folder.absolute())
+    refuse_memory(store.where)
+    return store
+
+
+def refuse_memory(url: str) -> None:
+    """Refuse what only this process can reach.
+
+    Raises:
+        InputError: If the URL is of a process's memory.
+    """
+    if url.startswith("memory:"):
+        raise InputError(
+            f"{url!r} is the memory of one process, which actors do not share; expected a path, "
+            "or a URL such as s3://bucket/run."
+        )

@@ -50,10 +50,26 @@ class ManifestFile:
                 )
             text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
             self.store.create(self.name, text.encode())
-        if found := differences(self.read(), manifest):
+        self.check(manifest)
+
+    def check(self, manifest: Mapping[str, Any], *, only_told: bool = False) -> None:
+        """Check that the folder belongs to the same run.
+
+        Args:
+            manifest: What the run depends on, in plain JSON types.
+            only_told: Whether more may be in the file than is told here.
+
+        Raises:
+            InputError: If it belongs to another run, with what differs.
+            FileFormatError: If there is no file, or it cannot be read.
+        """
+        stored = self.read()
+        if only_told:
+            stored = {name: stored.get(name) for name in manifest}
+        if found := differences(stored, manifest):
             raise InputError(
-                f"{where} holds another run: {'; '.join(found)}. Use an empty folder, or the same "
-                f"{self.same}."
+                f"{self.store.where} holds another run: {'; '.join(found)}. Use an empty folder, "
+                f"or the same {self.same}."
             )
 
     def read(self) -> dict[str, Any]:

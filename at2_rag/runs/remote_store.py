@@ -40,7 +40,7 @@ class RemoteStore:
         try:
             files, folder = url_to_fs(url)
         except (ImportError, ValueError, OSError) as error:
-            raise _out_of_reach(url, error) from error
+            raise out_of_reach(url, error) from error
         return cls(url.rstrip("/"), files, folder.rstrip("/"))
 
     def place(self, name: str) -> str:
@@ -88,7 +88,13 @@ class RemoteStore:
             self.write(name, data)
 
 
-def _out_of_reach(url: str, error: Exception) -> InputError:
+def out_of_reach(url: str, error: Exception) -> InputError:
+    """Return the error of a URL that fsspec cannot reach, with what to install if it is that.
+
+    Args:
+        url: The URL that was given.
+        error: What fsspec raised.
+    """
     protocol = url.partition("://")[0].rpartition("::")[2]
     known = known_implementations.get(protocol)
     if known is None:

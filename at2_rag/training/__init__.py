@@ -5,6 +5,7 @@ from at2_rag.datasets.example_files import read_examples
 from at2_rag.datasets.world_examples import world_examples
 from at2_rag.evaluation.statistics import pearson, spearman
 from at2_rag.methods.heads import head_features
+from at2_rag.runs.ray_cluster import RayWorkers
 from at2_rag.runs.store import DiskFullError
 from at2_rag.training.asking import AskOptions, Writer
 from at2_rag.training.auto import AutoOptions, Trained, train_auto, work_folder
@@ -23,7 +24,6 @@ from at2_rag.training.outcomes import CollectReport, Outcome
 from at2_rag.training.own_documents import DocumentReport, Step, collect_documents
 from at2_rag.training.pace import Pace
 from at2_rag.training.prior import fit_from
-from at2_rag.training.ray_cluster import RayWorkers
 from at2_rag.training.ray_engine import collect_with_ray
 from at2_rag.training.records import SkipReason, TrainingRecord
 from at2_rag.training.shards import Collected, CorruptRecordWarning, load_collected

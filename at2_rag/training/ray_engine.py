@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from at2_rag.ablation.masking import DEFAULT_BYTE_LIMIT
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.documents.sources import SourceUnit
-from at2_rag.errors import At2Error, InputError
 from at2_rag.reader import Reader
-from at2_rag.runs.local_store import LocalStore
+from at2_rag.runs.choose_store import shared_store_at
+from at2_rag.runs.ray_cluster import RayWorkers
+from at2_rag.runs.ray_stream import stream
 from at2_rag.training.collector import CollectOptions, share
 from at2_rag.training.outcomes import CollectReport, Outcome
-from at2_rag.training.ray_actor import Attempts, CollectingActor
-from at2_rag.training.ray_cluster import Pool, RayWorkers, connected, import_ray
+from at2_rag.training.ray_work import CollectingWork
 from at2_rag.training.shards import ShardFolder
-
-#: Most blocks of the dataset; up to here, a block is one example.
-_MOST_BLOCKS = 10_000
 
 
 def collect_with_ray(
@@ -79,33 +77,16 @@ def collect_with_ray(
     """
     options = CollectOptions(num_ablations, source_unit, seed, byte_limit, copying, detail)
     workers = workers or RayWorkers()
-    folder = _shared(ShardFolder.at(out))
+    folder = ShardFolder(shared_store_at(out))
     rows = _rows(share(examples, shard, max_examples), folder.indices())
+    begin = partial(CollectingWork.begin, load_reader, folder.where, options)
     began, outcomes = time.monotonic(), []
-    if rows:
-        with connected(workers) as pool:
-            arguments = (load_reader, folder.where, options)
-            for outcome in _run(rows, pool, workers, arguments):
-                outcomes.append(outcome)
-                if progress is not None:
-                    progress(outcome)
+    with closing(stream(rows, begin, workers)) as done:
+        for outcome in done:
+            outcomes.append(outcome)
+            if progress is not None:
+                progress(outcome)
     return CollectReport.of(folder.where, outcomes, time.monotonic() - began)
-
-
-def _shared(folder: ShardFolder) -> ShardFolder:
-    """Return the folder as other processes find it too.
-
-    Raises:
-        InputError: If they cannot.
-    """
-    if isinstance(folder.store, LocalStore):
-        return ShardFolder(LocalStore(folder.store.folder.absolute()))
-    if folder.where.startswith("memory:"):
-        raise InputError(
-            f"{folder.where!r} is the memory of one process, which actors do not share; expected "
-            "a folder, or a URL such as s3://bucket/run."
-        )
-    return folder
 
 
 def _rows(
@@ -113,63 +94,6 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Return the dataset: examples as bytes, so that Arrow need not know what they are."""
     return [
-        {"index": index, "example": pickle.dumps(example), "before": index in before}
+        {"id": index, "example": pickle.dumps(example), "before": index in before}
         for index, example in examples
     ]
-
-
-def _run(
-    rows: list[dict[str, Any]], pool: Pool, workers: RayWorkers, arguments: tuple[Any, ...]
-) -> Iterator[Outcome]:
-    """Yield what becomes of the examples, as they are done.
-
-    Raises:
-        At2Error: Whatever an actor met, or that Ray gave up.
-    """
-    ray = import_ray()
-    counter = ray.remote(num_cpus=0, max_restarts=-1)(Attempts).remote()
-
-    def begin(index: int) -> int:
-        count: int = ray.get(counter.begin.remote(index))
-        return count
-
-    dataset = _dataset(ray, rows, pool, (*arguments, workers.threads, begin, workers.attempts))
-    dataset.context.max_consecutive_actor_init_deaths = workers.attempts
-    results = iter(dataset.iter_rows())
-    try:
-        for row in results:
-            result = pickle.loads(row["result"])
-            if isinstance(result, Exception):
-                raise result
-            yield result
-    except ray.exceptions.RayError as error:
-        raise At2Error(
-            f"Ray gave up: {str(error).strip().splitlines()[-1]} What was collected is stored; "
-            "run the same again to go on."
-        ) from error
-    finally:
-        # Frees the actors, where the cluster goes on.
-        del results, dataset
-        ray.kill(counter)
-
-
-def _dataset(ray: Any, rows: list[dict[str, Any]], pool: Pool, arguments: tuple[Any, ...]) -> Any:
-    """Return the lazy dataset of results: one task an example, over a pool of actors."""
-    # It would tell of each run that there are no progress bars, and of its end.
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
-    return dataset.map(
-        CollectingActor,
-        fn_constructor_args=arguments,
-        compute=ray.data.ActorPoolStrategy(
-            size=min(pool.actors, len(rows)),
-            # The next one is at hand, and no more: examples take long, and others may be idle.
-            max_tasks_in_flight_per_actor=2,
-        ),
-        # Ray Data wants one of the two.
-        **({"num_gpus": pool.gpus} if pool.gpus else {"num_cpus": pool.cpus}),
-    )

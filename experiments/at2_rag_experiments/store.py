@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from at2_rag.errors import FileFormatError, InputError
+from at2_rag.estimators.fingerprints import record_fingerprint
 from at2_rag.reader import Reader
 from at2_rag.runs.manifest import differences, reader_manifest
 
@@ -28,21 +28,14 @@ def identity(name: str, config: ExperimentConfig, reader: Reader) -> dict[str, A
     found = {
         "experiment": name,
         "config": told,
-        "estimator": _estimator_fingerprint(reader),
+        "estimator": {
+            "kind": reader.estimator.kind,
+            "content": record_fingerprint(reader.estimator.record),
+        },
         **reader_manifest(reader),
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain
-
-
-def _estimator_fingerprint(reader: Reader) -> dict[str, str]:
-    digest = hashlib.sha256()
-    for name, value in sorted(reader.estimator.tensors().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
-    calibrations = [found.to_dict() for found in reader.estimator.calibrations]
-    digest.update(json.dumps(calibrations, sort_keys=True).encode())
-    return {"kind": reader.estimator.kind, "content": digest.hexdigest()[:16]}
 
 
 class RecordStore:

@@ -1,5 +1,6 @@
 """A log gone through: each row as alone, in order, and none stopped by another."""
 
+import json
 from itertools import count, islice
 
 import pytest
@@ -77,6 +78,11 @@ def test_rows_that_cannot_be_used_stop_no_other(golden_reader):
             "metadata": {"model": "m"},
         },
         lambda q, p, a: {
+            "inputs": json.dumps({"question": q}),
+            "outputs": json.dumps({"answer": a, "documents": [{"page_content": t} for t in p]}),
+            "run_type": "chain",
+        },
+        lambda q, p, a: {
             "inputs": {"query": q},
             "outputs": {
                 "result": a,
@@ -84,7 +90,14 @@ def test_rows_that_cannot_be_used_stop_no_other(golden_reader):
             },
         },
     ],
-    ids=["ragas", "ragas before 0.2", "langsmith", "langsmith, from inputs", "documents"],
+    ids=[
+        "ragas",
+        "ragas before 0.2",
+        "langsmith",
+        "langsmith, from inputs",
+        "langsmith, exported in bulk",
+        "documents",
+    ],
 )
 def test_rows_of_other_tools_are_read(golden_reader, shape):
     question, passages, answer = "Who built it?", ["Anna Reed did.", "It is old."], "Anna Reed."

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import replace
 
 import fsspec
 import pytest
@@ -91,7 +92,8 @@ def test_what_was_stopped_goes_on_and_does_nothing_twice(
     report = audit_files(demo_reader, [log], out, OPTIONS, progress=progress)
     assert (report.audited, report.resumed) == (7 - 2 * parts, 2 * parts)
     assert seen == [f"row {index}" for index in range(2 * parts, 7)]
-    assert told == [(n, 7, n <= 2 * parts) for n in (2, 4, 6, 7)]
+    before = [(2 * parts, 7, True)] if parts else []
+    assert told == before + [(n, 7, False) for n in (2, 4, 6, 7) if n > 2 * parts]
     check_same(records_of(out), whole)
 
 
@@ -99,12 +101,17 @@ def test_another_run_is_refused(demo_reader, golden_reader, log, tmp_path):
     out = tmp_path / "out"
     audit_files(demo_reader, [log], out, OPTIONS)
     other = write_rows(tmp_path / "other.jsonl", make_rows(3))
+    calibration = demo_reader.estimator.calibrations[0]
+    strict = replace(calibration.supported, threshold=2 * calibration.supported.threshold)
+    stricter = replace(calibration, supported=strict)
+    recalibrated = demo_reader.with_options(estimator=demo_reader.estimator.calibrated(stricter))
     for reader, files, options, message in (
         (golden_reader, [log], OPTIONS, "the model is"),
         (demo_reader, [other], OPTIONS, r"files\.0 is"),
         (demo_reader, [log], AuditOptions(rows_per_part=3), "rows_per_part is 3, there 2"),
         (demo_reader, [log], AuditOptions(rows_per_part=2, options={"prove": 2}), "settings.prove"),
         (demo_reader, [log], AuditOptions(anew=True, rows_per_part=2), "anew is True"),
+        (recalibrated, [log], OPTIONS, "estimator is"),
     ):
         with pytest.raises(InputError, match=message):
             audit_files(reader, files, out, options)

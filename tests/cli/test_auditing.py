@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import fsspec
 import pytest
 from support.comparing import check_same
 from support.logs import make_rows, write_rows
@@ -96,6 +97,11 @@ def test_questions_are_answered_and_reported(tmp_path):
         (("cite", "gone.jsonl", "--out", "{out}"), "gone.jsonl: cannot be read"),
         (("cite", "{log}", "--out", "{out}", "-q", "Who?"), "--question is for one answer"),
         (("cite", "{log}"), "No answer; expected --answer"),
+        (("cite", "{log}", "--engine", "ray"), "--engine ray is for logs; expected --out"),
+        (("cite", "{log}", "--out", "{out}", "--actors", "2"), "expected --engine ray with it"),
+        (("cite", "memory://gone.jsonl", "--out", "{out}"), "memory://gone.jsonl: cannot be read"),
+        (("cite", "zz://gone.jsonl", "--out", "{out}"), "has the unknown protocol 'zz'"),
+        (("answer", "{log}", "--out", "memory://run", "--engine", "ray"), "memory of one process"),
         (("answer", "gone.jsonl", "--out", "{out}"), "gone.jsonl: cannot be read"),
         (("report", "{out}"), "has no _manifest.json"),
         (("report", "{out}", "--html", "gone/page.html"), "gone/page.html cannot be written"),
@@ -107,6 +113,30 @@ def test_what_is_wrong_is_told_before_a_model_is_loaded(tmp_path, log, arguments
     result = run(*(each.format(**places) for each in arguments), *model)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in " ".join(result.stderr.split())
+
+
+def test_where_no_row_could_be_used_no_report_is_advised(tmp_path):
+    log = write_rows(tmp_path / "log.jsonl", ["{"])
+    result = run("cite", log, "--out", tmp_path / "out", "-m", "demo")
+    assert (result.exit_code, result.stdout.split()[:2]) == (1, ["0", "rows"])
+    assert "malformed JSON: Expecting property name enclosed in double quotes at character 2" in (
+        " ".join(result.stderr.split())
+    )
+    assert "at2-rag report" not in result.stderr
+
+
+def test_logs_and_records_may_lie_behind_urls(log, tmp_path):
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/bucket/log.jsonl", log.read_bytes())
+    url = "memory://bucket/log.jsonl"
+    result = run("cite", url, "--out", "memory://bucket/out", "-m", "demo")
+    assert result.exit_code == 0, result.output
+    found = list(AuditFolder.at("memory://bucket/out").records())
+    assert [record["at2_row"] for record in found] == [f"{url}:{n + 1}" for n in range(ROWS)]
+    assert run("cite", log.as_uri(), "--out", tmp_path / "out", "-m", "demo").exit_code == 0
+    local = list(AuditFolder.at(tmp_path / "out").records())
+    check_same([{**r, "at2_row": ""} for r in found], [{**r, "at2_row": ""} for r in local])
+    files.store.clear()
 
 
 def test_json_lines_out_are_lines_of_json(tmp_path):

@@ -107,6 +107,11 @@ def test_passages_are_narrowed_by_question_and_answer(place):
         (("-a", "-", "-q", "Who?", "{notes}"), " \n", "--answer standard input: there is nothing"),
         (("-a", "-", "-q", "Who?", "{notes}"), b"a\n\xe9", "--answer standard input: line 2 is"),
         (("-a", "gone.txt", "-q", "Who?", "{notes}"), None, "--answer gone.txt: cannot be read: "),
+        (
+            ("-a", "It is so.", "-q", "Who?", "{notes}"),
+            None,
+            "--answer It is so.: cannot be read: ",
+        ),
         (("-a", "{folder}", "-q", "Who?", "{notes}"), None, "--answer {folder}: cannot be read: "),
     ],
 )
@@ -116,3 +121,5 @@ def test_what_is_missing_is_told_before_a_model_is_loaded(place, arguments, give
     result = CliRunner().invoke(app, ["cite", "-m", "./gone", *arguments], input=given)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"error: {message.format(**names)}")
+    if "cannot be read" in message:
+        assert "pipe it: echo TEXT | at2-rag cite --answer -" in result.stderr

@@ -11,7 +11,7 @@ from support.places import DATA, LLAMA
 from typer.testing import CliRunner
 
 from at2_rag import InputError, Reader, ScoreEstimator
-from at2_rag.cli import collecting
+from at2_rag.cli import engines
 from at2_rag.cli import progress as bar
 from at2_rag.cli import train as command
 from at2_rag.training import CorruptRecordWarning, FitWarning, fit, load_collected, world_examples
@@ -191,7 +191,7 @@ def test_options_of_a_cluster_need_one(data, tmp_path, option, value):
 
 
 def test_the_ray_engine_gets_what_was_asked_for(data, tmp_path, monkeypatch):
-    """As far as it goes without a cluster; tests/test_ray.py goes on from there."""
+    """As far as it goes without a cluster; tests/training/test_ray_engine.py goes on from there."""
     result = collect(data, "memory://run", "--engine", "ray", "--actors", 2)
     assert "'memory://run' is the memory of one process" in str(result.exception)
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -202,7 +202,9 @@ def test_the_ray_engine_gets_what_was_asked_for(data, tmp_path, monkeypatch):
 
 
 def test_actors_load_the_reader_that_this_process_would():
-    reader = collecting.load_in_actor(MODEL, "float32", "auto", 64)
+    reader = engines.load_in_actor(MODEL, "float32", "auto", max_new_tokens=64)
     assert reader.name == MODEL
     assert str(reader.model.dtype) == "torch.float32"
-    assert collecting.load_in_actor("demo", "auto", "cpu", 64).name == Reader.demo().name
+    assert (
+        engines.load_in_actor("demo", "auto", "cpu", max_new_tokens=64).name == Reader.demo().name
+    )

@@ -1,67 +1,35 @@
 """Collecting with Ray: the same files as in one process, whatever dies meanwhile."""
 
-import importlib.util
-import os
 import pickle
-import secrets
-import signal
 import socket
 import subprocess
 import sys
-import time
-import warnings
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
+from support.actors import all_end, alone, contents, kill_first, loader, needs_ray
 
 from at2_rag import InputError, Reader
 from at2_rag.errors import At2Error, ContextOverflowError
+from at2_rag.runs.ray_actor import Actor, Attempts
+from at2_rag.runs.ray_cluster import plan
 from at2_rag.training import RayWorkers, SkipReason, collect, collect_with_ray, world_examples
 from at2_rag.training.collector import CollectOptions
-from at2_rag.training.ray_actor import Attempts, CollectingActor
-from at2_rag.training.ray_cluster import plan
+from at2_rag.training.ray_work import CollectingWork
 from at2_rag.training.shards import ShardFolder
 
 OPTIONS = {"num_ablations": 4, "source_unit": "sentence"}
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed"
-)
 
 
 def make_examples(count):
     return world_examples(0, count, num_passages=(3, 4))
 
 
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def loader(folder):
-    """Return what loads the reader in an actor, and leaves its process id behind."""
-
-    def load():  # within, so that it is pickled whole: actors cannot import this file
-        (folder / str(os.getpid())).touch()
-        return Reader.demo()
-
-    return load
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie is gone, and waits for its parent to hear of it.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 @needs_ray
 def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path, monkeypatch):
     """Half of the examples were there before; the first actor is killed at the first new one."""
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is put into the home
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     local, out, actors = (tmp_path / name for name in ("local", "ray", "actors"))
     actors.mkdir()
     examples = make_examples(12)
@@ -76,12 +44,10 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
 
         if not outcome.resumed and not nodes:
             nodes.extend(ray.nodes())
-            first = min(actors.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-            os.kill(int(first.name), signal.SIGKILL)
+            kill_first(actors)
         seen.append(outcome)
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"ray\.|importlib")  # of its own settings
+    with alone(monkeypatch):
         report = collect_with_ray(
             loader(actors), examples, out.as_uri(),
             workers=RayWorkers(actors=2, gpus=0), progress=kill_one, **OPTIONS,
@@ -92,13 +58,9 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
     assert (report.stored, report.resumed, report.examples) == (6, 5, 12)
     assert report.skipped == {SkipReason.empty_answer: 1}
     assert sum(outcome.resumed for outcome in seen) == 5
-    pids = [int(path.name) for path in actors.iterdir()]
-    assert len(pids) >= 3  # the killed one has a successor
+    assert len(list(actors.iterdir())) >= 3  # the killed one has a successor
     assert [node["NodeManagerAddress"] for node in nodes] == ["127.0.0.1"]
-    began = time.monotonic()
-    while any(map(is_alive, pids)):  # they end by themselves once the cluster has, not at once
-        assert time.monotonic() - began < 120
-        time.sleep(0.05)
+    all_end(actors)
     assert not sys.modules["ray"].is_initialized()
 
 
@@ -108,12 +70,13 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
 def make_actor(load, out, begin=None, attempts=3):
     options = CollectOptions(**OPTIONS)
     begin = begin or Attempts().begin
-    return CollectingActor(load, str(out), options, torch.get_num_threads(), begin, attempts)
+    work = partial(CollectingWork.begin, load, str(out), options)
+    return Actor(work, torch.get_num_threads(), begin, attempts)
 
 
 def result_of(actor, example, index=0, before=False):
-    row = {"index": index, "example": pickle.dumps(example), "before": before}
-    return pickle.loads(actor(row)["result"])
+    row = {"id": index, "example": pickle.dumps(example), "before": before}
+    return Actor.result(actor(row))
 
 
 def test_what_an_actor_stored_before_it_died_counts_as_stored(demo_reader, tmp_path):
@@ -159,7 +122,7 @@ def test_another_run_is_refused_by_the_actor(demo_reader, tmp_path):
 @pytest.mark.parametrize(
     ("raised", "kind", "message"),
     [
-        (OSError("no such model"), At2Error, "'world-0-0' stopped its actor: OSError: no such mod"),
+        (OSError("no such model"), At2Error, "An actor could not begin: OSError: no such model"),
         (ContextOverflowError("too long by far", 3), InputError, "too long by far"),
     ],
 )

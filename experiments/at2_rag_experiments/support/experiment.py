@@ -37,7 +37,9 @@ class Support(Experiment[AskedWith, Reader]):
     """Reads answers of which it is known whether the passages say them.
 
     Each question is read with its right answer, with the same but without the passages that say
-    it, with another question's answer, and, where it has a number, with one digit changed.
+    it, with another question's answer, and, where it has a number, with one digit changed. Where
+    the evidence is known, it is read as an answer too, as it is, negated, and with two names
+    exchanged.
     """
 
     name = "support"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 
 from at2_rag.documents.passages import Passage
 
 from at2_rag_experiments.gold_question import GoldQuestion
+from at2_rag_experiments.support.altered import negated, with_another_digit, with_exchanged_names
 
 RIGHT = "right"
 REMOVED = "passage taken away"
 FOREIGN = "another question's answer"
 ALTERED = "a number changed"
+QUOTED = "the evidence, quoted"
+NEGATED = "quoted and negated"
+EXCHANGED = "quoted, two names exchanged"
 
 #: In the order of tables: what is right, what no passage says, and what only looks right.
-KINDS = (RIGHT, REMOVED, FOREIGN, ALTERED)
+KINDS = (RIGHT, REMOVED, FOREIGN, ALTERED, QUOTED, NEGATED, EXCHANGED)
 
-_DIGIT = re.compile(r"\d")
+#: What is right, that each kind is compared with; :data:`RIGHT` where nothing else is said.
+COMPARED_WITH = {NEGATED: QUOTED, EXCHANGED: QUOTED}
 
 
 @dataclass(frozen=True)
@@ -90,26 +93,21 @@ def given_answers(item: AskedWith, shown: Sequence[int]) -> list[Given]:
     found.append(Given(FOREIGN, every, item.foreign))
     if (altered := with_another_digit(question.answer, question.id)) is not None:
         found.append(Given(ALTERED, every, altered))
-    return found
+    return found + _quoted(question, shown, every)
 
 
-def with_another_digit(text: str, seed: str) -> str | None:
-    """Return a text with one of its digits replaced; ``None`` if it has no digit.
+def _quoted(
+    question: GoldQuestion, shown: Sequence[int], every: tuple[Passage, ...]
+) -> list[Given]:
+    """Return the first place of the evidence as an answer, as it is and turned into its contrary.
 
-    The last digit of a number is, so that a year stays near.
-
-    Args:
-        text: An answer, with a number in it or not.
-        seed: What digit and place are drawn with.
+    None where the place is not known, or its passage is not shown.
     """
-    ends = [found.start() for found in _DIGIT.finditer(text) if _ends_number(text, found.end())]
-    if not ends:
-        return None
-    rng = Random(f"at2-digit-{seed}")
-    place = rng.choice(ends)
-    digit = rng.choice([d for d in "0123456789" if d != text[place]])
-    return text[:place] + digit + text[place + 1 :]
-
-
-def _ends_number(text: str, end: int) -> bool:
-    return not _DIGIT.match(text, end)
+    place = next(((i, start, end) for i, start, end in question.gold if i in shown), None)
+    if place is None:
+        return []
+    index, start, end = place
+    quoted = question.passages[index].text[start:end].strip()
+    made = (NEGATED, negated(quoted)), (EXCHANGED, with_exchanged_names(quoted))
+    altered = [Given(kind, every, text) for kind, text in made if text is not None]
+    return [Given(QUOTED, every, quoted), *altered]

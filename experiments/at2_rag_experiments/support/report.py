@@ -36,7 +36,7 @@ def _verdicts(found: SupportResults) -> Table:
         f"{found.questions} questions, {found.left_out} more too long or without a statement; "
         f"{found.tokens:.0f} tokens in the mean. Right answers are given to the model, and wrong "
         "ones. Supported: all statements are. Balanced accuracy: of the verdict, right answers "
-        "against these.",
+        "against these; quotations against what was made of them.",
         *("answers", "number", "supported", "cited", "balanced accuracy"),
     )
     for one in found.kinds:
@@ -46,10 +46,11 @@ def _verdicts(found: SupportResults) -> Table:
 
 
 def _separations(found: SupportResults) -> Table:
-    kinds = [one.kind for one in found.kinds[1:]]
+    kinds = list(found.methods[0].from_kind)
     table = result_table(
         "Right answers against the others",
-        "AUROC of the highest score among the sources, of an answer's worst statement.",
+        "AUROC of the highest score among the sources, of an answer's worst statement; quotations "
+        "against what was made of them.",
         *("method", *kinds),
     )
     for one in found.methods:

@@ -11,7 +11,7 @@ from at2_rag.evaluation.results import Estimate
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.estimates import mean_of
-from at2_rag_experiments.support.given import KINDS, RIGHT
+from at2_rag_experiments.support.given import COMPARED_WITH, KINDS, RIGHT
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class KindFound:
         answers: How many answers were read.
         supported: Share of answers with all statements supported.
         cited: Share of answers with a citation.
-        balanced: Balanced accuracy of the verdict, of right answers against these; ``None`` for
-            the right ones themselves.
+        balanced: Balanced accuracy of the verdict, of right answers (quotations, where these were
+            made of one) against these; ``None`` for what is right itself.
     """
 
     kind: str
@@ -40,7 +40,8 @@ class MethodSeparation:
 
     Attributes:
         method: Name of the method.
-        from_kind: By kind of the others, how often a right answer's score is the higher.
+        from_kind: By kind of the others, how often a right answer's score is the higher, or a
+            quotation's where the others were made of one.
     """
 
     method: str
@@ -80,14 +81,19 @@ def summarize(records: Sequence[Record]) -> SupportResults | None:
         len(records) - len(read),
         right[0]["estimator"],
         sum(answer["tokens"] for answer in right) / len(right),
-        tuple(_kind_found(kind, answers, right) for kind, answers in by_kind.items()),
+        tuple(
+            _kind_found(kind, answers, by_kind[_right_of(kind)])
+            for kind, answers in by_kind.items()
+        ),
         tuple(
             MethodSeparation(
                 method,
                 {
-                    kind: Separation.of(_lowest(right, method), _lowest(answers, method))
+                    kind: Separation.of(
+                        _lowest(by_kind[_right_of(kind)], method), _lowest(answers, method)
+                    )
                     for kind, answers in by_kind.items()
-                    if kind != RIGHT
+                    if not _is_right(kind)
                 },
             )
             for method in right[0]["highest"]
@@ -95,11 +101,20 @@ def summarize(records: Sequence[Record]) -> SupportResults | None:
     )
 
 
+def _right_of(kind: str) -> str:
+    """Return the kind of right answers that a kind is compared with; of these, themselves."""
+    return kind if _is_right(kind) else COMPARED_WITH.get(kind, RIGHT)
+
+
+def _is_right(kind: str) -> bool:
+    return kind == RIGHT or kind in COMPARED_WITH.values()
+
+
 def _kind_found(kind: str, answers: Sequence[Record], right: Sequence[Record]) -> KindFound:
     supported = mean_of(_all_supported(answer) for answer in answers)
     hits = mean_of(_all_supported(answer) for answer in right).mean
     balanced = None
-    if kind != RIGHT and hits is not None and supported.mean is not None:
+    if not _is_right(kind) and hits is not None and supported.mean is not None:
         balanced = (hits + 1 - supported.mean) / 2
     return KindFound(
         kind,

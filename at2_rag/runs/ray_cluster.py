@@ -19,7 +19,7 @@ from at2_rag.errors import InputError, missing_extra
 #: CPUs that a cluster started here has beside those of the actors, for Ray's own tasks: without
 #: any, they and the actors would wait for each other. They are bookkeeping, not real ones.
 _SPARE_CPUS = 2
-#: Memory for what Ray's processes hand to each other, in bytes: examples and outcomes are small.
+#: Memory for what Ray's processes hand to each other, in bytes; all of it is small.
 _OBJECT_STORE = 100 * 2**20
 _LOOPBACK = "127.0.0.1"
 #: Longest wait for a cluster to answer, in seconds.
@@ -33,7 +33,7 @@ _ALONE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "
 
 @dataclass(frozen=True)
 class RayWorkers:
-    """The actors that collect, each with a model of its own, and where they run.
+    """The actors that do the work, each with a model of its own, and where they run.
 
     Attributes:
         actors: How many actors there are; ``None`` for as many as the cluster's GPUs, or else its
@@ -45,7 +45,8 @@ class RayWorkers:
             or ``"ray://host:10001"``; ``None`` for the one in the environment variable
             ``RAY_ADDRESS``, and without it for one of this machine alone, which is started and
             stopped.
-        attempts: How often an example is begun, at most, when its actor dies over it.
+        attempts: How often a piece of the run is begun, at most, when its actor dies over it: an
+            example, or a part of a log.
 
     Raises:
         InputError: If a number is out of range.

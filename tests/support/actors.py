@@ -1,0 +1,69 @@
+"""Actors of a Ray cluster on this machine: how they load a reader, and whether they live."""
+
+import importlib.util
+import os
+import secrets
+import signal
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from at2_rag import Reader
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed"
+)
+
+
+def loader(folder):
+    """Return what loads the reader in an actor, and leaves its process id behind."""
+
+    def load():  # within, so that it is pickled whole: actors cannot import this file
+        (folder / str(os.getpid())).touch()
+        return Reader.demo()
+
+    return load
+
+
+def kill_first(folder):
+    """Kill the actor that loaded its reader first."""
+    first = min(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    os.kill(int(first.name), signal.SIGKILL)
+
+
+@contextmanager
+def alone(monkeypatch):
+    """Start a cluster of this machine alone, whatever the environment says."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is put into the home
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"ray\.|importlib")  # of its own settings
+        yield
+
+
+def all_end(folder):
+    """Wait for actors to end; they do so by themselves once the cluster has, not at once."""
+    pids = [int(path.name) for path in folder.iterdir()]
+    began = time.monotonic()
+    while any(map(is_alive, pids)):
+        assert time.monotonic() - began < 120
+        time.sleep(0.05)
+    return pids
+
+
+def is_alive(pid):
+    """Tell whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie is gone, and waits for its parent to hear of it.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def contents(folder):
+    """Return the files of a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
