@@ -1,31 +1,31 @@
-"""The README's Python code, run as it stands, with the session's reader."""
+"""The README's Python code, run as it stands, with the same model from a file."""
 
 import re
 from pathlib import Path
 
 import pytest
 from at2_rag import Reader
+from support.places import real_model_file
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-FROM_THE_HUB = "# from the hub"
+#: What it loads from the hub.
+LOADED = 'Reader.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct", '
 
 
-@pytest.mark.usefixtures("one_reader")
-@pytest.mark.filterwarnings("ignore::at2_rag.NoHeadsWarning")  # the demo model is not to be probed
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.filterwarnings("error")
 def test_the_code_runs_from_top_to_bottom(capsys):
-    assert len(BLOCKS) >= 6
-    names: dict[str, object] = {}
-    for block in BLOCKS:
-        code = "\n".join(line for line in block.splitlines() if FROM_THE_HUB not in line)
-        exec(compile(code, "README.md", "exec"), names)
+    code = "\n".join(blocks("python"))
+    assert code.count(LOADED) == code.count("from_pretrained(") == 1
+
+    def load(**options):  # in the type in which processors differ least
+        return Reader.from_pretrained(real_model_file(), dtype="float32", **options)
+
+    exec(compile(code.replace(LOADED, "load("), "README.md", "exec"), {"load": load})
     printed = capsys.readouterr().out
-    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    assert shown in printed
-
-
-def test_only_what_needs_the_hub_is_left_out():
-    left_out = [line for block in BLOCKS for line in block.splitlines() if FROM_THE_HUB in line]
-    assert [line.split("(")[0] for line in left_out] == [
-        f"reader = {Reader.from_pretrained.__qualname__}"
-    ]
+    assert len(blocks("text")) >= 3
+    for shown in blocks("text"):
+        assert shown.strip() in printed
