@@ -91,7 +91,7 @@ class LinearFold:
         part = (coefficients @ weights.flatten(1)).view(-1, *weights.shape[1:])
         row = chunk.first_row - self._first_row
         rows = row + weights.shape[1]
-        table = self._grown(part, texts, rows, int(chunk.columns[-1]) + 1)
+        table = self._grown(part, texts, rows, chunk.keys)
         table[:, text, row:rows].index_add_(-1, chunk.columns, part)
 
     def table(self, text: int, rows: int, keys: slice, first: int = 0) -> Tensor:

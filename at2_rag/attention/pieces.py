@@ -2,12 +2,13 @@
 
 Where nobody asks for single tokens, the fused kernel adds attention up by itself: its values say
 which piece a key lies in, a column for each, so that its output is what each piece gets. Nothing of
-the size of answer and context is written but once, and products run at the rate of the model's type.
+the size of answer and context is written but once, and products run at the rate of the model's
+type.
 
 A kernel takes as many columns as a head is wide. Pieces lie one behind the other, so the keys are
 cut into blocks of so many pieces, and the blocks put together by the logarithms of their sums that
-the kernel returns: the work does not grow with the number of pieces. Tokens behind the prompt, which
-only some rows see, are few, and keep a column each.
+the kernel returns: the work does not grow with the number of pieces. Tokens behind the prompt,
+which only some rows see, are few, and keep a column each.
 
 Shapes: ``H`` query heads, ``G`` key-value heads, ``R`` rows, ``D`` head width, ``C`` columns.
 """
@@ -15,21 +16,24 @@ Shapes: ``H`` query heads, ``G`` key-value heads, ``R`` rows, ``D`` head width, 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from at2_rag.attention.masks import Part, PositionMask
 from at2_rag.attention.weights import DEFAULT_BYTE_LIMIT, AttentionCall
+from at2_rag.model_facts import has_bfloat16_tiles
 from at2_rag.spans import Span
 
 #: Pieces of fewer keys on average are not worth it: every block costs a call.
 _LEAST_KEYS = 8
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +45,7 @@ class Pieces:
     """
 
     edges: tuple[int, ...]
-    _members: dict[tuple[int, torch.dtype], list[tuple[slice, Tensor]]] = field(
-        default_factory=dict, repr=False
-    )
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, ranges: Iterable[Span], tokens: int) -> Pieces:
@@ -83,12 +85,44 @@ class Pieces:
             columns: How many pieces a block has at most; the last block leaves columns empty.
             dtype: The type of the keys.
         """
-        known = (columns, dtype)
-        if known not in self._members:
-            self._members[known] = [
-                self._block(first, columns, dtype) for first in range(0, self.count, columns)
-            ]
-        return self._members[known]
+        firsts = range(0, self.count, columns)
+        return self._once(
+            (columns, dtype), lambda: [self._block(first, columns, dtype) for first in firsts]
+        )
+
+    def columns(self, keys: int) -> Tensor:
+        """Return the position of each piece's first key, and of each of the keys behind them.
+
+        Made once; all layers share it.
+
+        Args:
+            keys: How many keys there are in all.
+        """
+        return self._once(keys, lambda: torch.tensor([*self.edges[:-1], *range(self.end, keys)]))
+
+    def hidden(self, call: AttentionCall, rows: slice) -> Tensor:
+        """Return (1, query heads of a key head · rows, keys behind): 0, or the least number.
+
+        It is added to logits. Made once; all layers share it.
+
+        Args:
+            call: What the attention layer was handed.
+            rows: Which queries of the call are wanted.
+        """
+        keys, shared = call.key.shape[2] - self.end, call.query.shape[1] // call.key.shape[1]
+
+        def make() -> Tensor:
+            added = torch.zeros(1, 1, rows.stop - rows.start, keys)
+            call.mask.hide(added, Part(slice(0, 1), rows, call.first_query, self.end))
+            return added[0].repeat(1, shared, 1)
+
+        return self._once((rows.start, rows.stop, call.first_query, keys, shared), make)
+
+    def _once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made
 
     def _block(self, first: int, columns: int, dtype: torch.dtype) -> tuple[slice, Tensor]:
         edges = self.edges[first : first + columns + 1]
@@ -106,11 +140,13 @@ class PieceChunk:
     Attributes:
         weights: (H, R, C), float32.
         first_row: Absolute position of the first query.
-        columns: (C,): absolute position of each piece's first key, and of each token behind.
+        keys: How many keys there are in all.
+        columns: (C,): absolute position of each piece's first key, and of each key behind.
     """
 
     weights: Tensor
     first_row: int
+    keys: int
     columns: Tensor
 
 
@@ -141,15 +177,9 @@ def suits(call: AttentionCall, pieces: Pieces) -> bool:
 @cache
 def _is_faster(dtype: torch.dtype) -> bool:
     """Return whether the fused kernel is there for a type, and was measured to be faster."""
-    if dtype == torch.bfloat16 and not _has_amx():
+    if dtype == torch.bfloat16 and not has_bfloat16_tiles():
         return False
     return dtype in (torch.bfloat16, torch.float32) and _agrees(dtype)
-
-
-def _has_amx() -> bool:
-    """Return whether the processor multiplies matrices of bfloat16 in tiles."""
-    asked: Any = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return asked is not None and bool(asked())
 
 
 def _agrees(dtype: torch.dtype) -> bool:
@@ -191,15 +221,14 @@ def piece_attention(
         pieces: The text's pieces.
         byte_limit: Bound on the size of a chunk's weights, in bytes; one row is always done.
     """
-    heads, keys = call.query.shape[1], call.key.shape[2]
-    behind = torch.arange(pieces.end, keys)
-    columns = torch.cat([torch.tensor(pieces.edges[:-1]), behind])
-    step = max(1, byte_limit // (4 * heads * len(columns)))
+    keys = call.key.shape[2]
+    columns = pieces.columns(keys)
+    step = max(1, byte_limit // (4 * call.query.shape[1] * len(columns)))
     first, last = max(0, pieces.end - 1 - call.first_query), call.query.shape[2]
     for start in range(first, last, step):
         rows = slice(start, min(start + step, last))
         weights = _weights(call, text, pieces, rows)
-        yield PieceChunk(weights, call.first_query + start, columns)
+        yield PieceChunk(weights, call.first_query + start, keys, columns)
 
 
 def _weights(call: AttentionCall, text: int, pieces: Pieces, rows: slice) -> Tensor:
@@ -209,28 +238,34 @@ def _weights(call: AttentionCall, text: int, pieces: Pieces, rows: slice) -> Ten
     query = call.query[text, :, rows]
     heads, count, _ = query.shape
     # The query heads that share a key head are rows of one product; keys are never repeated.
-    folded = query.reshape(groups, 1, -1, width)
-    sums, totals = [], []
+    query = query.reshape(groups, 1, -1, width)
+    parts, totals = [], []
     for place, members in pieces.blocks(width, key.dtype):
-        found, total = _fused(folded, key[:, :, place], members, call.scaling)
-        sums.append(found.view(heads, count, width))
-        totals.append(total.view(heads, count))
-    logits = _logits_behind(call, text, pieces.end, rows)
-    every = [*totals, torch.logsumexp(logits, dim=-1)] if logits.shape[-1] else list(totals)
-    if call.sinks is not None:
-        every.append(call.sinks.float()[:, None].expand(heads, count))
-    whole = torch.logsumexp(torch.stack(every), dim=0)
-    shares = (torch.exp(total - whole)[..., None] for total in totals)
-    parts = [found.float() * share for found, share in zip(sums, shares, strict=True)]
+        part, total = _fused(query, key[:, :, place], members, call.scaling)
+        parts.append(part)
+        totals.append(total)
+    # What a block leaves empty is cut off.
     parts[-1] = parts[-1][..., : pieces.count - width * (len(parts) - 1)]
-    return torch.cat([*parts, torch.exp(logits - whole[..., None])], dim=-1)
+    if pieces.end < key.shape[2]:
+        hidden = pieces.hidden(call, rows)
+        part, total = _behind(query[:, 0], key[:, 0, pieces.end :], hidden, call.scaling)
+        parts.append(part[:, None])
+        totals.append(total[:, None])
+    if call.sinks is not None:
+        sinks = call.sinks.float().view(groups, 1, -1, 1)
+        totals.append(sinks.expand(-1, -1, -1, count).reshape(groups, 1, -1))
+    shares = torch.softmax(torch.stack(totals), dim=0)[..., None]
+    shared = [part * share for part, share in zip(parts, shares, strict=False)]
+    return torch.cat(shared, dim=-1).view(heads, count, -1)
 
 
-def _logits_behind(call: AttentionCall, text: int, end: int, rows: slice) -> Tensor:
-    """Return (H, R, keys behind): logits of the tokens behind the pieces, the later ones hidden."""
-    query, key = call.query[text, :, rows].float() * call.scaling, call.key[text, :, end:].float()
-    heads, count, width = query.shape
-    products = query.reshape(len(key), -1, width) @ key.transpose(-1, -2)
-    logits = products.view(1, heads, count, key.shape[1])
-    call.mask.hide(logits, Part(slice(0, heads), rows, call.first_query, call.first_key + end))
-    return logits[0]
+def _behind(query: Tensor, key: Tensor, hidden: Tensor, scaling: float) -> tuple[Tensor, Tensor]:
+    """Return what a kernel would of the tokens behind the pieces, each by itself, in float32.
+
+    That is (G, rows, keys): the weight of each among them, and (G, rows): logarithms of their sums.
+    """
+    logits = torch.baddbmm(hidden, query.float(), key.float().transpose(1, 2), alpha=scaling)
+    weights = torch.softmax(logits, dim=-1)
+    # The largest weight is 1 over the sum of all, counted from the largest logit. An exponential
+    # of what is hidden would say the same, and take ten times as long.
+    return weights, logits.amax(dim=-1) - weights.amax(dim=-1).log()
