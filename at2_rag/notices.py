@@ -8,7 +8,10 @@ from collections.abc import Collection, Sequence
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from at2_rag.model_facts import has_bfloat16_tiles
+from at2_rag.model_facts import has_bfloat16_tiles, input_device
+
+#: Models of fewer weights are fast in any type.
+_LARGE = 50_000_000
 
 
 class NoHeadsWarning(UserWarning):
@@ -65,7 +68,7 @@ def _plain(message: str) -> str:
 
 
 def warn_of_wide_type(model: PreTrainedModel, stacklevel: int) -> None:
-    """Warn if a model runs in float32 on a processor that multiplies bfloat16 in tiles.
+    """Warn if a large model runs in float32 on a processor that multiplies bfloat16 in tiles.
 
     Python tells it once for each place in a program.
 
@@ -74,12 +77,15 @@ def warn_of_wide_type(model: PreTrainedModel, stacklevel: int) -> None:
         stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
             is called.
     """
-    if model.dtype != torch.float32 or model.device.type != "cpu" or not has_bfloat16_tiles():
+    on_cpu = input_device(model).type == "cpu"
+    if model.dtype != torch.float32 or not on_cpu or model.num_parameters() < _LARGE:
+        return
+    if not has_bfloat16_tiles():
         return
     warnings.warn(
         f"The weights of {model.name_or_path or type(model).__name__} are float32, and this "
         'processor has instructions for bfloat16 (AMX): with dtype="bfloat16", --dtype bfloat16 '
-        "on the command line, SAVINGS",
+        "on the command line, a prompt is read in about half the time, and half the memory.",
         WideTypeWarning,
         stacklevel=stacklevel + 1,
     )

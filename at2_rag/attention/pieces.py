@@ -219,11 +219,12 @@ def piece_attention(
         call: What the attention layer was handed; it suits.
         text: Which text of the batch is meant, counted from 0.
         pieces: The text's pieces.
-        byte_limit: Bound on the size of a chunk's weights, in bytes; one row is always done.
+        byte_limit: Bound on what a chunk takes, in bytes; one row is always done.
     """
     keys = call.key.shape[2]
     columns = pieces.columns(keys)
-    step = max(1, byte_limit // (4 * call.query.shape[1] * len(columns)))
+    # The parts, the same with their shares, and all of them together are there at once.
+    step = max(1, byte_limit // (4 * 4 * call.query.shape[1] * len(columns)))
     first, last = max(0, pieces.end - 1 - call.first_query), call.query.shape[2]
     for start in range(first, last, step):
         rows = slice(start, min(start + step, last))
