@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from at2_rag.estimators import LinearEstimator, NetworkEstimator, ScoreEstimator
     from at2_rag.methods.heads import AnswerHeads
     from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
-    from at2_rag.notices import NoHeadsWarning, NoSamplingWarning, PlainPromptWarning
+    from at2_rag.notices import (
+        NoHeadsWarning,
+        NoSamplingWarning,
+        PlainPromptWarning,
+        WideTypeWarning,
+    )
     from at2_rag.prompt.settings import Settings, SettingsOptions
     from at2_rag.prompt.template import (
         CONTEXT,
@@ -86,6 +91,7 @@ _HOMES = {
         "NoSamplingWarning",
         "OtherPromptWarning",
         "PlainPromptWarning",
+        "WideTypeWarning",
     ),
     "prompt.settings": ("Settings", "SettingsOptions"),
     "prompt.template": (
@@ -154,6 +160,7 @@ __all__ = [
     "UnsupportedModelError",
     "Verification",
     "VerifiedStatement",
+    "WideTypeWarning",
     "inspect_attention",
     "read_passages",
 ]

@@ -28,6 +28,12 @@ def input_device(model: PreTrainedModel) -> torch.device:
     return device
 
 
+def has_bfloat16_tiles() -> bool:
+    """Return whether the processor multiplies matrices of bfloat16 in tiles, as with AMX."""
+    asked: Any = getattr(torch.cpu, "_is_amx_tile_supported", None)  # private, and not in all
+    return asked is not None and bool(asked())
+
+
 def vocabulary_size(model: PreTrainedModel) -> int:
     """Return how many token ids the model knows; packed weights do not have it as their shape."""
     config: Any = model.config.get_text_config(decoder=True)

@@ -6,6 +6,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from benchmarks.recording import measure_recording
 from benchmarks.records import Measurement
 from benchmarks.report import aims_table, save
 from benchmarks.scoring import measure_scoring
-from benchmarks.shapes import SHAPES
+from benchmarks.shapes import SHAPES, with_real_weights
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         )
     parser.add_argument("--only", help=f"sections, of {','.join(SECTIONS)}")
     parser.add_argument("--models", help=f"shapes, of {','.join(SHAPES)}")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the weights")
+    parser.add_argument("--weights", type=Path, help="folder of real models, by shapes' names")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="of torch; its own choice by default")
     parser.add_argument("--memory-limit", type=float, help="GiB of one measurement; 12 on a CPU")
@@ -105,7 +108,13 @@ def _profile(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Pr
     if options.models is not None:
         names = _chosen(parser, options.models, list(SHAPES))
         models = tuple(SHAPES[name] for name in names)
-    return profiles.of(options.profile, models, torch.device(options.device).type)
+    profile = profiles.of(options.profile, models, torch.device(options.device).type)
+    chosen = profile.models
+    if options.dtype is not None:
+        chosen = tuple(replace(shape, dtype=options.dtype) for shape in chosen)
+    if options.weights is not None:
+        chosen = tuple(with_real_weights(shape, options.weights) for shape in chosen)
+    return replace(profile, models=chosen)
 
 
 def _memory_limit(options: argparse.Namespace, device: torch.device) -> int:
@@ -132,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     limit = _memory_limit(options, device)
     bench = Bench(profile, device, budget, limit, torch.get_num_threads())
     parts = [kind(device), datetime.now(UTC).date().isoformat()]
+    parts += [] if options.dtype is None else [options.dtype]
     parts += [] if profile.name == DEFAULT.name else [profile.name]
     parts += [] if options.only is None else sections
     stem = options.out / "-".join(parts)

@@ -32,7 +32,7 @@ _TOKENS = 32
 def measure_pruning(bench: Bench) -> Iterator[Measurement]:
     """Yield what pruning and answering again takes, beside both answers by themselves."""
     for shape in (None, *bench.profile.models):
-        name = DEMO if shape is None else shape.name
+        name = DEMO if shape is None else with_demo_vocabulary(shape).label
         point = {"passages": bench.profile.passages, "kept": _KEPT}
         if reason := _refusal(bench, shape, bench.profile.passages, 3):
             yield Measurement("pruning", name, point, skipped=reason)
@@ -69,7 +69,7 @@ def measure_batches(bench: Bench) -> Iterator[Measurement]:
     """Yield questions a second, many at once and one at a time."""
     count = bench.profile.questions
     for shape in (None, *bench.profile.models):
-        name = DEMO if shape is None else shape.name
+        name = DEMO if shape is None else with_demo_vocabulary(shape).label
         point = {"questions": count, "passages": _FEW}
         reason = _refusal(bench, shape, _FEW, 2 * count)
         if reason:

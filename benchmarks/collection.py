@@ -34,11 +34,11 @@ def _at(bench: Bench, shape: Shape) -> Measurement:
     passages, ablations = bench.profile.collection
     point = {"passages": passages, "ablations": ablations, "vocabulary": shape.vocabulary}
     if reason := bench.too_large(shape):
-        return Measurement("collection", shape.name, point, skipped=reason)
+        return Measurement("collection", shape.label, point, skipped=reason)
     # About 50 tokens a passage; the logits of all tokens make the plain way half as slow again.
     seconds = 2.5 * (ablations + 1) * bench.pass_seconds(shape, 50 * passages)
     if reason := bench.budget.refusal(seconds):
-        return Measurement("collection", shape.name, point, skipped=reason)
+        return Measurement("collection", shape.label, point, skipped=reason)
     task = collection_task(random_reader(bench.model(shape)), passages)
     masks = random_masks(ablations, len(task.sources), seed=0)
     capture = capture_of(task.model)
@@ -64,7 +64,7 @@ def _at(bench: Bench, shape: Shape) -> Measurement:
         "times faster": plain / library,
         f"examples a second, {ABLATIONS} ablations each": 1 / (features + ABLATIONS * library),
     }
-    return Measurement("collection", shape.name, point, values)
+    return Measurement("collection", shape.label, point, values)
 
 
 def collection_task(reader: Reader, passages: int) -> AttributionTask:

@@ -30,9 +30,9 @@ def measure_growth(bench: Bench) -> Iterator[Measurement]:
         times = [middle(rounds, name) for name in runs]
         for size, seconds in zip(sizes, times, strict=True):
             point = {"axis": axis, "size": size}
-            yield Measurement("growth", shape.name, point, {"scoring s": seconds})
+            yield Measurement("growth", shape.label, point, {"scoring s": seconds})
         point = {"axis": axis, "size": f"{sizes[0]} to {sizes[-1]}"}
-        yield Measurement("growth", shape.name, point, {"exponent": exponent(sizes, times)})
+        yield Measurement("growth", shape.label, point, {"exponent": exponent(sizes, times)})
 
 
 def exponent(sizes: tuple[int, ...], times: list[float]) -> float:

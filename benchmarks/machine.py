@@ -10,11 +10,14 @@ from pathlib import Path
 
 import torch
 
+from at2_rag.model_facts import has_bfloat16_tiles
+
 
 def describe(device: torch.device) -> dict[str, str]:
     """Return the machine, the versions and the commit, by name."""
     return {
         "processor": _processor(),
+        "multiplies bfloat16 in tiles (AMX)": "yes" if has_bfloat16_tiles() else "no",
         "cores": str(_cores()),
         "threads": str(torch.get_num_threads()),
         "memory": f"{_memory() / 2**30:.0f} GiB",

@@ -62,12 +62,12 @@ def _passes(bench: Bench, shape: Shape, size: Size) -> Iterator[Measurement]:
         reason = refused.get(method) or bench.budget.refusal(seconds[method] + _START)
         if reason or (plain is None and method != "plain"):
             why = reason or "there is no plain pass to compare with"
-            yield Measurement("memory", shape.name, point, skipped=why)
+            yield Measurement("memory", shape.label, point, skipped=why)
             continue
         peak = fresh_peak(bench, {"shape": asdict(shape), "size": list(size), "method": method})
         plain = peak if plain is None else plain
         values = {"peak MB above the weights": peak / 1e6, "extra MB": (peak - plain) / 1e6}
-        yield Measurement("memory", shape.name, point, values)
+        yield Measurement("memory", shape.label, point, values)
 
 
 def fresh_peak(bench: Bench, spec: dict[str, Any]) -> int:

@@ -10,14 +10,19 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from at2_rag.attention.folds import sum_ranges
 from at2_rag.estimators import LinearEstimator
 from at2_rag.model.recorded_model import RecordedModel
+from at2_rag.spans import Span
 from benchmarks.references import by_eager_attention, by_hidden_states, saved_hidden_states
 from benchmarks.shapes import Shape, random_estimator, random_ids
 from benchmarks.timing import record_batch, recording_name
 
-#: Share of the heads that do not count in ``"library, few heads"``.
-ZEROS = 0.9
+#: How many heads count in ``"library, few heads"``, as many as are probed at the most.
+FEW = 8
+
+#: Tokens of a source, as those of a sentence.
+_SOURCE = 27
 
 #: In the order in which they take turns.
 METHODS = ("plain", "library", "library, few heads", "hidden states", "eager")
@@ -70,7 +75,8 @@ class Passes:
         """Return the passes of a model over random text."""
         ids = random_ids(shape, size.tokens, size.batch)
         dense = random_estimator(shape.layers, shape.heads)
-        sparse = random_estimator(shape.layers, shape.heads, ZEROS)
+        few = 1 - FEW / (shape.layers * shape.heads)
+        sparse = random_estimator(shape.layers, shape.heads, max(few, 0.0))
         return cls(model, ids.to(model.get_input_embeddings().weight.device), size, dense, sparse)
 
     @property
@@ -78,11 +84,28 @@ class Passes:
         """Position of the query that predicts the answer's first token."""
         return self.size.context - 1
 
+    @property
+    def sources(self) -> list[Span]:
+        """Token ranges of the prompt that count as wholes, as sentences do."""
+        context = self.size.context
+        return [(i, min(i + _SOURCE, context)) for i in range(0, context, _SOURCE)]
+
+    def summed(self, weighted: Tensor) -> Tensor:
+        """Return (batch, answer, sources and later tokens) of what a pass returned.
+
+        The library may have summed up what lies in a source already.
+
+        Args:
+            weighted: (batch, answer, tokens): weighted attention.
+        """
+        behind = weighted[..., self.size.context :]
+        return torch.cat([sum_ranges(weighted, self.sources), behind], dim=-1)
+
     def ready(self, method: str) -> Callable[[], Tensor]:
         """Set the model up for a method, which no clock sees, and return its pass.
 
-        What the pass returns is (batch, answer, tokens) weighted attention, or, of the plain one,
-        logits.
+        What the pass returns is (batch, answer, tokens) weighted attention, that of a whole source
+        at its first token or at each; or, of the plain one, logits.
         """
         if method.startswith("library"):
             self.model.set_attn_implementation(recording_name(self.model))
@@ -115,7 +138,7 @@ class Passes:
         recorded = RecordedModel(self.model)
         text = self.ids[0].tolist()
         prompt, answer = text[: self.size.context], [*text[self.size.context :], 1]
-        return recorded.read(prompt, answer, estimator.weightings).tables[:1]
+        return recorded.read(prompt, answer, estimator.weightings, ranges=self.sources).tables[:1]
 
     def _eager(self) -> Tensor:
         return by_eager_attention(self.model, self.ids, self.first_row, self.dense.coefficients)

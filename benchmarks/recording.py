@@ -27,11 +27,11 @@ def measure_recording(bench: Bench) -> Iterator[Measurement]:
 
 def _at(bench: Bench, shape: Shape, size: Size) -> Measurement:
     if reason := bench.too_large(shape):
-        return Measurement("recording", shape.name, _point(size), skipped=reason)
+        return Measurement("recording", shape.label, _point(size), skipped=reason)
     steps = size.answer * shape.weight_bytes * STEP_SECONDS_PER_BYTE
     seconds = 2.2 * (bench.pass_seconds(shape, size.context) + steps)
     if reason := bench.budget.refusal(seconds):
-        return Measurement("recording", shape.name, _point(size), skipped=reason)
+        return Measurement("recording", shape.label, _point(size), skipped=reason)
     model = bench.model(shape)
     take_turns(_runs(model, shape, Size(32, 4)), 1)  # warm up
     rounds = take_turns(
@@ -50,7 +50,7 @@ def _at(bench: Bench, shape: Shape, size: Size) -> Measurement:
         "recording ÷ generating": recording / plain,
         "paired ÷ generating": added / plain,
     }
-    return Measurement("recording", shape.name, _point(size), values)
+    return Measurement("recording", shape.label, _point(size), values)
 
 
 def _point(size: Size) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def _values(rounds: Rounds, method: str, generating: float) -> dict[str, float]:
     # Eager attention has no step of its own: it changes the whole pass.
     own = middle(rounds, method, "scoring") if "scoring" in rounds[method][0] else added
     library = middle(rounds, "library", "scoring")
+    few = middle(rounds, "library, few heads", "scoring")
     return {
         **values,
         "scoring s": own,
@@ -123,6 +124,7 @@ def _values(rounds: Rounds, method: str, generating: float) -> dict[str, float]:
         "paired ÷ forward": added / forward,
         "scoring ÷ generating": own / generating,
         "scoring ÷ library's": own / library,
+        "scoring ÷ few heads'": own / few,
     }
 
 
@@ -134,4 +136,4 @@ def _measurement(
     skipped: str = "",
 ) -> Measurement:
     point = {**size.point, "method": method}
-    return Measurement("scoring", shape.name, point, values or {}, skipped)
+    return Measurement("scoring", shape.label, point, values or {}, skipped)

@@ -1,8 +1,12 @@
-"""Models of named shapes with random weights: what a pass costs does not depend on the weights."""
+"""Models of named shapes, with random weights or real ones.
+
+What a pass costs does not depend on the weights. What attention looks like does.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -26,6 +30,7 @@ class Shape:
         vocabulary: How many tokens the model knows.
         tied: Whether the output embeddings are the input ones.
         dtype: Number format of the weights, by torch's name.
+        folder: Folder of the real weights; ``None`` for random ones.
     """
 
     name: str
@@ -38,6 +43,12 @@ class Shape:
     vocabulary: int
     tied: bool = True
     dtype: str = "float32"
+    folder: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the shape is called in tables, with the type, and whose weights they are."""
+        return f"{self.name}, {self.dtype}, {'real' if self.folder else 'random'} weights"
 
     @property
     def width(self) -> int:
@@ -68,7 +79,17 @@ class Shape:
         return float(batch * (2 * self.layer_parameters * tokens + attention + logits))
 
     def build(self, device: torch.device | str = "cpu", seed: int = 0) -> PreTrainedModel:
-        """Return a model of this shape with random weights, in evaluation mode."""
+        """Return a model of this shape, in evaluation mode.
+
+        Args:
+            device: The device that the weights shall be on.
+            seed: Which random weights are drawn.
+        """
+        if self.folder is not None:
+            real: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=getattr(torch, self.dtype), attn_implementation="sdpa"
+            )
+            return real.eval().to(device)
         config = AutoConfig.for_model(
             self.family,
             num_hidden_layers=self.layers,
@@ -110,6 +131,17 @@ LLAMA31_8B = Shape(
 
 #: All shapes by name.
 SHAPES = {shape.name: shape for shape in (SMOLLM2_135M, QWEN25_05B, QWEN25_15B, LLAMA31_8B)}
+
+
+def with_real_weights(shape: Shape, models: Path) -> Shape:
+    """Return the same with the weights that lie in a folder of the shape's name, if one is there.
+
+    Args:
+        shape: The shape, of the same numbers as the model in the folder.
+        models: Folder of models.
+    """
+    folder = models / shape.name
+    return replace(shape, folder=str(folder)) if (folder / "config.json").is_file() else shape
 
 
 def random_estimator(layers: int, heads: int, zeros: float = 0.0, seed: int = 0) -> LinearEstimator:

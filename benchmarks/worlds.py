@@ -56,7 +56,7 @@ def random_reader(model: PreTrainedModel) -> Reader:
 
 def with_demo_vocabulary(shape: Shape) -> Shape:
     """Return a shape whose models write what the demo reader's tokenizer knows."""
-    return replace(shape, vocabulary=len(_tokenizer()))
+    return replace(shape, vocabulary=len(_tokenizer()), folder=None)
 
 
 @cache

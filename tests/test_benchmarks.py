@@ -25,7 +25,14 @@ from benchmarks.profiles import PROFILES, QUICK
 from benchmarks.records import Measurement, section_table
 from benchmarks.references import saved_hidden_states
 from benchmarks.report import as_markdown
-from benchmarks.shapes import SHAPES, Heads, Shape, random_estimator, random_ids
+from benchmarks.shapes import (
+    SHAPES,
+    Heads,
+    Shape,
+    random_estimator,
+    random_ids,
+    with_real_weights,
+)
 from benchmarks.timing import ScoringAlone, accounting
 from benchmarks.worlds import questions, random_reader
 
@@ -70,11 +77,12 @@ def values_of(measurements):
 @pytest.mark.parametrize("size", [Size(24, 5), Size(17, 1), Size(12, 3, 2)], ids=str)
 def test_both_references_give_the_scores_of_the_library(shape, size):
     passes = Passes.of(shape, shape.build(), size)
-    expected = passes.ready("library")()
-    assert expected.shape == (size.batch, size.answer, size.tokens)
+    found = passes.ready("library")()
+    assert found.shape == (size.batch, size.answer, size.tokens)
+    expected = passes.summed(found)
     assert expected.abs().max() > 1e-3
     for method in ("hidden states", "eager"):
-        check_close(passes.ready(method)(), expected)
+        check_close(passes.summed(passes.ready(method)()), expected)
 
 
 def test_methods_leave_the_model_as_it_was_for_the_next():
@@ -137,7 +145,7 @@ def test_exponents_are_those_of_known_powers():
 def test_scoring_measures_every_method_at_every_size():
     found = values_of(command.measure_scoring(make_bench()))
     sizes = [(24, 5, 1), (12, 3, 2)]
-    assert set(found) == {("toy-llama", *size, method) for size in sizes for method in METHODS}
+    assert set(found) == {(LLAMA.label, *size, method) for size in sizes for method in METHODS}
     for key, values in found.items():
         assert values["pass s"] > 0
         assert values["rounds"] == 2
@@ -160,8 +168,8 @@ def test_memory_of_every_method_is_that_above_a_plain_pass(monkeypatch):
         memory, "fresh_peak", lambda bench, spec: measured(spec | {"device": "cpu"})
     )
     found = values_of(command.measure_memory(make_bench(replace(TOY, heads_alone=()))))
-    assert set(found) == {("toy-llama", 48, 8, 1, method) for method in METHODS}
-    plain = found["toy-llama", 48, 8, 1, "plain"]["peak MB above the weights"]
+    assert set(found) == {(LLAMA.label, 48, 8, 1, method) for method in METHODS}
+    plain = found[LLAMA.label, 48, 8, 1, "plain"]["peak MB above the weights"]
     for values in found.values():
         assert values["extra MB"] == pytest.approx(values["peak MB above the weights"] - plain)
 
@@ -202,7 +210,7 @@ def test_growth_has_times_and_an_exponent_for_each_size():
 
 def test_pruning_is_compared_with_both_answers():
     found = values_of(command.measure_pruning(make_bench(replace(TOY, rounds=1))))
-    assert {key[0] for key in found} == {"demo reader", "toy-llama"}
+    assert {key[0] for key in found} == {"demo reader", LLAMA.label}
     for values in found.values():
         rest = values["pruned ÷ once"] - values["second ÷ once"] - 1
         assert values["overhead ÷ once"] == pytest.approx(rest)
@@ -210,7 +218,7 @@ def test_pruning_is_compared_with_both_answers():
 
 def test_batches_are_measured():
     measurements = list(command.measure_batches(make_bench()))
-    assert {m.model for m in measurements} == {"demo reader", "toy-llama"}
+    assert {m.model for m in measurements} == {"demo reader", LLAMA.label}
     for values in values_of(measurements).values():
         assert values["together, questions a second"] > 0
 
@@ -296,15 +304,17 @@ def test_aims_stand_beside_what_was_measured():
     rows = aims_rows(
         [
             scored("library", **{"scoring ÷ forward": 0.004, "paired ÷ forward": 0.02}),
-            scored("hidden states", **{"scoring ÷ library's": 10.0}),
+            scored("library, few heads", **{"scoring ÷ forward": 0.02, "paired ÷ forward": 0.0}),
+            scored("hidden states", **{"scoring ÷ few heads'": 10.0}),
         ],
         "scoring",
     )
     judged = {row["aim"]: (row["measured"], row["reached"]) for row in rows}
     assert judged["scoring ÷ forward, 4k/64"] == ("0.004", "yes")
-    assert judged["scoring against hidden states, 4k/64, times faster"] == ("10", "no")
+    assert judged["scoring ÷ forward, few heads, 4k/64"] == ("0.02", "no")
+    assert judged["few heads against hidden states, 4k/64, times faster"] == ("10", "no")
     assert judged["scoring ÷ forward, 4k/256"] == ("not in this run", "")
-    assert len(rows) == 7
+    assert len(rows) == 13
 
 
 def test_tables_have_a_column_for_every_name_and_say_what_was_skipped():
@@ -353,3 +363,16 @@ def test_conditions_name_no_host_and_no_folder():
         assert "/" not in value
         assert platform.node() not in value
     assert as_markdown(conditions, [], "scoring").startswith("# Benchmarks")
+
+
+def test_tables_say_the_type_and_whose_weights_they_are(tmp_path):
+    """And what lies in a folder of a shape's name is what is measured."""
+    assert LLAMA.label == "toy-llama, float32, random weights"
+    assert with_real_weights(LLAMA, tmp_path) == LLAMA
+    LLAMA.build(seed=3).save_pretrained(tmp_path / LLAMA.name)
+    real = replace(with_real_weights(LLAMA, tmp_path), dtype="bfloat16")
+    assert real.label == "toy-llama, bfloat16, real weights"
+    found, expected = real.build(), LLAMA.build(seed=3).to(torch.bfloat16)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found.lm_head.weight, expected.lm_head.weight)
+    assert describe(CPU)["multiplies bfloat16 in tiles (AMX)"] in ("yes", "no")

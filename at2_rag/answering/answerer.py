@@ -181,7 +181,7 @@ class Answerer:
             InputError: If there are options of generation, or there is no text.
         """
         refuse_unknown(shown.request.generation)
-        return self.engine.read_given(shown, self.estimator.weightings, answer, thoughts)
+        return self.engine.read_given(shown, self.estimator, answer, thoughts)
 
     def cite_batch(self, given: Sequence[tuple[Request, GivenText]]) -> list[Answer]:
         """Have the model read several given answers at a time, and cite each.
@@ -200,7 +200,7 @@ class Answerer:
             refuse_unknown(request.generation)
             with told_of(f"answers[{index}]"):
                 unread.append(self.engine.prepare(Shown.whole(request), told))
-        readings = self.engine.read_all_given(unread, self.estimator.weightings)
+        readings = self.engine.read_all_given(unread, self.estimator)
         return [self.finish(reading) for reading in readings]
 
     def new_reading(self, shown: Shown, watch: Watch | None = None) -> Reading:

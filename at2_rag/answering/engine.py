@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from at2_rag.answering.given import Given, GivenText
+from at2_rag.answering.layout import Layout
 from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
-from at2_rag.estimators import TokenAttention
+from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.model.generate_options import chosen
 from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
 from at2_rag.model_facts import context_length, input_device
@@ -93,8 +95,31 @@ class Unread:
             cache: What the model remembers; ``None`` where nobody kept it.
         """
         return Reading(
-            self.maker, self.prompt, self.first, self.written, attention, False, self.given, cache
+            self.maker,
+            self.prompt,
+            self.first,
+            self.written,
+            attention,
+            False,
+            self.given,
+            cache,
+            self.layout,
         )
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lies."""
+        return Layout.of(self.maker, self.prompt, self.first, self.written)
+
+    def ranges(self, estimator: ScoreEstimator) -> Sequence[Span] | None:
+        """Return the tokens that are scored together; ``None`` where each is looked at by itself.
+
+        Args:
+            estimator: What the attention to them will be scored with.
+        """
+        if estimator.compares_tokens:
+            return None
+        return (*self.layout.source_tokens, *self.layout.document_tokens)
 
 
 #: Called after each step with the answer so far; with ``None`` where there is none to see.
@@ -190,13 +215,13 @@ class Engine:
         ]
 
     def read_given(
-        self, shown: Shown, weightings: Tensor, answer: str, thoughts: str | None = None
+        self, shown: Shown, estimator: ScoreEstimator, answer: str, thoughts: str | None = None
     ) -> Reading:
         """Have the model read an answer in one pass.
 
         Args:
             shown: The question, and which of its passages to show.
-            weightings: (weightings, layers, heads): what attention is weighted by.
+            estimator: What attention is weighted by, and will be scored with.
             answer: The answer's text; a reasoning model's with markers and thoughts, or without.
             thoughts: What was thought before the answer; ``None`` if it is in the answer's text, or
                 nothing was.
@@ -208,14 +233,15 @@ class Engine:
         """
         unread = self.prepare(shown, GivenText(answer, thoughts))
         cache = DynamicCache(config=self.recorded.model.config) if _proves(shown) else None
-        return unread.reading(self.recorded.read(*unread.text, weightings, cache), cache)
+        ranges, weightings = unread.ranges(estimator), estimator.weightings
+        return unread.reading(self.recorded.read(*unread.text, weightings, cache, ranges), cache)
 
-    def read_all_given(self, unread: Sequence[Unread], weightings: Tensor) -> list[Reading]:
+    def read_all_given(self, unread: Sequence[Unread], estimator: ScoreEstimator) -> list[Reading]:
         """Have the model read several answers at a time, those of like length together.
 
         Args:
             unread: What :meth:`prepare` returned for each, all with the same settings.
-            weightings: (weightings, layers, heads): what attention is weighted by.
+            estimator: What attention is weighted by, and will be scored with.
 
         Raises:
             NumericalError: If the model produced NaN.
@@ -225,9 +251,15 @@ class Engine:
         most = unread[0].maker.request.settings.max_batch_tokens
         if input_device(self.recorded.model).type == "cpu":
             most = min(most, _MOST_ON_CPU)
+
+        def read(batch: Sequence[int]) -> list[TokenAttention]:
+            texts = [unread[i].text for i in batch]
+            ranges = [found for i in batch if (found := unread[i].ranges(estimator)) is not None]
+            return self.recorded.read_batch(texts, estimator.weightings, ranges=ranges or None)
+
         attention = in_batches(
             [len(each.prompt.ids) for each in unread],
-            lambda batch: self.recorded.read_batch([unread[i].text for i in batch], weightings),
+            read,
             max_tokens=most,
             max_padding=most // _LEAST_FULL,
         )

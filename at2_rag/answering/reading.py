@@ -41,6 +41,7 @@ class Reading:
             model wrote.
         cache: What the model remembers of the prompt and of what was written; ``None`` where nobody
             kept it.
+        placed: Where everything lies, where that is known already; ``None`` to find it.
     """
 
     maker: PromptMaker
@@ -51,6 +52,7 @@ class Reading:
     truncated: bool
     given: Given | None = None
     cache: DynamicCache | None = None
+    placed: Layout | None = None
 
     @property
     def request(self) -> Request:
@@ -60,6 +62,8 @@ class Reading:
     @cached_property
     def layout(self) -> Layout:
         """Where everything lies."""
+        if self.placed is not None:
+            return self.placed
         return Layout.of(self.maker, self.prompt, self.prompt_length, self.written)
 
     def cited_answer(self, model: str, estimator: ScoreEstimator) -> Answer:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from at2_rag.attention.pieces import PieceChunk, Pieces
 from at2_rag.attention.weights import WeightChunk
 from at2_rag.spans import Span
 
@@ -40,9 +41,19 @@ class LinearFold:
         first_row: Absolute position of the first recorded query.
         rows: How many queries to make room for at first; the table grows beyond.
         keys: How many keys to make room for at first; the table grows beyond.
+        pieces: Pieces of each text's beginning that attention is wanted to as wholes: it stands at
+            each one's first key. ``None`` for every key by itself.
     """
 
-    def __init__(self, coefficients: Tensor, first_row: int, rows: int, keys: int) -> None:
+    def __init__(
+        self,
+        coefficients: Tensor,
+        first_row: int,
+        rows: int,
+        keys: int,
+        pieces: Sequence[Pieces] | None = None,
+    ) -> None:
+        self.pieces = pieces
         self._coefficients = {coefficients.device: coefficients}
         self._original = coefficients
         self._first_row = first_row
@@ -63,8 +74,25 @@ class LinearFold:
         part = (coefficients @ weights.flatten(2)).view(batch, -1, count, length).transpose(0, 1)
         row = chunk.first_row - self._first_row
         rows, keys = row + count, chunk.first_key + length
-        table = self._grown(part, rows, keys)
+        table = self._grown(part, batch, rows, keys)
         table[..., row:rows, chunk.first_key : keys] += part.to(table.device)
+
+    def add_pieces(self, layer: int, text: int, texts: int, chunk: PieceChunk) -> None:
+        """Take in what all heads of one layer pay to the pieces of one text.
+
+        Args:
+            layer: Index of the layer.
+            text: Which text of the batch is meant, counted from 0.
+            texts: How many texts the batch has.
+            chunk: The attention of some rows.
+        """
+        weights = chunk.weights
+        coefficients = self._coefficients_on(weights.device)[:, layer]
+        part = (coefficients @ weights.flatten(1)).view(-1, *weights.shape[1:])
+        row = chunk.first_row - self._first_row
+        rows = row + weights.shape[1]
+        table = self._grown(part, texts, rows, chunk.keys)
+        table[:, text, row:rows].index_add_(-1, chunk.columns, part)
 
     def table(self, text: int, rows: int, keys: slice, first: int = 0) -> Tensor:
         """Return (weightings, rows, keys): weighted attention of each query, on the CPU.
@@ -84,10 +112,10 @@ class LinearFold:
             self._coefficients[device] = self._original.to(device)
         return self._coefficients[device]
 
-    def _grown(self, part: Tensor, rows: int, keys: int) -> Tensor:
+    def _grown(self, part: Tensor, texts: int, rows: int, keys: int) -> Tensor:
         if self._table is None:
             shape = max(rows, self._room[0]), max(keys, self._room[1])
-            self._table = part.new_zeros(*part.shape[:2], *shape)
+            self._table = part.new_zeros(len(part), texts, *shape)
         *first, old_rows, old_keys = self._table.shape
         if rows > old_rows or keys > old_keys:
             # Doubling the rows keeps copying linear in the answer's length.

@@ -6,13 +6,14 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from at2_rag.attention.hook import Listener, follow_passes, install, listening
 from at2_rag.attention.pending_rows import MOST_ROWS, PendingRows, layers_in_cache
+from at2_rag.attention.pieces import PieceChunk, Pieces, piece_attention, suits
 from at2_rag.attention.probe import AttentionShape, probe_model
 from at2_rag.attention.weights import (
     DEFAULT_BYTE_LIMIT,
@@ -31,6 +32,21 @@ class Fold(Protocol):
 
     def add(self, layer: int, chunk: WeightChunk) -> None:
         """Take in the weights of some heads and rows of one layer."""
+
+
+@runtime_checkable
+class PieceFold(Fold, Protocol):
+    """A fold that may do without single keys.
+
+    Attributes:
+        pieces: Pieces of each text that attention is wanted to as wholes; ``None`` for every key by
+            itself. Where it cannot be had so, it comes by :meth:`add` all the same.
+    """
+
+    pieces: Sequence[Pieces] | None
+
+    def add_pieces(self, layer: int, text: int, texts: int, chunk: PieceChunk) -> None:
+        """Take in what all heads of one layer pay to the pieces of one text of a batch."""
 
 
 class RecordingLost(Exception):
@@ -189,9 +205,23 @@ class Recording(Listener):
         heads = self._fold.heads(layer)
         if heads is not None and not heads:
             return
+        if heads is None and self._by_pieces(layer, call):
+            return
         rows = slice(0, call.query.shape[2])
         for chunk in attention_weights(call, rows, self._byte_limit, heads, self._scratch):
             self._fold.add(layer, chunk)
+
+    def _by_pieces(self, layer: int, call: AttentionCall) -> bool:
+        """Fold attention to whole pieces where that is wanted, and return whether it was."""
+        fold = self._fold
+        if not isinstance(fold, PieceFold) or fold.pieces is None:
+            return False
+        if not all(suits(call, pieces) for pieces in fold.pieces):
+            return False
+        for text, pieces in enumerate(fold.pieces):
+            for chunk in piece_attention(call, text, pieces, self._byte_limit):
+                fold.add_pieces(layer, text, len(fold.pieces), chunk)
+        return True
 
 
 _captures: weakref.WeakKeyDictionary[PreTrainedModel, AttentionCapture] = (

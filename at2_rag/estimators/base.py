@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.attention.folds import sum_ranges
+from at2_rag.attention.pieces import Pieces
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.attention.same_tokens import same_token
@@ -30,11 +31,14 @@ class TokenAttention:
             an estimator's ``weightings``.
         keys: Token ids of the keys.
         answer: Token ids of the answer.
+        pieces: What of the beginning was summed up already, and stands at the first key of each;
+            ``None`` where every key stands by itself.
     """
 
     tables: Tensor
     keys: tuple[int, ...]
     answer: tuple[int, ...]
+    pieces: Pieces | None = None
 
     @property
     def same_token(self) -> Tensor:
@@ -42,12 +46,24 @@ class TokenAttention:
         return same_token(self.keys, self.answer)
 
     def over(self, ranges: Sequence[Span]) -> Tensor:
-        """Return (weightings, answer tokens, ranges): attention to ranges of keys."""
+        """Return (weightings, answer tokens, ranges): attention to ranges of keys.
+
+        Raises:
+            ValueError: If a range begins or ends within a piece that was summed up.
+        """
+        if self.pieces is not None and not self.pieces.hold(ranges):
+            raise ValueError(f"ranges {list(ranges)} are not made of whole {self.pieces}.")
         inside = [(min(start, len(self.keys)), min(end, len(self.keys))) for start, end in ranges]
         return sum_ranges(self.tables, inside)
 
     def to_same_tokens(self) -> TokenAttention:
-        """Return the attention to those tokens alone that equal the one being generated."""
+        """Return the attention to those tokens alone that equal the one being generated.
+
+        Raises:
+            ValueError: If single tokens were not kept.
+        """
+        if self.pieces is not None:
+            raise ValueError("Tokens were summed up; expected attention to each by itself.")
         return replace(self, tables=self.tables * self.same_token)
 
 

@@ -73,7 +73,9 @@ def scores_in_one_pass(task: AttributionTask, estimators: Sequence[ScoreEstimato
         estimator.check_fits(recorded.shape)
     prompt, answer = task.ids[: task.prompt_length], task.ids[task.prompt_length :]
     weightings = [estimator.weightings for estimator in estimators]
-    seen = recorded.read(prompt, answer, torch.cat(weightings))
+    by_token = any(estimator.compares_tokens for estimator in estimators)
+    ranges = None if by_token else task.sources
+    seen = recorded.read(prompt, answer, torch.cat(weightings), ranges=ranges)
     owners = tuple(source.passage_index for source in task.answer.attribution.sources)
     regions, found = Regions(task.sources, owners, (), ()), []
     for estimator, tables in zip(

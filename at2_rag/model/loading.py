@@ -25,6 +25,7 @@ from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.gguf import load_gguf
 from at2_rag.model.names import gguf_of, is_path
+from at2_rag.notices import warn_of_wide_type
 from at2_rag.prompt.template import PromptTemplate
 
 #: Options that say where a model is, which is where its tokenizer is too.
@@ -69,7 +70,7 @@ def load_model(
         AutoConfig.from_pretrained(name, **shared)  # says more of what is wrong with it
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:
-        return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, **options)
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
@@ -77,6 +78,9 @@ def load_model(
             f"{name} is no causal language model of transformers; expected a decoder-only "
             "model, such as Llama, Qwen or Gemma."
         ) from error
+    if options.get("dtype", "auto") == "auto":
+        warn_of_wide_type(model, stacklevel=3)
+    return model, tokenizer
 
 
 def _check_dtype(dtype: object) -> None:

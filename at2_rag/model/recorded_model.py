@@ -18,12 +18,14 @@ from transformers import (
 )
 
 from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.pieces import Pieces
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import Recording, RecordingLost, capture_of
 from at2_rag.errors import NumericalError
 from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import end_ids, generate_options, is_recordable
 from at2_rag.model_facts import few_logits, input_device, logits_at
+from at2_rag.spans import Span
 
 #: Answer tokens to make room for at first.
 _STEPS = 64
@@ -212,6 +214,7 @@ class RecordedModel:
         answer: Sequence[int],
         weightings: Tensor,
         cache: DynamicCache | None = None,
+        ranges: Sequence[Span] | None = None,
     ) -> TokenAttention:
         """Read a given answer in one pass and return the attention of its tokens.
 
@@ -220,11 +223,14 @@ class RecordedModel:
             answer: Token ids of the answer.
             weightings: (weightings, layers, heads): what attention is weighted by.
             cache: An empty one, to keep what the model remembers; ``None`` to forget it.
+            ranges: Tokens of the prompt that attention is wanted to as wholes, which costs less;
+                ``None`` for every token by itself.
 
         Raises:
             NumericalError: If logits or attention are NaN.
         """
-        [found] = self.read_batch([(prompt, answer)], weightings, cache)
+        wanted = None if ranges is None else [ranges]
+        [found] = self.read_batch([(prompt, answer)], weightings, cache, wanted)
         return found
 
     @torch.inference_mode()
@@ -233,6 +239,7 @@ class RecordedModel:
         texts: Sequence[tuple[Sequence[int], Sequence[int]]],
         weightings: Tensor,
         cache: DynamicCache | None = None,
+        ranges: Sequence[Sequence[Span]] | None = None,
     ) -> list[TokenAttention]:
         """Read given answers in one pass and return the attention of the tokens of each.
 
@@ -244,12 +251,17 @@ class RecordedModel:
             weightings: (weightings, layers, heads): what attention is weighted by.
             cache: An empty one, to keep what the model remembers of a single text; ``None`` to
                 forget it.
+            ranges: Tokens of each prompt that attention is wanted to as wholes; ``None`` for every
+                token by itself.
 
         Raises:
             NumericalError: If logits or attention are NaN.
         """
-        said = [text for text in texts if text[1]]
-        attention = iter(self._read(said, weightings, cache) if said else ())
+        said = [index for index, (_, answer) in enumerate(texts) if answer]
+        pieces = None
+        if ranges is not None:
+            pieces = [Pieces.of(ranges[index], len(texts[index][0])) for index in said]
+        attention = iter(self._read([texts[i] for i in said], weightings, cache, pieces))
         return [
             next(attention) if answer else _nothing_said(prompt, weightings)
             for prompt, answer in texts
@@ -260,13 +272,16 @@ class RecordedModel:
         texts: Sequence[tuple[Sequence[int], Sequence[int]]],
         weightings: Tensor,
         cache: DynamicCache | None,
+        pieces: Sequence[Pieces] | None,
     ) -> list[TokenAttention]:
         """Return what :meth:`read_batch` does; no answer may be empty."""
+        if not texts:
+            return []
         # The last token of the answer is predicted, and predicts nothing that is wanted.
         keys = [[*prompt, *answer][:-1] for prompt, answer in texts]
         longest = max(map(len, keys))
         first_row = min(len(prompt) for prompt, _ in texts) - 1
-        fold = LinearFold(weightings, first_row, longest - first_row, longest)
+        fold = LinearFold(weightings, first_row, longest - first_row, longest, pieces)
         rows = [ids + [0] * (longest - len(ids)) for ids in keys]
         ends = sorted({len(ids) - 1 for ids in keys})
         with capture_of(self.model).recording(self.model, fold, first_row):
@@ -278,10 +293,13 @@ class RecordedModel:
             ).logits
         if bool(torch.isnan(logits).any()):
             raise NumericalError(_not_finite("logits"))
-        return [
+        found = [
             _attention(fold, ids, answer, index, first=len(prompt) - 1 - first_row)
             for index, (ids, (prompt, answer)) in enumerate(zip(keys, texts, strict=True))
         ]
+        if pieces is None:
+            return found
+        return [replace(each, pieces=cut) for each, cut in zip(found, pieces, strict=True)]
 
     def _run(
         self,

@@ -67,9 +67,9 @@ def test_answers_run_together(golden_reader, monkeypatch):
     sizes = []
     read = RecordedModel.read_batch
 
-    def counted(self, texts, *args):
+    def counted(self, texts, *args, **options):
         sizes.append(len(texts))
-        return read(self, texts, *args)
+        return read(self, texts, *args, **options)
 
     monkeypatch.setattr(RecordedModel, "read_batch", counted)
     golden_reader.attribute_batch([(QUESTION, ["It is long."], "It is.")] * 5)
