@@ -9,15 +9,18 @@ from support.runs import FILES, records_of, results_of, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.gold_question import GoldQuestion
+from at2_rag_experiments.support.altered import negated, with_another_digit, with_exchanged_names
 from at2_rag_experiments.support.experiment import Support, SupportConfig
 from at2_rag_experiments.support.given import (
     ALTERED,
+    EXCHANGED,
     FOREIGN,
+    NEGATED,
+    QUOTED,
     REMOVED,
     RIGHT,
     given_answers,
     paired,
-    with_another_digit,
 )
 from at2_rag_experiments.support.results import summarize
 
@@ -54,6 +57,53 @@ def test_one_digit_is_changed_and_nothing_else(text, seed):
     if found is not None:
         [(old, new)] = [pair for pair in zip(text, found, strict=True) if pair[0] != pair[1]]
         assert (old + new).isdigit()
+
+
+@pytest.mark.parametrize(
+    ("text", "denied", "exchanged"),
+    [
+        (
+            "The prize was won by Anna Reed of York.",
+            "The prize was not won by Anna Reed of York.",
+            "The prize was won by York of Anna Reed.",
+        ),
+        ("Reed has 62 in York .", "Reed has not 62 in York .", None),
+        ("It is not so, and can be in Rome.", "It is not so, and can not be in Rome.", None),
+        ("It decays into York, as York does n't.", None, None),
+        ("Old Ann met Ann in Rome.", None, "Rome met Ann in Old Ann."),
+    ],
+)
+def test_small_changes_turn_a_sentence_into_its_contrary(text, denied, exchanged):
+    assert negated(text) == denied
+    assert with_exchanged_names(text) == exchanged
+
+
+def test_evidence_that_is_shown_is_quoted_and_made_wrong():
+    text = "Hm. Anna Reed was in York. Yes."
+    passages = (Passage("x"), Passage(text))
+    asked = GoldQuestion("a", "Who?", passages, "Anna", (1,), gold=((1, 4, 27),))
+    [item, _] = paired([asked, question("b", "Rome")])
+    found = {one.kind: one.answer for one in given_answers(item, [0, 1])}
+    assert found[QUOTED] == "Anna Reed was in York."
+    assert found[NEGATED] == "Anna Reed was not in York."
+    assert found[EXCHANGED] == "York was in Anna Reed."
+    assert QUOTED not in {one.kind for one in given_answers(item, [0])}
+
+
+def test_what_was_made_of_quotations_is_compared_with_them():
+    answer = {"estimator": "e", "tokens": 1, "cited": [1]}
+    kinds = {RIGHT: (3.0, True), QUOTED: (1.0, True), NEGATED: (2.0, True), REMOVED: (2.0, False)}
+    record = {
+        kind: {**answer, "supported": [yes], "highest": {"at2": [score]}}
+        for kind, (score, yes) in kinds.items()
+    }
+    found = summarize([{"answers": record}])
+    [method] = found.methods
+    separated = {kind: one.auroc for kind, one in method.from_kind.items()}
+    assert separated == {REMOVED: 1.0, NEGATED: 0.0}
+    assert {one.kind: one.balanced for one in found.kinds} == {
+        RIGHT: None, QUOTED: None, NEGATED: 0.5, REMOVED: 1.0,
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
