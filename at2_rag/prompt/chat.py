@@ -170,11 +170,20 @@ def _apply(
     unused: str,
     options: Mapping[str, Any],
 ) -> str:
-    def apply(chat: list[dict[str, Any]]) -> str:
+    def rendered(chat: list[dict[str, Any]]) -> str:
         text: str = tokenizer.apply_chat_template(
             chat, tokenize=False, add_generation_prompt=True, **options
         )
         return text
+
+    def apply(chat: list[dict[str, Any]]) -> str:
+        try:
+            return rendered(chat)
+        except (TemplateError, TypeError):
+            if all(message.get("content") is not None for message in chat):
+                raise
+            # A template that knows no calls adds up texts, and a call may have none beside it.
+            return rendered([{**one, "content": one.get("content") or ""} for one in chat])
 
     def shows(arranged: list[dict[str, Any]], instructions: int) -> bool:
         try:

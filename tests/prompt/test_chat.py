@@ -200,6 +200,19 @@ def test_templates_that_lose_or_repeat_the_content_are_refused(template, message
         rendered(with_template(template), "Why?", system=system)
 
 
+@pytest.mark.parametrize("more", [{}, {"content": None}])
+def test_a_call_without_a_word_is_no_word_to_templates_that_know_no_calls(more):
+    call = {"id": "1", "type": "function", "function": {"name": "map", "arguments": {}}}
+    history = [
+        {"role": "user", "content": "Where?"},
+        {"role": "assistant", "tool_calls": [call], **more},
+        {"role": "tool", "content": "Here.", "tool_call_id": "1"},
+    ]
+    template = LOOP + "{{ '<' + m['role'] + '>' + m['content'] }}{% endfor %}"
+    text, _ = rendered(with_template(template), "Why?", history)
+    assert text == "<user>Where?<assistant><tool>Here.<user>Why?"
+
+
 BAD_HISTORIES = [
     ("Hello", r"history\[0\] is 'H'; expected a mapping with role and content"),
     (None, "history is None; expected a list"),
