@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from at2_rag.model_facts import has_bfloat16_tiles, input_device
 
 #: Models of fewer weights are fast in any type.
-_LARGE = 50_000_000
+LARGE = 50_000_000
 
 
 class NoHeadsWarning(UserWarning):
@@ -78,7 +78,7 @@ def warn_of_wide_type(model: PreTrainedModel, stacklevel: int) -> None:
             is called.
     """
     on_cpu = input_device(model).type == "cpu"
-    if model.dtype != torch.float32 or not on_cpu or model.num_parameters() < _LARGE:
+    if model.dtype != torch.float32 or not on_cpu or model.num_parameters() < LARGE:
         return
     if not has_bfloat16_tiles():
         return

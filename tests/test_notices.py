@@ -95,7 +95,7 @@ def test_float32_is_told_of_once_where_bfloat16_is_faster(monkeypatch, tmp_path)
     monkeypatch.setattr("at2_rag.notices.has_bfloat16_tiles", lambda: True)
     folder = LLAMA / "model"
     assert told_of_wide_types(folder) == []  # so small that it is fast anyway
-    monkeypatch.setattr("at2_rag.notices._LARGE", 1)
+    monkeypatch.setattr("at2_rag.notices.LARGE", 1)
     [text] = told_of_wide_types(folder)
     assert "are float32" in text
     assert 'dtype="bfloat16"' in text

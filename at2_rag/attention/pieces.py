@@ -170,12 +170,12 @@ def suits(call: AttentionCall, pieces: Pieces) -> bool:
         and pieces.end <= keys
         and pieces.end >= _LEAST_KEYS * pieces.count
         and call.key.device.type == "cpu"
-        and _is_faster(call.key.dtype)
+        and is_faster(call.key.dtype)
     )
 
 
 @cache
-def _is_faster(dtype: torch.dtype) -> bool:
+def is_faster(dtype: torch.dtype) -> bool:
     """Return whether the fused kernel is there for a type, and was measured to be faster."""
     if dtype == torch.bfloat16 and not has_bfloat16_tiles():
         return False
@@ -188,7 +188,7 @@ def _agrees(dtype: torch.dtype) -> bool:
     pieces = Pieces.of([(10, 25)], 40)
     try:
         [(_, members)] = pieces.blocks(16, dtype)
-        found, total = _fused(numbers[:, :, 3:8], numbers, members, 2.0)
+        found, total = fused(numbers[:, :, 3:8], numbers, members, 2.0)
     except (AttributeError, RuntimeError):
         return False
     logits = 2.0 * numbers[0, 0, 3:8].double() @ numbers[0, 0].double().T
@@ -199,7 +199,7 @@ def _agrees(dtype: torch.dtype) -> bool:
     return float(wrong) <= 16 * torch.finfo(dtype).eps
 
 
-def _fused(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> tuple[Tensor, Tensor]:
+def fused(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> tuple[Tensor, Tensor]:
     """Return the kernel's output, (G, 1, rows, D), and (G, 1, rows): logarithms of its sums."""
     kernel: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     value = value.expand(len(key), 1, -1, -1)
@@ -242,7 +242,7 @@ def _weights(call: AttentionCall, text: int, pieces: Pieces, rows: slice) -> Ten
     query = query.reshape(groups, 1, -1, width)
     parts, totals = [], []
     for place, members in pieces.blocks(width, key.dtype):
-        part, total = _fused(query, key[:, :, place], members, call.scaling)
+        part, total = fused(query, key[:, :, place], members, call.scaling)
         parts.append(part)
         totals.append(total)
     # What a block leaves empty is cut off.

@@ -39,9 +39,9 @@ HANDS_OVER_TABLES = transformers.__version__.startswith("4.")
 def whatever_the_processor(monkeypatch):
     """That bfloat16 is slower without tiles says nothing about what comes out."""
     monkeypatch.setattr(module, "has_bfloat16_tiles", lambda: True)
-    module._is_faster.cache_clear()
+    module.is_faster.cache_clear()
     yield
-    module._is_faster.cache_clear()
+    module.is_faster.cache_clear()
 
 
 def made_call(dtype=torch.float32, groups=2, per_group=3, width=16, sinks=False, texts=1):
@@ -146,14 +146,14 @@ def test_what_hides_a_piece_is_left_to_single_tokens():
 
 def test_a_kernel_that_says_something_else_is_not_used(monkeypatch):
     call, pieces = made_call(), Pieces.of([(10, 50)], PROMPT)
-    kernel = module._fused
+    kernel = module.fused
     for other in (
         lambda *given: (kernel(*given)[0] * 1.01, kernel(*given)[1]),
         lambda *given: (kernel(*given)[0], kernel(*given)[1] * 1.01),
         lambda *given: torch.ops.aten.no_such_kernel(*given),
     ):
-        module._is_faster.cache_clear()
-        monkeypatch.setattr(module, "_fused", other)
+        module.is_faster.cache_clear()
+        monkeypatch.setattr(module, "fused", other)
         assert not suits(call, pieces)
 
 
