@@ -62,7 +62,7 @@ class Hanging:
     """Lines whose beginnings stand out, where a terminal has to break them; whole in a pipe.
 
     Args:
-        lines: The lines.
+        lines: What is printed, a line each.
         indent: How many columns the beginning of each has.
     """
 

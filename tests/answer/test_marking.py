@@ -112,16 +112,16 @@ def test_statements_come_in_order_when_their_text_is_out(text):
 EXAMPLES = {
     "a block of code": (
         "So:\n\n```python\nx = values[1][2]\ny = a. B\n```\n\nThat is it.",
-        "So:[1]\n\n```python\nx = values[1][2]\ny = a. B\n```\n{code}\n\nThat is it.{last}",
+        "So:\n\n```python\nx = values[1][2]\ny = a. B\n```\n{code}\n\nThat is it.{last}",
     ),
     "code and text right behind it": (
         "```\nx = 1\n```\nThat is it.",
         "```\nx = 1\n```\n{code}\n\nThat is it.{last}",
     ),
-    "code that was cut off": ("So:\n\n```\nx = 1", "So:[1]\n\n```\nx = 1\n```\n{code}"),
+    "code that was cut off": ("So:\n\n```\nx = 1", "So:\n\n```\nx = 1\n```\n{code}"),
     "code in a list": (
         "- One is:\n  ```\n  x = 1\n  ```\n- Two is.",
-        "- One is:[1]\n  ```\n  x = 1\n  ```\n  {code}\n- Two is.{last}",
+        "- One is:\n  ```\n  x = 1\n  ```\n  {code}\n- Two is.{last}",
     ),
     "a table": (
         "| Person | Born in |\n|---|---|\n| Ann | Bo |",
@@ -138,7 +138,7 @@ EXAMPLES = {
     "JSON": ('{"a": "x"}\n{"b": "y"}', '{"a": "x"}\n{"b": "y"}\n\n[1][2]'),
     "JSON below text": (
         'So:\n\n{"a": "x"}\n{"b": "y"}',
-        'So:[1]\n\n{"a": "x"}\n{"b": "y"}\n\n[2][3]',
+        'So:\n\n{"a": "x"}\n{"b": "y"}\n\n[1][2]',
     ),
     "code in a line": ("Use `x[1]. B is` here. Now.", "Use `x[1]. B is` here.[1][2] Now.[3]"),
     "a link": ("See [it. Now](http://x) there.", "See [it. Now](http://x) there.[1][2]"),

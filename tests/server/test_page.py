@@ -68,12 +68,22 @@ def test_proof_is_the_readers(server, demo_reader, by):
     check_same(told["verification"], own)
 
 
+def without_factors(statement):
+    """Leave out what is the exponential of a drop, and has a million times its rounding."""
+
+    def drops(evidence):
+        return {name: value for name, value in evidence.items() if name != "factor"}
+
+    alone = [drops(evidence) for evidence in statement["alone"]]
+    return {**statement, "together": drops(statement["together"]), "alone": alone}
+
+
 def test_one_statement_may_be_proven(server, demo_reader):
     own = demo_reader.verify(demo_reader.attribute(QUESTION, GIVEN, TEXT)).to_dict()
     asking = {**ASKING, "answer": TEXT, "statement": 1}
     told = server.post("/api/prove", json=asking).json()["verification"]
     assert [bool(each["alone"]) for each in told["statements"]] == [False, True]
-    check_same(told["statements"][1], own["statements"][1])
+    check_same(*map(without_factors, (told["statements"][1], own["statements"][1])))
     error = error_of(server.post("/api/prove", json={**asking, "statement": 2}))
     assert error["message"].startswith("statement is 2; expected below 2")
 

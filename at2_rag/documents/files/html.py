@@ -149,7 +149,7 @@ class _Page:
         """Write down what is within a node.
 
         Args:
-            node: An element.
+            node: The element whose content is read.
             within: Whether it is within the main part of the page, or is that.
         """
         for child in node.iter(include_text=True):

@@ -32,7 +32,7 @@ def is_too_deep(html: str) -> bool:
     Each tag is looked at once. An end that belongs to nothing ends nothing.
 
     Args:
-        html: The page.
+        html: The page's source, tags and all.
     """
     opened: Counter[str] = Counter()
     depth, place = 0, 0
