@@ -268,5 +268,5 @@ def _behind(query: Tensor, key: Tensor, hidden: Tensor, scaling: float) -> tuple
     logits = torch.baddbmm(hidden, query.float(), key.float().transpose(1, 2), alpha=scaling)
     weights = torch.softmax(logits, dim=-1)
     # The largest weight is 1 over the sum of all, counted from the largest logit. An exponential
-    # of what is hidden would say the same, and take ten times as long.
+    # of what is hidden would say the same, and is slow where it comes out as 0.
     return weights, logits.amax(dim=-1) - weights.amax(dim=-1).log()
