@@ -23,6 +23,9 @@ demo: .venv/demo.installed .venv/demo-model  ## answer questions with citations,
 
 test: test-core test-packages  ## run all tests
 
+# As many processes as processors, with a thread each: more of them only wait for one another.
+test-core test-packages test-lowest: export OMP_NUM_THREADS = 1
+
 test-core: .venv/dev.installed .venv/demo-model
 	$(BIN)/python -m pytest $(PARALLEL)
 

@@ -261,10 +261,6 @@ def test_a_tool_cannot_end_its_own_turn(style):
         ),
         (CHAT + "{{ messages[-2].content }}", r"history\[3\] \(role assistant\) 2 times"),
         (CHAT + "{{ messages[0].content }}", r"the system prompt \(role system\) 2 times"),
-        (
-            "{% for m in messages %}{{ m.content + '.' }}{% endfor %}",
-            r"refuses .*(?:'content'|NoneType)",  # transformers 4 puts None where there is none
-        ),
         ("{% for m in messages %}{{ m.role + 1 }}{% endfor %}", "refuses messages .*concatenate"),
     ],
 )

@@ -4,12 +4,14 @@ import importlib.util
 import os
 import secrets
 import signal
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from at2_rag import Reader
 
@@ -36,10 +38,14 @@ def kill_first(folder):
 
 @contextmanager
 def alone(monkeypatch):
-    """Start a cluster of this machine alone, whatever the environment says."""
+    """Start a cluster of this machine alone, whatever the environment says, one at a time.
+
+    Two that start at once take each other's servers for their own, and refuse their tokens.
+    """
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is put into the home
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with warnings.catch_warnings():
+    lock = FileLock(Path(tempfile.gettempdir()) / "at2-rag-tests-cluster.lock")
+    with lock, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"ray\.|importlib")  # of its own settings
         yield
 
