@@ -9,7 +9,12 @@ from itertools import zip_longest
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.documents.blocks import Block, blocks
-from at2_rag.documents.sentences import OTHER_FULL_STOP, has_open_quote, statements_of
+from at2_rag.documents.sentences import (
+    OTHER_FULL_STOP,
+    ends_in_lead,
+    has_open_quote,
+    statements_of,
+)
 from at2_rag.spans import Span
 
 #: A byte on its own, in vocabularies that write rare characters so.
@@ -95,6 +100,8 @@ class SettledSentences:
                 self._block, self._in_block = stop, 0
             else:
                 self._settle_begun(text, block)
+        if ends_in_lead(text):  # which is a statement if that was all
+            self.free = min(self.free, len(text.rstrip()))
 
     def _settle(self, spans: Sequence[Span], start: int) -> None:
         self.spans += [(start + a, start + b) for a, b in spans]

@@ -107,7 +107,8 @@ def statement_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]
 
     They are those of :func:`sentence_spans`; but rulers, fences and separators of tables are in
     none, nor what only names what follows: headings, the first rows of tables, and sentences that
-    end their line with a colon. A text without anything else is a single one.
+    end their line with a colon, unless nothing follows. A text without anything else is a single
+    one.
 
     Args:
         text: The text to split; may be empty.
@@ -116,11 +117,12 @@ def statement_spans(text: str, language: str = ENGLISH) -> list[tuple[int, int]]
     Raises:
         MissingResourceError: If the parameters for the language are not installed.
     """
+    found = blocks(text)
     spans = [
-        span
-        for block in blocks(text)
-        for span in statements_of(text, block, block.wraps(), language)
+        span for block in found for span in statements_of(text, block, block.wraps(), language)
     ]
+    if ends_in_lead(text):  # into nothing: it has to stand for itself
+        spans += _sentences_of(text, found[-1], found[-1].wraps(), language)[-1:]
     whole = [match.span() for match in re.finditer(r"\S(?:.*\S)?", text, re.DOTALL)]
     return spans or whole
 
@@ -154,6 +156,16 @@ def statements_of(
         and not _LEADS_IN.search(text[slice(*span)])
         and not any(a <= span[0] < b for a, b in titles)
     ]
+
+
+def ends_in_lead(text: str) -> bool:
+    """Whether a text ends in a sentence that leads in, and nothing comes behind it."""
+    found = blocks(text)
+    if not found or found[-1].lines[-1].kind in ("fence", "code", "heading", "rule"):
+        return False
+    return says_something(found[-1].lines[-1].content) and (
+        _LEADS_IN.search(text.rstrip()) is not None
+    )
 
 
 def _sentences_of(

@@ -96,6 +96,8 @@ def test_settled_sentences_are_those_of_the_whole_text(text):
         'He said "Stop.") Then he left. (She did not.) So.',
         "Was it?! No. J. R. R. Tolkien wrote no. 5 in 1990. of all things.",
         "## A. B\nIt is. So\n\n| A. B | C |\n| --- | --- |\n| 1. He is. | 2 |\n| 3 | 4 |\nSo.",
+        "It stands. He was born on Mars:\n\n",
+        "Two things:\n\n- One.\n- **Another:**\n",
         "我们。[1]走了！「はい。」」**そう** OK. 3.5は。終わり",
     ],
 )

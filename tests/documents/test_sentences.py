@@ -152,6 +152,8 @@ LINES = {
     "bold": "**The tower of Zandor and its long history**¦\nit stands.",
     "lead-ins": "It stands.¦ 〔There are two:〕¦\n\n〔- The old one, which is:〕¦\n  - slow¦\n"
     "〔**And the other:**〕¦\nOf it, he said: it is fast.",
+    "a lead into nothing": "It stands.¦ He was born in 1950 on Mars:",
+    "a lead into nothing, in a list": "〔There are two:〕¦\n- This one.¦\n- **The other one:**\n\n",
     "fields": "Name: The tower of Zandor by the river¦\nYear: 1203¦\nState: Norland",
     "address": "The Mill Museum of Zandor¦\n12 Mill Road¦\nZandor¦\nNorland",
     "verse": "Below the mill the water waits for May,¦\n"
