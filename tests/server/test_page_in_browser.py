@@ -175,6 +175,7 @@ def test_what_is_pasted_is_passages_and_can_be_removed(browser, server):
         expect(page.locator("#asking-said")).to_contain_text("no passages yet")
         give(page, "# Zandor\nZandor lies on the Mol.\n\nIt was founded in 1203.\n\n\n")
         expect(page.locator("#count")).to_have_text("2 passages")
+        expect(page.locator("#asking-said")).to_be_empty()
         page.click("#list > summary")
         expect(page.locator("#passages b").first).to_have_text("Zandor")
         page.get_by_role("button", name="Remove Zandor").first.click()

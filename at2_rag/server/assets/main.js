@@ -48,7 +48,10 @@ function welcome({ questions, passages }) {
     given.tell("These are the example's.");
     ask(text);
   })));
-  given.addEventListener("change", () => { at("welcome").hidden = given.passages.length > 0; });
+  given.addEventListener("change", () => {
+    at("welcome").hidden = given.passages.length > 0;
+    at("asking-said").textContent = "";
+  });
 }
 
 function takePasted() {
