@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 from support.browser import barriers, opened
-from support.serving import PASSAGES, QUESTION, posting, served, slowed
+from support.serving import PASSAGES, QUESTION, held, posting, served, slowed
 from support.visiting import visited
 
 from at2_rag import Answer, Passage
@@ -74,7 +74,7 @@ def test_an_answer_is_seen_pointed_at_pinned_and_selected(browser, server, own):
 def test_citations_come_while_the_answer_is_written(browser, demo_reader, own):
     with (
         served(demo_reader, example=EXAMPLE) as server,
-        slowed(demo_reader, 0.06),
+        slowed(demo_reader, 0.15),
         visited(browser, server.url) as page,
     ):
         page.locator("#examples button").first.click()
@@ -92,7 +92,7 @@ def test_citations_come_while_the_answer_is_written(browser, demo_reader, own):
 
 def test_an_answer_is_stopped_in_the_middle(browser, demo_reader):
     with served(demo_reader, example=EXAMPLE) as server, visited(browser, server.url) as page:
-        with slowed(demo_reader, 0.06):
+        with slowed(demo_reader, 0.15):
             page.locator("#examples button").first.click()
             expect(page.locator(".live .text").last).not_to_be_empty()
             page.click("#stop")
@@ -237,7 +237,7 @@ def test_a_line_that_is_long_or_full_is_told_with_its_length(browser, demo_reade
     with ExitStack() as stack:
         server = stack.enter_context(served(demo_reader, limits=limits, example=EXAMPLE))
         page = stack.enter_context(visited(browser, server.url, refused=1))
-        stack.enter_context(slowed(demo_reader, 0.05))
+        stack.enter_context(held(demo_reader))
         before = stack.enter_context(server.socket())
         before.sendall(posting("/api/answer", ASKING))
         server.until(lambda told: told["busy"])
