@@ -55,15 +55,39 @@ def aims(headline: str) -> tuple[Aim, ...]:
     Args:
         headline: Which of the two times counts, ``"scoring"`` or ``"paired"``.
     """
+    alone = {"layers": 32, "heads": 32, "context": 32768, "answer": 512}
+    recording = {"scoring": "recording", "paired": "paired"}[headline] + " ÷ generating"
+    return (
+        *_scoring_aims(headline),
+        Aim("recording ÷ generating", "recording", {}, recording, 0.02),
+        Aim(
+            "extra memory, 32 × 32 heads, 32k/512, MB",
+            "memory of scoring alone",
+            alone,
+            "extra MB",
+            256.0,
+        ),
+        Aim(
+            "collection against full logits, times faster",
+            "collection",
+            {},
+            "times faster",
+            3.0,
+            at_least=True,
+        ),
+        Aim("pruning ÷ once, less the second answer's own", "pruning", {}, _pruning, 1.05),
+    )
+
+
+def _scoring_aims(headline: str) -> tuple[Aim, ...]:
+    """Return what scoring may cost, at each size."""
     sizes = {
         "1k/64": {"context": 1024, "answer": 64, "batch": 1},
         "4k/64": {"context": 4096, "answer": 64, "batch": 1},
         "4k/256": {"context": 4096, "answer": 256, "batch": 1},
     }
     all_heads = {"1k/64": 0.03, "4k/64": 0.03, "4k/256": 0.08}
-    alone = {"layers": 32, "heads": 32, "context": 32768, "answer": 512}
     forward = f"{headline} ÷ forward"
-    recording = {"scoring": "recording", "paired": "paired"}[headline] + " ÷ generating"
     library, few = {"method": "library"}, {"method": "library, few heads"}
     hidden = {"method": "hidden states"}
     return (
@@ -86,23 +110,6 @@ def aims(headline: str) -> tuple[Aim, ...]:
             )
             for name, size in sizes.items()
         ),
-        Aim("recording ÷ generating", "recording", {}, recording, 0.02),
-        Aim(
-            "extra memory, 32 × 32 heads, 32k/512, MB",
-            "memory of scoring alone",
-            alone,
-            "extra MB",
-            256.0,
-        ),
-        Aim(
-            "collection against full logits, times faster",
-            "collection",
-            {},
-            "times faster",
-            3.0,
-            at_least=True,
-        ),
-        Aim("pruning ÷ once, less the second answer's own", "pruning", {}, _pruning, 1.05),
     )
 
 

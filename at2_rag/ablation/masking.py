@@ -6,13 +6,19 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from at2_rag.ablation.effects import (
+    AblationEffects,
+    ablation_effects,
+    checked_effects,
+    token_logits,
+)
 from at2_rag.ablation.passes import last_logits
 from at2_rag.ablation.reuse import (
     Beginning,
@@ -23,8 +29,7 @@ from at2_rag.ablation.reuse import (
     unmasked_beginnings,
 )
 from at2_rag.ablation.skipping import can_skip, pack, staying
-from at2_rag.batching import in_batches
-from at2_rag.errors import InputError, NumericalError
+from at2_rag.errors import InputError
 from at2_rag.model_facts import input_device, vocabulary_size
 from at2_rag.spans import Span
 
@@ -37,43 +42,6 @@ _CPU_TOKENS = 4096
 
 #: A batch of its own takes about as long as so many more tokens in another.
 _PASS_COST = 256
-
-
-@dataclass(frozen=True)
-class AblationEffects:
-    """Probabilities of an answer under ablations.
-
-    Everything is in double precision, and finite however close to 0 or 1 a probability is.
-
-    Attributes:
-        token_logits: (ablations, answer tokens): log p / (1 - p) of each token of the answer, in
-            logits.
-    """
-
-    token_logits: Tensor
-
-    @property
-    def token_log_probabilities(self) -> Tensor:
-        """Return (ablations, answer tokens), in nats."""
-        return -torch.nn.functional.softplus(-self.token_logits)
-
-    def log_probability(self, start: int, end: int) -> Tensor:
-        """Return (ablations,): of the answer's tokens [start, end) together, in nats."""
-        return self.token_log_probabilities[:, start:end].sum(dim=1)
-
-    def log_probabilities(self, targets: Sequence[Span]) -> Tensor:
-        """Return (targets, ablations): of each range of the answer's tokens together, in nats."""
-        rows = [self.log_probability(start, end) for start, end in targets]
-        return (
-            torch.stack(rows)
-            if rows
-            else self.token_log_probabilities.new_zeros(0, len(self.token_logits))
-        )
-
-    def logit(self, start: int, end: int) -> Tensor:
-        """Return (ablations,): log p / (1 - p) of the tokens [start, end) together."""
-        log_p = self.log_probability(start, end)
-        return log_p - torch.log(-torch.expm1(log_p))
 
 
 @dataclass(frozen=True)
@@ -273,47 +241,6 @@ def longest_batch(model: PreTrainedModel) -> int | None:
     return _CPU_TOKENS if input_device(model).type == "cpu" else None
 
 
-def ablation_effects(
-    run: Callable[[list[int]], Tensor],
-    lengths: Sequence[int],
-    rows: int,
-    most: int,
-    *,
-    max_tokens: int | None = None,
-    max_padding: int | None = None,
-) -> AblationEffects:
-    """Run ablations in batches of like length, in smaller ones once memory is short.
-
-    Args:
-        run: Returns (batch, answer tokens) logits of a batch of ablations, given their indices.
-        lengths: How many tokens each ablation's pass takes.
-        rows: How many tokens the answer has.
-        most: How many ablations to run at a time at first.
-        max_tokens: How many tokens a batch has at most, padding included; ``None`` for any number.
-        max_padding: How many of these are padding at most; ``None`` for any number.
-
-    Raises:
-        NumericalError: If the model produced NaN.
-    """
-    none = torch.zeros(0, rows, dtype=torch.float64)
-    found = in_batches(lengths, run, most=most, max_tokens=max_tokens, max_padding=max_padding)
-    return checked_effects(torch.cat([none, *(row[None] for row in found)]))
-
-
-def checked_effects(logits: Tensor) -> AblationEffects:
-    """Return effects of ablations.
-
-    Args:
-        logits: (ablations, answer tokens): log p / (1 - p) of each token of the answer, in logits.
-
-    Raises:
-        NumericalError: If the model produced NaN.
-    """
-    if bool(torch.isnan(logits).any()):
-        raise NumericalError("The model's logits became NaN under ablation.")
-    return AblationEffects(logits)
-
-
 def answer_token_logits(
     model: PreTrainedModel,
     tokens: Tensor,
@@ -335,23 +262,6 @@ def answer_token_logits(
         precision on the CPU.
     """
     return token_logits(last_logits(model, tokens, visible, positions, len(answer)), answer)
-
-
-def token_logits(logits: Tensor, answer: Sequence[int]) -> Tensor:
-    """Return log p / (1 - p) of an answer's tokens: their logit less that of all others together.
-
-    Args:
-        logits: (texts, answer tokens, vocabulary): the model's logits.
-        answer: Token ids of the answer.
-
-    Returns:
-        (texts, answer tokens), in double precision on the CPU.
-    """
-    targets = torch.tensor(list(answer), device=logits.device)
-    index = targets.expand(len(logits), -1)[..., None]
-    wanted = logits.gather(-1, index)[..., 0].double()
-    others = logits.float().scatter(-1, index, float("-inf")).logsumexp(-1).double()
-    return (wanted - others).cpu()
 
 
 def random_masks(count: int, sources: int, seed: int) -> Tensor:

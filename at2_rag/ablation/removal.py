@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from at2_rag.ablation.effects import AblationEffects, ablation_effects
 from at2_rag.ablation.masking import (
     DEFAULT_BYTE_LIMIT,
-    AblationEffects,
-    ablation_effects,
     answer_token_logits,
     batch_within,
     check_masks,

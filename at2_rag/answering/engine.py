@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
-from at2_rag.answering.given import Given, GivenText
-from at2_rag.answering.layout import Layout
+from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
+from at2_rag.answering.unread import Unread
 from at2_rag.answering.written import Written, decode_written, encoded_written
 from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.model.generate_options import chosen
-from at2_rag.model.recorded_model import Generation, Progress, RecordedModel
+from at2_rag.model.generation import Generation, Progress
+from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.model_facts import context_length, input_device
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
@@ -62,64 +62,6 @@ class Unfinished:
         if places is not None:
             places = replace(places, response=(places.response[0], tokens))
         return _reading(self.maker, self.prompt, self.progress.first(tokens), places, statements)
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A given answer behind its prompt, before the model has read it.
-
-    Attributes:
-        maker: What made the prompt of the request.
-        prompt: The prompt with the answer behind it, as text and tokens.
-        first: Index of the first token behind the prompt.
-        written: What stands behind the prompt, as text and tokens.
-        given: Where the caller's texts lie in it.
-    """
-
-    maker: PromptMaker
-    prompt: EncodedPrompt
-    first: int
-    written: Written
-    given: Given
-
-    @property
-    def text(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Token ids of the prompt, and of what stands behind it."""
-        return self.prompt.ids[: self.first], self.written.ids
-
-    def reading(self, attention: TokenAttention, cache: DynamicCache | None = None) -> Reading:
-        """Return what the pass left behind.
-
-        Args:
-            attention: Attention of the tokens behind the prompt.
-            cache: What the model remembers; ``None`` where nobody kept it.
-        """
-        return Reading(
-            self.maker,
-            self.prompt,
-            self.first,
-            self.written,
-            attention,
-            False,
-            self.given,
-            cache,
-            self.layout,
-        )
-
-    @cached_property
-    def layout(self) -> Layout:
-        """Where everything lies."""
-        return Layout.of(self.maker, self.prompt, self.first, self.written)
-
-    def ranges(self, estimator: ScoreEstimator) -> Sequence[Span] | None:
-        """Return the tokens that are scored together; ``None`` where each is looked at by itself.
-
-        Args:
-            estimator: What the attention to them will be scored with.
-        """
-        if estimator.compares_tokens:
-            return None
-        return (*self.layout.source_tokens, *self.layout.document_tokens)
 
 
 #: Called after each step with the answer so far; with ``None`` where there is none to see.

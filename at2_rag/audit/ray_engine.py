@@ -70,7 +70,7 @@ def audit_with_ray(
     if done:  # with nothing left to do, no actor would see that they are of another run
         folder.check_run(options.of_log(parts.files))
     todo, told = array("q", pending(parts, done)), Told(parts, progress, on_reject)
-    report = told.before(AuditReport(folder.where), done)
+    report = told.before(folder.where, done)
     begin = partial(AuditingWork.begin, load_reader, parts, folder.where, options, todo)
     with closing(stream(range(len(todo)), begin, workers)) as results:
         return told.now(report, results)

@@ -51,7 +51,7 @@ def audit_files(
     auditor = Auditor(reader, parts, folder, options)
     told = Told(parts, progress, on_reject)
     done = folder.done()
-    report = told.before(AuditReport(folder.where), done)
+    report = told.before(folder.where, done)
     return told.now(report, map(auditor.audit, pending(parts, done)))
 
 
@@ -74,18 +74,17 @@ class Told:
     progress: Progress | None = None
     on_reject: OnReject | None = None
 
-    def before(self, report: AuditReport, done: set[int]) -> AuditReport:
+    def before(self, folder: str, done: set[int]) -> AuditReport:
         """Count the parts that an earlier call has done.
 
         Args:
-            report: What is reported so far.
+            folder: Path or URL of the folder that the records go to.
             done: Numbers of the parts that are there.
         """
-        there = (self.parts.rows_in(part) for part in done if part < len(self.parts))
-        resumed = sum(there)
+        resumed = sum(self.parts.rows_in(part) for part in done if part < len(self.parts))
         if resumed and self.progress is not None:
             self.progress(resumed, self.parts.rows, True)
-        return AuditReport(report.folder, resumed=resumed)
+        return AuditReport(folder, resumed=resumed)
 
     def now(self, report: AuditReport, done: Iterable[PartDone]) -> AuditReport:
         """Count parts as they are done.

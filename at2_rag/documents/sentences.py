@@ -160,12 +160,10 @@ def statements_of(
 
 def ends_in_lead(text: str) -> bool:
     """Whether a text ends in a sentence that leads in, and nothing comes behind it."""
-    found = blocks(text)
-    if not found or found[-1].lines[-1].kind in ("fence", "code", "heading", "rule"):
+    if _LEADS_IN.search(text.rstrip()) is None:  # first, since it is asked of every piece of text
         return False
-    return says_something(found[-1].lines[-1].content) and (
-        _LEADS_IN.search(text.rstrip()) is not None
-    )
+    last = blocks(text)[-1].lines[-1]
+    return last.kind not in ("fence", "code", "heading", "rule") and says_something(last.content)
 
 
 def _sentences_of(

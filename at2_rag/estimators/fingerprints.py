@@ -55,13 +55,13 @@ def record_fingerprint(record: EstimatorRecord) -> str:
     Args:
         record: Everything that the estimator's files hold.
     """
-    digest = hashlib.sha256(record.kind.encode())
+    parts = [record.kind.encode()]
     for name, value in sorted(record.tensors.items()):
-        digest.update(f"{name} {tuple(value.shape)}".encode())
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+        parts.append(f"{name} {tuple(value.shape)}".encode())
+        parts.append(value.detach().float().cpu().contiguous().numpy().tobytes())
     calibrations = [calibration.to_dict() for calibration in record.calibrations]
-    digest.update(json.dumps(calibrations, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
+    parts.append(json.dumps(calibrations, sort_keys=True).encode())
+    return short_hash(b"".join(parts))
 
 
 def reading_fingerprint(

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from at2_rag.ablation.masking import AblationEffects, random_masks
+from at2_rag.ablation.effects import AblationEffects
+from at2_rag.ablation.masking import random_masks
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import InputError, missing_extra
 from at2_rag.methods.base import task_seed

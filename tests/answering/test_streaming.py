@@ -437,24 +437,12 @@ def test_an_error_of_the_consumer_stops_the_model(golden_reader, endless):
         consume()
 
 
-def test_a_draft_can_be_left(golden_reader, endless):
+@pytest.mark.parametrize(
+    "before_words_come", [{"prune_to": 1}, {"num_beams": 2}], ids=["a draft", "beams"]
+)
+def test_what_comes_before_any_words_can_be_left(golden_reader, endless, before_words_come):
     options, says = endless
-    stream = golden_reader.astream(QUESTION, PASSAGES, prune_to=1, **options)
-
-    async def run():
-        waiting = asyncio.create_task(anext(stream))
-        while says.steps < 3:
-            await asyncio.sleep(0.001)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-
-    asyncio.run(run())
-
-
-def test_beams_can_be_left(golden_reader, endless):
-    options, says = endless
-    stream = golden_reader.astream(QUESTION, PASSAGES, num_beams=2, **options)
+    stream = golden_reader.astream(QUESTION, PASSAGES, **before_words_come, **options)
 
     async def run():
         waiting = asyncio.create_task(anext(stream))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from at2_rag.ablation.masking import AblationEffects
+from at2_rag.ablation.effects import AblationEffects
 from at2_rag.ablation.task import AttributionTask
 
 

@@ -8,7 +8,8 @@ from support.comparing import check_close
 from support.golden import load_golden
 
 from at2_rag import InputError, NumericalError, ScoreEstimator
-from at2_rag.ablation.masking import AblationEffects, Ablator
+from at2_rag.ablation.effects import AblationEffects
+from at2_rag.ablation.masking import Ablator
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.attention.recording import capture_of
 from at2_rag.evaluation.statistics import is_constant, mean_and_error, ranks

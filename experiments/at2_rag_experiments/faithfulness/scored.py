@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from at2_rag.ablation.masking import AblationEffects
+from at2_rag.ablation.effects import AblationEffects
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.estimators import ScoreEstimator
