@@ -4,16 +4,18 @@ import importlib.util
 import os
 import secrets
 import signal
-import tempfile
 import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from at2_rag import Reader
+
+#: Without one, Ray puts one into the home. A process keeps the first that it reads, and its later
+#: clusters refuse any other.
+_TOKEN = secrets.token_hex(32)
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed"
@@ -38,14 +40,10 @@ def kill_first(folder):
 
 @contextmanager
 def alone(monkeypatch):
-    """Start a cluster of this machine alone, whatever the environment says, one at a time.
-
-    Two that start at once take each other's servers for their own, and refuse their tokens.
-    """
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is put into the home
+    """Start a cluster of this machine alone, whatever the environment says."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", _TOKEN)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    lock = FileLock(Path(tempfile.gettempdir()) / "at2-rag-tests-cluster.lock")
-    with lock, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"ray\.|importlib")  # of its own settings
         yield
 
