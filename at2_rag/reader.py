@@ -586,11 +586,11 @@ class Reader(Parts):
         Raises:
             InputError: If an argument cannot be used, as its message says.
         """
-        rule = PruneRule(top_k, min_share, unit)
         if unit == "sentence":
             options["source_unit"] = "sentence"
+        # Before the rule: who wrote k=3 is to hear of k, and not that top_k is missing.
         request = self._answerer.request(question, passages, history, options)
-        return self._answerer.keep_used(request, rule)
+        return self._answerer.keep_used(request, PruneRule(top_k, min_share, unit))
 
 
 def _as_tuples(name: str, values: object, length: int, expected: str) -> list[Any]:
