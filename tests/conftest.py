@@ -2,11 +2,16 @@
 
 import gc
 import os
+import secrets
 import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-# What probing a model finds is kept, but not beside what the user has.
-os.environ["HF_ASSETS_CACHE"] = tempfile.mkdtemp(prefix="at2-rag-tests-")
+# What probing a model finds is kept for this run, by all of its processes, and not beside what the
+# user has.
+os.environ["HF_ASSETS_CACHE"] = os.path.join(
+    tempfile.gettempdir(),
+    f"at2-rag-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID') or secrets.token_hex(16)}",
+)
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import pytest
