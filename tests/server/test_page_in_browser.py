@@ -150,6 +150,21 @@ def test_a_citation_is_proven_by_a_click(browser, server, demo_reader, own):
         expect(page.locator(".told")).to_contain_text(str(proof.together))
 
 
+def test_what_was_proven_is_saved_with_the_page(browser, server, demo_reader, own, tmp_path):
+    proof = str(demo_reader.verify(own).statements[0].together)
+    with visited(browser, server.url, accept_downloads=True) as page:
+        ask_the_example(page)
+        page.locator(".references .prove").first.click()
+        expect(page.locator(".references .effect")).not_to_have_count(0)
+        with page.expect_download() as coming:
+            page.get_by_role("button", name="Save as HTML").click()
+        coming.value.save_as(tmp_path / "saved.html")
+    saved = (tmp_path / "saved.html").read_text(encoding="utf-8")
+    with opened(browser, saved, tmp_path) as page:
+        expect(page.locator(".references .effect").first).to_contain_text(proof)
+        expect(page.locator(".prove")).to_have_count(0)
+
+
 def test_an_answer_is_saved_as_page_and_as_data(browser, server, own, tmp_path):
     with visited(browser, server.url, accept_downloads=True) as page:
         ask_the_example(page)

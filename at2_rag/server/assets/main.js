@@ -33,7 +33,8 @@ async function begin() {
   given = new Given(start.limits.passages);
   new Uploading(given, start);
   at("about").textContent = `${start.model} answers from your passages, and shows the sentences that `
-    + "made it say so. What you give is sent to this server with each question, and not kept there.";
+    + "made it say so: not whether these are true, or understood. What you give is sent to this "
+    + "server with each question, and not kept there.";
   welcome(start.example);
   at("main").hidden = false;
   document.documentElement.dataset.ready = String(Math.round(performance.now()));

@@ -32,7 +32,7 @@ export class Shown {
       || "answer";
     return make("p", { class: "keeping" },
       button("Save as HTML", () => save(`${name}.html`, "text/html",
-        view.before + view.html + view.behind)),
+        view.before + view.html + behind(view))),
       button("Save as JSON", () => save(`${name}.json`, "application/json",
         JSON.stringify(answer))));
   }
@@ -49,6 +49,15 @@ export class Shown {
     const found = [together, ...(alone.length > 1 ? alone : [])].filter(Boolean);
     return ["", ...found.map((each) => each.words)].join("\n");
   }
+}
+
+// What follows the sides on a page of their own: its data, with what was proven since, and its script.
+function behind(view) {
+  if (!view.data.proofs.length) return view.behind;
+  const data = JSON.stringify(view.data).replace(/[<>&]/g,
+    (mark) => `\\u00${mark.charCodeAt(0).toString(16)}`);
+  return view.behind.replace(/(?<=<script type="application\/json" id="data">).*?(?=<\/script>)/s,
+    () => data);
 }
 
 // Several answers stand on one page, so that each has names of its own.

@@ -61,12 +61,16 @@ export class Uploading {
       const count = given.add(passages);
       const skipped = left.length ? [`skipped ${counted(left.length, "file")} of other kinds`] : [];
       given.tell([`Added ${counted(count, "passage")} from ${counted(wanted.length, "file")}`,
-        ...skipped, ...remarks].join("; "), remarks.length > 0);
+        ...skipped, ...few(remarks)].join("; "), remarks.length > 0);
     } catch (error) {
       given.tell(error.message, true);
     }
   }
 }
+
+// The first of what a folder full of files gives rise to, and how much more there is.
+const few = (remarks, most = 3) => (remarks.length <= most + 1 ? remarks
+  : [...remarks.slice(0, most), `and ${remarks.length - most} more of this kind`]);
 
 const size = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 

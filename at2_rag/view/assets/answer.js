@@ -395,16 +395,20 @@ async function proveIt(statement, button) {
   if (signal && signal.aborted) return;
   button.disabled = false;
   button.textContent = "Prove";
-  for (const item of failed ? [] : all(".references:not([hidden]) li")) {
+  if (!failed) tellProof(statement);
+  pinned = ofStatement("answer", statement);
+  show(pinned);
+  if (failed) told.querySelector("h3").after(make("p", "problem", failed));
+}
+
+function tellProof(statement) {
+  for (const item of all(".references:not([hidden]) li")) {
     if (firstCiting(Number(item.dataset.n)) !== statement) continue;
     item.querySelector(".prove")?.remove();
     if (!item.querySelector(".effect")) {
       item.append(make("span", "quiet effect", ` · ${inLine(data.proofs[statement])}`));
     }
   }
-  pinned = ofStatement("answer", statement);
-  show(pinned);
-  if (failed) told.querySelector("h3").after(make("p", "problem", failed));
 }
 
 const firstCiting = (number) => statements("answer")
@@ -619,6 +623,7 @@ async function start() {
   const chosen = root.querySelector("input[name=method]:checked");
   if (chosen && Number(chosen.value)) choose(Number(chosen.value)); // as left before a reload
   else show(whole);
+  data.proofs.forEach((proof, statement) => proof && tellProof(statement));
   if (prove) offerProofs();
 }
 return start();
