@@ -81,7 +81,10 @@ def short_reader(tmp_path_factory):
 @pytest.fixture(scope="session")
 def stories_reader():
     """A really trained model of children's stories, with a context of 512 tokens."""
-    model, tokenizer = load_model(real_data("stories260K"))
+    folder = real_data("stories260K")
+    if not hasattr(transformers, "TokenizersBackend"):
+        pytest.skip("its tokenizer was saved by a later release of transformers")
+    model, tokenizer = load_model(folder)
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
     return Reader(model, tokenizer, ScoreEstimator.uniform(model), max_new_tokens=16)
 

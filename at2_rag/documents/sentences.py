@@ -275,11 +275,13 @@ def load_punkt(language: str) -> PunktSentenceTokenizer:
     # Not at the top: nltk takes a while to import, and who only reads records needs none of it.
     from nltk.tokenize.punkt import PunktSentenceTokenizer
 
+    from at2_rag.documents.signs import Signs
+
     parameters = _english() if language == ENGLISH else _from_nltk_data(language)
     # A Counter takes a missing word as 0 like the defaultdict that it replaces, but does not store
     # it: so a call changes nothing for the next one, or for one in another thread.
     parameters.ortho_context = Counter(parameters.ortho_context)
-    return PunktSentenceTokenizer(parameters)
+    return PunktSentenceTokenizer(parameters, lang_vars=Signs())
 
 
 def _english() -> PunktParameters:

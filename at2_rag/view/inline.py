@@ -17,9 +17,14 @@ PLACES = "places"
 
 
 class _PlacedState(StateInline):
-    """Remembers where each character came from that is shown as it is."""
+    """Remembers where each character came from that is shown as it is.
+
+    What is read and no token yet is kept here, whole: releases of the parser keep it in ways of
+    their own.
+    """
 
     def __init__(self, src: str, md: MarkdownIt, env: Any, out: list[Token]) -> None:
+        self._read: list[str] = []
         self._places: list[int] = []
         self._begun: list[tuple[Token, int]] = []
         super().__init__(src, md, env, out)
@@ -27,19 +32,19 @@ class _PlacedState(StateInline):
     @property
     def pending(self) -> str:
         """Text that has been read and is no token yet."""
-        return super().pending
+        self._read = ["".join(self._read)]
+        return self._read[0]
 
     @pending.setter
     def pending(self, value: str) -> None:
         more = len(value) - len(self._places)
         self._places = self._places[: len(value)] + list(range(self.pos, self.pos + max(more, 0)))
-        self._pending = value
-        self._pending_buffer = []
+        self._read = [value]
 
     def append_pending(self, text: str) -> None:
         """Take in text that is shown as it is."""
         self._places += range(self.pos, self.pos + len(text))
-        super().append_pending(text)
+        self._read.append(text)
 
     def pushPending(self) -> Token:  # as the parser calls it
         """Make a token of the text that has been read."""

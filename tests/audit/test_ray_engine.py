@@ -27,6 +27,7 @@ def log(tmp_path):
 
 
 @needs_ray
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own
 def test_two_actors_one_of_them_killed_give_the_same_records(
     demo_reader, log, tmp_path, monkeypatch
 ):

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 import yaml
-from huggingface_hub import constants
+from huggingface_hub import constants, utils
 from huggingface_hub.errors import HfHubHTTPError
 from support.places import DEMO_MODEL, REPOSITORY
 
@@ -168,6 +168,8 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", server.address)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    # Before 1.0, sessions were kept that had been offline from the first.
+    getattr(utils, "reset_sessions", lambda: None)()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()

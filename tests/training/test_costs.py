@@ -30,7 +30,9 @@ def test_operations_are_those_that_torch_counts(demo_reader, tokens, rows):
     counts = {str(op): count for op, count in counter.get_flop_counts()["Global"].items()}
     products = sum(count for op, count in counts.items() if "attention" not in op)
     attention = 4 * size.layers * size.heads * size.head_width * tokens**2 / 2
-    assert products == size.pass_flops(tokens, rows) - attention
+    # Some releases of transformers multiply places by frequencies as matrices.
+    rotary = size.head_width * tokens
+    assert products - (size.pass_flops(tokens, rows) - attention) in (0, rotary)
     # torch counts the half of the square that is masked as well.
     assert sum(counts.values()) - products in (0, 2 * attention)
 

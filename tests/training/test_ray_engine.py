@@ -28,6 +28,7 @@ def make_examples(count):
 
 
 @needs_ray
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's own
 def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path, monkeypatch):
     """Half of the examples were there before; the first actor is killed at the first new one."""
     local, out, actors = (tmp_path / name for name in ("local", "ray", "actors"))
