@@ -84,11 +84,11 @@ def wanted_of(example):
 
 
 def test_golden_models_on_whole_contexts(golden, asked):
-    """Each context is answered by one of the models, which take turns, and cited by all."""
+    """Every third is cited by all models, and answered by one of them; they take turns."""
     estimator = ScoreEstimator.load(golden.folder)
     reader = Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=8)
     turn = NAMES.index(golden.folder.name)
-    for index, example in enumerate(asked):
+    for index, example in enumerate(asked[::3]):
         question, passages = example["question"], passages_of(example)
         said = f"It is said. Final answer: {example['answer']}"
         with Unchanged(passages):
