@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Terminal:
             env=env,
             cwd=REPOSITORY,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_as_in_front,
         )
         os.close(theirs)
 
@@ -69,6 +70,12 @@ class Terminal:
                 except OSError:  # the other side is closed
                     return
                 self.output += data.decode(errors="replace")
+
+
+def _as_in_front():
+    """Make the process one that its terminal's Ctrl-C reaches, also where tests run behind."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def without_escapes(output):
