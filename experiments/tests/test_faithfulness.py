@@ -65,6 +65,11 @@ def test_the_run_leaves_results_tables_and_a_figure(run):
     assert "network, proved" in table_of(run)  # the reader's own goes by its kind
 
 
+def test_no_cell_of_a_table_in_a_file_is_cut(run):
+    assert "first: prompt's first" in table_of(run)
+    assert "…" not in table_of(run)
+
+
 def test_attention_read_in_one_pass_is_what_each_method_sees_alone(demo_reader, task):
     together = method_scores(demo_reader, task, METHODS, seed=0)
     assert list(together) == list(METHODS)
