@@ -51,6 +51,13 @@ _THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
 #: The end of what only says that something follows: "The results are:".
 _LEADS_IN = re.compile(r"[:：][*_]*$")
 
+#: The end of a sentence behind a unit of one letter ("at 1700 m. It is"), which Punkt takes for an
+#: initial: a small letter, or a capital one where what follows is hardly a name ("230 V. The").
+_UNIT = re.compile(
+    r"\d[ \u00a0]?(?:[b-zµ]\.(?=\s+[\"'“‘(]*[^\W\d_a-z])(?!\s+(?:Chr|Kr)\b)"
+    r"|[A-Z]\.(?=\s+(?:An?|The|This|That|These|Those|It|In|Its|If|When|For|At|On|He|She|We|You|They)\b))"
+)
+
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")
 
 
@@ -250,7 +257,10 @@ def _ends(flat: str, run: tuple[int, int], punkt: PunktSentenceTokenizer) -> Ite
     other = {match.end() for match in OTHER_FULL_STOP.finditer(text)}
     other = {end for end in other if not any(a < end <= b for a, b in quoted)}
     by_punkt = {stop for _, stop in punkt.span_tokenize(text)}
-    places = other | {stop for stop in by_punkt if not _THAI_PERIOD.search(text, stop - 2, stop)}
+    units = {match.end() for match in _UNIT.finditer(text)}
+    places = (
+        other | units | {stop for stop in by_punkt if not _THAI_PERIOD.search(text, stop - 2, stop)}
+    )
     yield from (begin + place for place in sorted(places) if place < len(text))
 
 

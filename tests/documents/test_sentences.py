@@ -119,6 +119,8 @@ def test_paragraphs_are_split_on_their_own(first, second):
         "Great 🎉! | So good 👍🏽.",
         "รถไฟขนาด 1,600 มม. (5 ฟุต 3 นิ้ว) เป็นหลัก",
         "What is it? | 42. | Right.",
+        "It is grown at 1700 m. | Error E4 means heat. | It uses 230 V. | The tank holds 0.6 l. | So.",
+        "In 1920 J. R. Tolkien wrote it. | On May 5 J. Smith came at 9 p.m. and left.",
     ],
 )
 def test_marked_sentences(marked):
@@ -356,3 +358,9 @@ def test_threads_agree(not_loaded):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(sentence_spans, [text] * 8))
     assert results == [sentence_spans(text)] * 8
+
+
+@pytest.mark.parametrize("unit", ["word ", "a | ", "| a ", "a,b,", "a; ", "(a ", '"a ', "**a "])
+def test_one_long_line_takes_no_longer_than_many(unit):
+    """A line of 400,000 characters: minutes, where a pattern goes over it for each of them."""
+    assert sentence_spans(unit * (400_000 // len(unit)))
