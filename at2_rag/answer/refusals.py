@@ -68,6 +68,8 @@ _FROM_THE_START = tuple(
         rf"(?:i|we)\s+(?:cannot|can\s+not|can't|could{_NOT}|was\s+unable\s+to|(?:am|'m|are)\s+(?:"
         rf"unable|not\s+able)\s+to){_HOW}\s+(?:{_KNOW}|provide|give|locate|see)\b",
         rf"(?:i'm|we're)\s+(?:unable|not\s+able)\s+to\s+(?:{_KNOW}|provide|give|locate)\b",
+        rf"(?:i|we)(?:\s+(?:cannot|can\s+not|can't)|\s+(?:am|are)\s+unable\s+to|'(?:m|re)\s+unable\s+to)"
+        rf"\s+(?:help|assist)(?:\s+you)?(?:\s+with\s+(?:that|this|it|your)(?:\s+\w+)?)?{_END}",
         rf"(?:i|we)\s+(?:do|did){_NOT}\s+(?:have|find|see)(?:{_SOME}|\s+access)\b",
         rf"(?:i|we)\s+(?:have|found|find|see)\s+no\s+(?:idea|way\s+of\s+knowing|knowledge|{_FACTS})\b",
         rf"(?:i'm|i\s+am)\s+not\s+(?:sure|certain)(?:{_END}|\s+(?:about|of|based|from|who|what|when|"

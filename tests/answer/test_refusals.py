@@ -24,6 +24,8 @@ REFUSALS = (
     "I'm not able to find that information.",
     "I have no information about this.",
     "I do not see any mention of her in the passages.",
+    "Sorry, I can't help with that.",
+    "I'm unable to assist you with this request.",
     "I'm not sure.",
     "I am not sure who that is.",
     "We do not know.",

@@ -119,7 +119,7 @@ def test_paragraphs_are_split_on_their_own(first, second):
         "Great 🎉! | So good 👍🏽.",
         "รถไฟขนาด 1,600 มม. (5 ฟุต 3 นิ้ว) เป็นหลัก",
         "What is it? | 42. | Right.",
-        "It is grown at 1700 m. | Error E4 means heat. | It uses 230 V. | The tank holds 0.6 l. | So.",
+        "It is grown at 1700 m. | Error E4 is heat. | It uses 230 V. | The tank has 0.6 l. | So.",
         "In 1920 J. R. Tolkien wrote it. | On May 5 J. Smith came at 9 p.m. and left.",
     ],
 )

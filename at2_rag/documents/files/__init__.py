@@ -152,6 +152,8 @@ def _read(source: SourceFile) -> _Read:
 def _remark(source: SourceFile, error: FileFormatError) -> Remark:
     """Return what an error says of a file, whose path it begins with, and perhaps a line."""
     line, _, said = str(error).removeprefix(str(source.path)).partition(": ")
+    if line and source.suffix == ".jsonl":
+        line = f", for its line {line[1:]}"  # it is the whole file that is skipped
     return Remark(source.label + line, said)
 
 

@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_told_in_a_line_and_the_rest_is_read(tmp_path):
     assert sorted(remarks) == [
         "skipped .git, .hidden.txt: hidden",
         "skipped a.docx: is no .docx that can be read: File is not a zip file",
-        "skipped a.jsonl:2: malformed JSON at column 10: Expecting value.",
+        "skipped a.jsonl, for its line 2: malformed JSON at column 10: Expecting value.",
         "skipped a.pdf, b.pdf, c.pdf and 1 more: has no text on its 1 page, as scans have none; "
         "text recognition (OCR) adds it.",
         "skipped a.txt: the file is empty; expected text in it.",
