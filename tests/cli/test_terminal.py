@@ -74,8 +74,7 @@ def test_a_chat_is_stopped_by_ctrl_c_and_ended_by_ctrl_d(world, file):
     chat = Terminal("chat", "-p", str(file), "--max-passages", "1", *options)
     chat.wait_for("> ")
     assert any(is_stopped(chat, world.question) for _ in range(5))
-    chat.type("\x03")
-    chat.wait_for("> ")
+    chat.press_until("\x03", "> ")
     chat.type("\x04")
     assert chat.end() == 0
     assert "Traceback" not in chat.output

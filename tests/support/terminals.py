@@ -52,6 +52,20 @@ class Terminal:
         """Read until a text has come since something was last typed."""
         self._read(lambda: text in self.output[getattr(self, "_seen", 0) :], timeout)
 
+    def press_until(self, keys, text, every=2, times=30):
+        """Type something again and again until a text comes.
+
+        A key that comes between a prompt and the reading of what is typed there is not heard.
+        """
+        for _ in range(times):
+            self.type(keys)
+            until = time.monotonic() + every
+            while time.monotonic() < until:
+                if text in self.output[self._seen :]:
+                    return
+                self._take()
+        raise TimeoutError(f"pressed {times} times; there was {self.output[-500:]!r}")
+
     def end(self, timeout=240):
         """Read to the end, and return the exit code."""
         self._read(lambda: False, timeout)
@@ -64,12 +78,18 @@ class Terminal:
             if time.monotonic() > until:
                 self._process.kill()
                 raise TimeoutError(f"waited {timeout} s; there was {self.output[-500:]!r}")
-            if select.select([self._fd], [], [], 1)[0]:
-                try:
-                    data = os.read(self._fd, 65536)
-                except OSError:  # the other side is closed
-                    return
-                self.output += data.decode(errors="replace")
+            if not self._take():
+                return
+
+    def _take(self):
+        """Take in what comes within a second, and tell whether the other side is still there."""
+        if select.select([self._fd], [], [], 1)[0]:
+            try:
+                data = os.read(self._fd, 65536)
+            except OSError:  # the other side is closed
+                return False
+            self.output += data.decode(errors="replace")
+        return True
 
 
 def _as_in_front():
