@@ -13,10 +13,8 @@ EXPERIMENTS = cross-architecture method-comparison thought-attribution hotpot-pr
 	faithfulness support prompted-citations conversation-sources coefficient-stability learning-curves \
 	interactions sampling
 
-# A file at a time, in a process more than there are processors: many tests wait, for a browser or for
-# a process of their own.
-PROCESSES = $(shell $(PYTHON) -c "import os; print(min((os.cpu_count() or 1) + 1, 5))")
-PARALLEL = -n $(PROCESSES) --dist loadfile
+# A file at a time, on as many processors as there are.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-core test-packages test-lowest bench docs experiments $(EXPERIMENTS) lint fix install clean
 
@@ -25,7 +23,7 @@ demo: .venv/demo.installed .venv/demo-model  ## answer questions with citations,
 
 test: test-core test-packages  ## run all tests
 
-# With a thread each: more of them only wait for one another.
+# As many processes as processors, with a thread each: more of them only wait for one another.
 test-core test-packages test-lowest: export OMP_NUM_THREADS = 1
 
 test-core: .venv/dev.installed .venv/demo-model

@@ -4,12 +4,14 @@ import importlib.util
 import os
 import secrets
 import signal
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from at2_rag import Reader
 
@@ -40,10 +42,14 @@ def kill_first(folder):
 
 @contextmanager
 def alone(monkeypatch):
-    """Start a cluster of this machine alone, whatever the environment says."""
+    """Start a cluster of this machine alone, whatever the environment says, one at a time.
+
+    Two at once on two processors take far longer than one after the other.
+    """
     monkeypatch.setenv("RAY_AUTH_TOKEN", _TOKEN)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with warnings.catch_warnings():
+    lock = FileLock(Path(tempfile.gettempdir()) / "at2-rag-tests-cluster.lock")
+    with lock, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"ray\.|importlib")  # of its own settings
         yield
 
