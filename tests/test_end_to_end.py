@@ -84,11 +84,14 @@ def wanted_of(example):
 
 
 def test_golden_models_on_whole_contexts(golden, asked):
-    """Every third is cited by all models, and answered by one of them; they take turns."""
+    """Each context is answered by one of the models, which take turns, and cited by all.
+
+    Of HotpotQA's, which are alike, every third; of those that are nasty, all.
+    """
     estimator = ScoreEstimator.load(golden.folder)
     reader = Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=8)
     turn = NAMES.index(golden.folder.name)
-    for index, example in enumerate(asked[::3]):
+    for index, example in enumerate(asked if len(asked) < 100 else asked[::3]):
         question, passages = example["question"], passages_of(example)
         said = f"It is said. Final answer: {example['answer']}"
         with Unchanged(passages):

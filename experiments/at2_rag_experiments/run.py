@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from at2_rag.reader import Reader
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from at2_rag_experiments.base import Experiment, ItemT, OnDone, Record, Report, SubjectT
 from at2_rag_experiments.plots import save_figure
 from at2_rag_experiments.store import RecordStore, identity
 
-#: What captions are wrapped to, and wider than any table of ours, in columns.
-_TABLE_WIDTH, _NO_BOUND = 150, 100_000
+#: Wider than any table of a report, so that no cell is cut: each is as wide as its cells.
+_TABLE_WIDTH = 100_000
 
 
 def run_experiment(
@@ -78,17 +75,9 @@ def _write(report: Report, folder: Path) -> None:
         (folder / name).write_text(content, encoding="utf-8")
 
 
-def _as_text(tables: Sequence[Table]) -> str:
-    return "".join(map(_whole, tables))
-
-
-def _whole(table: Table) -> str:
-    """Return a table as text, no cell of it cut."""
-    bare = copy(table)
-    bare.title = bare.caption = None  # these may be wrapped
-    unbound = Console(width=_NO_BOUND)
-    needed = Measurement.get(unbound, unbound.options, bare).maximum
-    console = Console(width=max(_TABLE_WIDTH, needed), color_system=None, force_terminal=False)
+def _as_text(tables: tuple[Table, ...]) -> str:
+    console = Console(width=_TABLE_WIDTH, color_system=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(table)
+        for table in tables:
+            console.print(table)
     return captured.get()

@@ -25,7 +25,7 @@ from at2_rag.model.recorded_model import RecordedModel
 
 CONTEXT, ANSWER, STEPS = 32_768, 64, 8
 #: (layers, heads) of the models.
-SHAPES = [(1, 2), (4, 8)]
+SHAPES = [(1, 2), (4, 2), (1, 8), (4, 8)]
 VOCABULARY = 64
 
 #: One number per token of the answer and key, and as many again for a copy of it.
