@@ -42,7 +42,18 @@ def test_requests_at_once_give_what_they_give_alone_and_leave_nothing(soaked):
     assert after.tensors == before.tensors
     assert after.hooks == before.hooks
     assert after.threads == before.threads
-    assert after.memory < before.memory + soak.ROOM
+
+
+def test_requests_at_once_leave_memory_as_it_was(soaked):
+    """A leak grows each time; what the allocator keeps of a process's other tests does not."""
+    grown = []
+    for seed in range(2, 5):
+        before = soak.Left.now(soaked.reader.model)
+        soaked.run(48, threads=4, seed=seed)
+        grown.append(soak.Left.now(soaked.reader.model).memory - before.memory)
+        if grown[-1] < soak.ROOM:
+            return
+    pytest.fail(f"memory grew by {grown} bytes")
 
 
 def test_a_soak_sees_what_differs_and_what_is_left(soaked, monkeypatch):

@@ -87,7 +87,7 @@ def _go_on(talk: Talk) -> int:
 
 def _lines() -> Iterator[str]:
     """Yield what is typed, or comes from a pipe, without blank lines."""
-    for line in _typed() if sys.stdin.isatty() else sys.stdin:
+    for line in _typed() if sys.stdin.isatty() else iter(sys.stdin.readline, ""):
         if line.strip():
             yield line.strip()
 

@@ -124,6 +124,16 @@ def posting(path, body, headers=()):
     return "\r\n".join([*head, "", ""]).encode() + data
 
 
+def read_until(connection, wanted):
+    """Read until something wanted was sent, in however many pieces; return all that was."""
+    read = b""
+    while wanted not in read:
+        piece = connection.recv(4096)
+        assert piece, read
+        read += piece
+    return read
+
+
 @contextmanager
 def slowed(reader, seconds):
     """Have every step of a reader's model take longer."""
