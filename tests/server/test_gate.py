@@ -105,7 +105,7 @@ def test_who_asks_before_sending_is_told_without_sending(server):
     head = posting("/v1/chat/completions", b"", ["Expect: 100-continue"])
     with server.socket() as connection:
         connection.sendall(head.replace(b"Content-Length: 0", b"Content-Length: 50000000"))
-        assert read_until(connection, b" 413 ") .startswith(b"HTTP/1.1 413 ")
+        assert read_until(connection, b" 413 ").startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(server):
