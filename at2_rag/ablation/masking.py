@@ -29,7 +29,7 @@ from at2_rag.ablation.reuse import (
     unmasked_beginnings,
 )
 from at2_rag.ablation.skipping import can_skip, pack, staying
-from at2_rag.errors import InputError
+from at2_rag.errors import InputError, UnsupportedModelError
 from at2_rag.model_facts import input_device, vocabulary_size
 from at2_rag.spans import Span
 
@@ -57,6 +57,9 @@ class Ablator:
             values, in bytes.
         known: What the model remembers of the text from an earlier pass, of all that comes before
             the answer; ``None`` to make a pass where one spares something.
+        hidden_from: Position of the first token that ablated sources are hidden from, behind all of
+            them and no later than the answer's first: what is before it stays as it was read with
+            all sources. ``None`` to hide them from every token.
     """
 
     model: PreTrainedModel
@@ -65,6 +68,7 @@ class Ablator:
     sources: Sequence[Span]
     byte_limit: int = DEFAULT_BYTE_LIMIT
     known: Beginning | None = field(default=None, compare=False, repr=False)
+    hidden_from: int | None = None
 
     def __post_init__(self) -> None:
         check_prompt_length(self.prompt_length, len(self.ids))
@@ -82,6 +86,8 @@ class Ablator:
         Raises:
             InputError: If the masks are not of that shape.
             NumericalError: If the model produced NaN.
+            UnsupportedModelError: If sources are to be hidden from some tokens only, and what the
+                model remembers of a text cannot be reused.
         """
         plan = self._plan(masks)
         try:
@@ -93,7 +99,7 @@ class Ablator:
             assert first is not None  # or it cannot be reused
             return self._run(plan, first.beginning, first.logits)
         except torch.OutOfMemoryError:  # the cache and its copies take room as well
-            if not plan.begins.any():
+            if not plan.begins.any() or self.hidden_from is not None:
                 raise
         return self._run(self._plan(masks, reuse=False), None)
 
@@ -107,6 +113,7 @@ class Ablator:
 
         Raises:
             InputError: If the masks are not of that shape.
+            UnsupportedModelError: As for :meth:`ablate`.
         """
         plan = self._plan(masks)
         return (plan.read + sum(plan.lengths)) / len(self._tokens)
@@ -125,17 +132,37 @@ class Ablator:
         visible = self._token_mask(masks.bool())
         count, tokens = visible.shape
         begins, read = torch.zeros(count, dtype=torch.long), 0
+        if self.hidden_from is not None and not self._can_hide:
+            raise UnsupportedModelError(
+                f"Sources cannot be hidden from the end of the text alone with "
+                f"{type(self.model).__name__} at {tokens:,} tokens: what it remembers of a text "
+                "cannot be copied, as with sliding windows or layers other than attention. Ablate "
+                "by='attention'."
+            )
         if not can_skip(self.model, tokens):
             return _Plan(visible, begins, [tokens] * count, read)
         first_row = self.prompt_length - 1
         if reuse and can_reuse(self.model):
-            if self.known is None:
-                begins = shared_beginnings(visible, first_row)
-                read = int(begins.max()) if count else 0
-            else:
-                begins = unmasked_beginnings(visible, first_row, first_row)
+            begins, read = self._begins(visible)
         stays = staying(visible, first_row, begins)
         return _Plan(visible, begins, stays.sum(dim=1).tolist(), read)
+
+    @property
+    def _can_hide(self) -> bool:
+        return can_skip(self.model, len(self._tokens)) and can_reuse(self.model)
+
+    def _begins(self, visible: Tensor) -> tuple[Tensor, int]:
+        """Return (ablations,), from which token on each is run, and how many are read first."""
+        first_row, tokens = self.prompt_length - 1, visible.shape[1]
+        if self.hidden_from is not None:
+            whole = tokens if self.known is None else first_row
+            ablated = (visible == 0).any(dim=1)
+            begins = torch.where(ablated, min(self.hidden_from, first_row), whole)
+        elif self.known is None:
+            begins = shared_beginnings(visible, first_row)
+        else:
+            begins = unmasked_beginnings(visible, first_row, first_row)
+        return begins, int(begins.max()) if self.known is None and len(begins) else 0
 
     def _run(
         self, plan: _Plan, beginning: Beginning | None, whole: Tensor | None = None
@@ -179,7 +206,9 @@ class Ablator:
         packed = pack(tokens, visible, self.prompt_length - 1, begins)
         if beginning is None or not begins.any():
             return last_logits(self.model, *packed, self._rows)
-        return logits_behind_beginning(self.model, packed, self._rows, beginning, begins)
+        return logits_behind_beginning(
+            self.model, packed, self._rows, beginning, begins, visible
+        )
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""

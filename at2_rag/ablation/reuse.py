@@ -129,7 +129,12 @@ def shared_beginnings(visible: Tensor, first_row: int) -> Tensor:
 
 
 def logits_behind_beginning(
-    model: PreTrainedModel, packed: Packed, rows: int, beginning: Beginning, begins: Tensor
+    model: PreTrainedModel,
+    packed: Packed,
+    rows: int,
+    beginning: Beginning,
+    begins: Tensor,
+    visible: Tensor,
 ) -> Tensor:
     """Run the tails of several texts, each behind its own share of one beginning.
 
@@ -141,15 +146,17 @@ def logits_behind_beginning(
         rows: How many tokens at the end have logits that are wanted.
         beginning: What is known of the texts already.
         begins: (texts,): how many tokens of the beginning are each text's own.
+        visible: (texts, tokens of the whole text): 0 at tokens of the beginning that its tail may
+            not attend to, else 1.
 
     Returns:
         (texts, rows, vocabulary): logits, in the model's type and on its device.
     """
     longest = int(begins.max())
-    own = torch.arange(longest) < begins[:, None]
-    visible = torch.cat([own.to(packed.visible.dtype), packed.visible], dim=1)
+    own = (torch.arange(longest) < begins[:, None]) & visible[:, :longest].bool()
+    seen = torch.cat([own.to(packed.visible.dtype), packed.visible], dim=1)
     cache = beginning.copies(len(begins), longest)
-    return last_logits(model, packed.tokens, visible, packed.positions, rows, cache)
+    return last_logits(model, packed.tokens, seen, packed.positions, rows, cache)
 
 
 @once_per_model
@@ -169,7 +176,7 @@ def can_reuse(model: PreTrainedModel) -> bool:
     begins = torch.tensor(_BEGINS)
     expected = last_logits(model, *pack(tokens, visible, _TOKENS - 1), 1)
     tails = pack(tokens, visible, _TOKENS - 1, begins)
-    reused = logits_behind_beginning(model, tails, 1, found.beginning, begins)
+    reused = logits_behind_beginning(model, tails, 1, found.beginning, begins, visible)
     # Narrow types differ by a few of their own steps.
     tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
     return bool((expected - reused).abs().max() <= tolerance * expected.abs().max())

@@ -17,9 +17,10 @@ from at2_rag.errors import InputError
 from at2_rag.sections import Sections
 from at2_rag.spans import Span
 
-#: How sources are ablated: masked out of attention, positions unchanged (section 3.2), or by making
-#: the prompt anew without their text.
-AblationKind = Literal["attention", "removal"]
+#: How sources are ablated: masked out of attention, positions unchanged (section 3.2); by making
+#: the prompt anew without their text; or masked out of the attention of what follows all sources
+#: only, which costs a fraction ("attention knockout", Geva et al., arXiv 2304.14767).
+AblationKind = Literal["attention", "removal", "knockout"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,7 +68,8 @@ class AttributionTask:
         Args:
             byte_limit: Bound on the logits of one batch of ablations, in bytes.
             by: Whether sources are masked out of attention, or their text is removed from the
-                prompt.
+                prompt; or masked out of the attention of the tokens behind the last source only,
+                where a source still counts for what other sources took in from it.
 
         Raises:
             InputError: If there is no such way, or the prompt's text is not known.
@@ -83,7 +85,10 @@ class AttributionTask:
             return RemovalAblator(
                 self.model, self.ids, self.prompt_length, self.prompts, byte_limit
             )
-        return self._masking(self.sources, byte_limit)
+        hidden_from = None
+        if by == "knockout":
+            hidden_from = min(max((end for _, end in self.sources), default=0), self.first_row)
+        return self._masking(self.sources, byte_limit, hidden_from)
 
     @property
     def said(self) -> tuple[Span, ...]:
@@ -112,5 +117,15 @@ class AttributionTask:
         """
         return self._masking((*self.sources, *regions), byte_limit)
 
-    def _masking(self, regions: Sequence[Span], byte_limit: int) -> Ablator:
-        return Ablator(self.model, self.ids, self.prompt_length, regions, byte_limit, self.known)
+    def _masking(
+        self, regions: Sequence[Span], byte_limit: int, hidden_from: int | None = None
+    ) -> Ablator:
+        return Ablator(
+            self.model,
+            self.ids,
+            self.prompt_length,
+            regions,
+            byte_limit,
+            self.known,
+            hidden_from,
+        )

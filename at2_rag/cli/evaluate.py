@@ -31,6 +31,8 @@ _METHODS = (
     "bm25-with-question",
     "esm-N",
     "gradient",
+    "knockout",
+    "knockout-N",
     "leave-one-out",
     "random",
 )
@@ -52,8 +54,8 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B,…",
-        help=f"Of {', '.join(_METHODS)}, where esm-N has N ablations; or blends of them, such as "
-        f"at2+bm25. By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
+        help=f"Of {', '.join(_METHODS)}, where esm-N has N ablations and knockout-N tries N sources "
+        f"of each statement; or blends of them, such as at2+bm25. By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
         rich_help_panel=_MEASURING,
         show_default=False,
     ),

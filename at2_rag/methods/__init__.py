@@ -5,6 +5,7 @@ from at2_rag.methods.attention import AttentionMethod
 from at2_rag.methods.base import AttributionMethod
 from at2_rag.methods.blend import BlendMethod
 from at2_rag.methods.gradient import GradientMethod
+from at2_rag.methods.knockout import KnockoutMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
@@ -17,6 +18,7 @@ __all__ = [
     "AttributionMethod",
     "BlendMethod",
     "GradientMethod",
+    "KnockoutMethod",
     "LeaveOneOutMethod",
     "RandomMethod",
     "SurrogateMethod",

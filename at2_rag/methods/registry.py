@@ -11,13 +11,11 @@ from at2_rag.methods.attention import AttentionMethod
 from at2_rag.methods.base import AttributionMethod
 from at2_rag.methods.blend import BlendMethod
 from at2_rag.methods.gradient import GradientMethod
+from at2_rag.methods.knockout import KnockoutMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
 from at2_rag.methods.surrogate import SurrogateMethod
-
-_SURROGATE = re.compile(r"esm-(\d+)")
-
 
 def _at2(estimator: ScoreEstimator | None, seed: int) -> AttributionMethod:
     if estimator is None or estimator.kind == "uniform":
@@ -35,12 +33,20 @@ _METHODS: dict[str, Callable[[ScoreEstimator | None, int], AttributionMethod]] =
     "bm25": lambda estimator, seed: WordOverlapMethod(),
     "bm25-with-question": lambda estimator, seed: WordOverlapMethod(with_question=True),
     "gradient": lambda estimator, seed: GradientMethod(),
+    "knockout": lambda estimator, seed: KnockoutMethod(),
     "leave-one-out": lambda estimator, seed: LeaveOneOutMethod(),
     "random": lambda estimator, seed: RandomMethod(seed),
 }
 
-#: Every name; N is any number of ablations, of which the paper has 32, 64, 128 and 256.
-METHOD_NAMES = (*sorted([*_METHODS, "esm-N"]),)
+#: Methods whose names end in a number: of random ablations, of which the paper has 32, 64, 128 and
+#: 256, and of sources that are tried.
+_NUMBERED: dict[str, Callable[[int, int], AttributionMethod]] = {
+    "esm": lambda number, seed: SurrogateMethod(number, seed=seed),
+    "knockout": lambda number, seed: KnockoutMethod(number),
+}
+
+#: Every name; N is any number of at least 1.
+METHOD_NAMES = (*sorted([*_METHODS, *(f"{name}-N" for name in _NUMBERED)]),)
 
 
 def check_method_name(name: str) -> None:
@@ -53,12 +59,18 @@ def check_method_name(name: str) -> None:
         InputError: If there is no such method.
     """
     for part in name.split("+"):
-        if part.strip() not in _METHODS and not _SURROGATE.fullmatch(part.strip()):
+        if part.strip() not in _METHODS and _numbered(part.strip()) is None:
             raise InputError(
                 f"There is no method {part.strip()!r}; expected one of {', '.join(METHOD_NAMES)}, "
-                "where N is the number of ablations, such as esm-32; or several of them, such as "
-                "at2+bm25."
+                "where N is a number, of ablations in esm-32, of sources that are tried in "
+                "knockout-4; or several of them, such as at2+bm25."
             )
+
+
+def _numbered(name: str) -> tuple[str, int] | None:
+    """Return the two parts of a name that ends in a number; ``None`` of another."""
+    kind, _, number = name.rpartition("-")
+    return (kind, int(number)) if kind in _NUMBERED and re.fullmatch(r"\d+", number) else None
 
 
 def method_by_name(
@@ -82,4 +94,7 @@ def method_by_name(
         return BlendMethod(tuple(method_by_name(part, estimator, seed) for part in parts))
     if name in _METHODS:
         return _METHODS[name](estimator, seed)
-    return SurrogateMethod(int(name.removeprefix("esm-")), seed=seed)
+    found = _numbered(name)
+    assert found is not None  # which was checked
+    kind, number = found
+    return _NUMBERED[kind](number, seed)

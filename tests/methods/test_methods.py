@@ -17,6 +17,7 @@ from at2_rag import (
     NumericalError,
     Reader,
     ScoreEstimator,
+    UnsupportedModelError,
 )
 from at2_rag.ablation.masking import Ablator, random_masks
 from at2_rag.ablation.task import AttributionTask
@@ -25,6 +26,7 @@ from at2_rag.methods import (
     AttentionMethod,
     BlendMethod,
     GradientMethod,
+    KnockoutMethod,
     LeaveOneOutMethod,
     RandomMethod,
     SurrogateMethod,
@@ -177,6 +179,68 @@ def test_leave_one_out_is_in_nats():
 
     expected = [log_p(5.0) - log_p(kept) for kept in (1.0, 4.0, 5.0)]
     check_close(scores[0], expected)
+
+
+# Knockout
+
+
+def fall_behind_a_mask(task, source):
+    """Return (targets,): the fall in one pass whose mask hides a source from what is behind all."""
+    tokens = len(task.ids) - 1
+    hidden = torch.ones(tokens, tokens).triu(1).bool()
+    end = max(end for _, end in task.sources)
+    hidden[min(end, task.first_row) :, slice(*source)] = True
+    mask = torch.zeros(2, 1, tokens, tokens)
+    mask[0, 0].masked_fill_(torch.ones(tokens, tokens).triu(1).bool(), -1e30)
+    mask[1, 0].masked_fill_(hidden, -1e30)
+    with torch.no_grad():
+        ids = torch.tensor([task.ids[:-1]] * 2)
+        logits = task.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    said = torch.tensor(task.ids[task.prompt_length :])
+    log_p = logits[:, task.first_row :].double().log_softmax(-1)
+    log_p = log_p[:, torch.arange(len(said)), said]
+    fall = log_p[0] - log_p[1]
+    return torch.stack([fall[start:end].sum() for start, end in task.targets])
+
+
+def test_knockout_agrees_with_one_masked_pass_per_source(task):
+    method = KnockoutMethod()
+    expected = [fall_behind_a_mask(task, source) for source in task.sources]
+    scores = method.scores(task)
+    torch.testing.assert_close(scores.double(), torch.stack(expected).T, rtol=0, atol=1e-5)
+    assert scores.abs().max() > 1e-3
+    # Nothing is between the last source and what it is hidden from, so it is left out altogether.
+    torch.testing.assert_close(
+        scores[:, -1], LeaveOneOutMethod().scores(task)[:, -1], rtol=0, atol=1e-5
+    )
+
+
+def test_knockout_of_the_best_is_that_of_all_at_these_places(task):
+    ranked, every = AttentionMethod().scores(task), KnockoutMethod().scores(task)
+    for best in (1, 3, len(task.sources), 99):
+        chosen = ranked.topk(min(best, len(task.sources))).indices
+        tried = torch.zeros_like(every).scatter(1, chosen, 1.0)
+        scores = KnockoutMethod(best).scores(task)
+        torch.testing.assert_close(scores, every * tried, rtol=0, atol=1e-5)
+
+
+def test_knockout_costs_the_end_of_the_text_for_each_source_tried(task):
+    tokens, end = len(task.ids) - 1, max(end for _, end in task.sources)
+    one = (tokens - end) / tokens
+    assert KnockoutMethod().forward_passes(task) == pytest.approx(1 + len(task.sources) * one)
+    best = KnockoutMethod(1)
+    tried = int((best.scores(task) != 0).any(dim=0).sum())
+    assert best.forward_passes(task) == pytest.approx(1 + tried * one)
+
+
+def test_knockout_tries_at_least_one():
+    with pytest.raises(InputError, match=r"best is 0; expected at least 1"):
+        method_by_name("knockout-0")
+
+
+def test_knockout_is_refused_where_a_text_cannot_be_gone_on_with():
+    with pytest.raises(UnsupportedModelError, match="cannot be copied, .* by='attention'"):
+        KnockoutMethod().scores(random_task(build("gemma2")))
 
 
 # Surrogates
@@ -341,8 +405,10 @@ def test_a_blend_needs_parts():
 def test_names_lead_back_to_methods(golden_llama):
     estimator = ScoreEstimator.load(golden_llama.folder)
     for name in METHOD_NAMES:
-        if name != "esm-N":
+        if not name.endswith("-N"):
             assert method_by_name(name, estimator).name == name
+    method = method_by_name("knockout-3")
+    assert (method.name, method.best) == ("knockout-3", 3)
     for count in (32, 64, 128, 256):
         method = method_by_name(f"esm-{count}", seed=5)
         assert (method.name, method.num_ablations, method.seed) == (f"esm-{count}", count, 5)
