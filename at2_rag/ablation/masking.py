@@ -132,7 +132,7 @@ class Ablator:
         visible = self._token_mask(masks.bool())
         count, tokens = visible.shape
         begins, read = torch.zeros(count, dtype=torch.long), 0
-        if self.hidden_from is not None and not self._can_hide:
+        if not self.can_hide:
             raise UnsupportedModelError(
                 f"Sources cannot be hidden from the end of the text alone with "
                 f"{type(self.model).__name__} at {tokens:,} tokens: what it remembers of a text "
@@ -148,8 +148,11 @@ class Ablator:
         return _Plan(visible, begins, stays.sum(dim=1).tolist(), read)
 
     @property
-    def _can_hide(self) -> bool:
-        return can_skip(self.model, len(self._tokens)) and can_reuse(self.model)
+    def can_hide(self) -> bool:
+        """Whether sources can be hidden from what :attr:`hidden_from` says on this model."""
+        return self.hidden_from is None or (
+            can_skip(self.model, len(self._tokens)) and can_reuse(self.model)
+        )
 
     def _begins(self, visible: Tensor) -> tuple[Tensor, int]:
         """Return (ablations,), from which token on each is run, and how many are read first."""
@@ -206,9 +209,7 @@ class Ablator:
         packed = pack(tokens, visible, self.prompt_length - 1, begins)
         if beginning is None or not begins.any():
             return last_logits(self.model, *packed, self._rows)
-        return logits_behind_beginning(
-            self.model, packed, self._rows, beginning, begins, visible
-        )
+        return logits_behind_beginning(self.model, packed, self._rows, beginning, begins, visible)
 
     def _token_mask(self, masks: Tensor) -> Tensor:
         """Return (ablations, tokens): 0 at every token of a source that is not kept."""

@@ -14,7 +14,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from at2_rag.ablation.task import AttributionTask
+from at2_rag.ablation.task import AttributionTask, MaskingKind
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.citing import citation_of, numbered
 from at2_rag.answer.groups import TELLING_UNITS, Groups
@@ -140,7 +140,7 @@ class Proof:
         if not self.tests:  # as of a model that was cut off in its thoughts
             return Proven(self.task.answer, 0.0)
         least = (calibration and calibration.effect) or EFFECT
-        trial = _Trial(self.task)
+        trial = _Trial(self.task, self.settings.prove_by)
         trial.leave_out({out for tests in self.tests for out in tests.alone})
         hidden = [
             tests.together
@@ -202,13 +202,15 @@ class _Trial:
 
     Args:
         task: The answer, and what it was answered from.
+        by: What regions are hidden from: all tokens, or those behind the prompt's sources.
     """
 
-    def __init__(self, task: AttributionTask) -> None:
+    def __init__(self, task: AttributionTask, by: MaskingKind) -> None:
         self.passes = 0.0
         self._targets, self._regions = task.targets, len(task.regions)
         said = task.regions["thoughts"], task.regions["targets"]
-        self._ablator = task.ablator_with([*chain(*said)])
+        ablator = task.ablator_with([*chain(*said)], by=by)
+        self._ablator = ablator if ablator.can_hide else task.ablator_with([*chain(*said)])
         self._log_p: dict[_LeftOut, Tensor] = {}
 
     def drop(self, target: int, out: _LeftOut) -> float:

@@ -22,6 +22,9 @@ from at2_rag.spans import Span
 #: only, which costs a fraction ("attention knockout", Geva et al., arXiv 2304.14767).
 AblationKind = Literal["attention", "removal", "knockout"]
 
+#: Those of them that leave the tokens of the text as they are.
+MaskingKind = Literal["attention", "knockout"]
+
 
 @dataclass(frozen=True, repr=False)
 class AttributionTask:
@@ -85,10 +88,7 @@ class AttributionTask:
             return RemovalAblator(
                 self.model, self.ids, self.prompt_length, self.prompts, byte_limit
             )
-        hidden_from = None
-        if by == "knockout":
-            hidden_from = min(max((end for _, end in self.sources), default=0), self.first_row)
-        return self._masking(self.sources, byte_limit, hidden_from)
+        return self.ablator_with((), byte_limit, by=by)
 
     @property
     def said(self) -> tuple[Span, ...]:
@@ -105,7 +105,11 @@ class AttributionTask:
         return Sections.of(sources=self.sources, thoughts=self.thoughts, targets=self.said)
 
     def ablator_with(
-        self, regions: Sequence[Span], byte_limit: int = DEFAULT_BYTE_LIMIT
+        self,
+        regions: Sequence[Span],
+        byte_limit: int = DEFAULT_BYTE_LIMIT,
+        *,
+        by: MaskingKind = "attention",
     ) -> Ablator:
         """Return what ablates this task's sources and, behind them, other ranges of tokens.
 
@@ -114,18 +118,22 @@ class AttributionTask:
         Args:
             regions: Token ranges in ``ids``, such as earlier targets.
             byte_limit: Bound on the logits of one batch of ablations, in bytes.
+            by: Whether they are masked out of all attention, or out of that of the tokens behind
+                the prompt's last source.
         """
-        return self._masking((*self.sources, *regions), byte_limit)
-
-    def _masking(
-        self, regions: Sequence[Span], byte_limit: int, hidden_from: int | None = None
-    ) -> Ablator:
         return Ablator(
             self.model,
             self.ids,
             self.prompt_length,
-            regions,
+            (*self.sources, *regions),
             byte_limit,
             self.known,
-            hidden_from,
+            self._behind_sources if by == "knockout" else None,
         )
+
+    @property
+    def _behind_sources(self) -> int:
+        """Position of the first token behind all sources of the prompt, at most the answer's."""
+        thought = self.thoughts[0][0] if self.thoughts else self.first_row
+        ends = (end for _, end in self.sources if end <= thought)
+        return max(ends, default=thought)

@@ -23,6 +23,7 @@ def answer_log(
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
+    prove_by: options.ProveBy = options.ProofKind.attention,
     scores: options.Scores = False,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
@@ -43,6 +44,7 @@ def answer_log(
         "on_overflow": on_overflow.value,
         "system": system,
         "prove": prove,
+        "prove_by": prove_by.value,
     }
     choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
     workers = engines.Workers(engine, actors, gpus, cpus, address)

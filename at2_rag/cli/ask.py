@@ -44,6 +44,7 @@ def ask(
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
     prove: options.Prove = None,
+    prove_by: options.ProveBy = options.ProofKind.attention,
     json: options.AsJson = False,
     scores: options.Scores = False,
     html: options.Html = None,
@@ -74,6 +75,7 @@ def ask(
             on_overflow=on_overflow.value,
             system=system,
             prove=prove,
+            prove_by=prove_by.value,
         )
     note_what_happened(answer)
     proof = proof_if(verify, reader, answer)

@@ -39,6 +39,7 @@ def chat(
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
+    prove_by: options.ProveBy = options.ProofKind.attention,
 ) -> None:
     """Answer questions from files, one after the other; the model is loaded once.
 
@@ -59,6 +60,7 @@ def chat(
         "on_overflow": on_overflow.value,
         "system": system,
         "prove": prove,
+        "prove_by": prove_by.value,
     }
     note(f"{counted(len(read), 'passage')} read; /help lists commands, Ctrl-D ends")
     release_notes()

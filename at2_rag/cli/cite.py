@@ -60,6 +60,7 @@ def cite(
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
     prove: options.Prove = None,
+    prove_by: options.ProveBy = options.ProofKind.attention,
     json: options.AsJson = False,
     scores: options.Scores = False,
     html: options.Html = None,
@@ -84,6 +85,7 @@ def cite(
         "on_overflow": on_overflow.value,
         "system": system,
         "prove": prove,
+        "prove_by": prove_by.value,
     }
     asked = prompt_setting(prompt)
     workers = engines.Workers(engine, actors, gpus, cpus, address)

@@ -54,8 +54,9 @@ Methods = Annotated[
     str,
     typer.Option(
         metavar="A,B,…",
-        help=f"Of {', '.join(_METHODS)}, where esm-N has N ablations and knockout-N tries N sources "
-        f"of each statement; or blends of them, such as at2+bm25. By default {_DEFAULT_METHODS}, without at2 where no estimator was learned.",
+        help=f"Of {', '.join(_METHODS)}, where esm-N has N ablations and knockout-N tries N "
+        "sources of each statement; or blends of them, such as at2+bm25. By default "
+        f"{_DEFAULT_METHODS}, without at2 where no estimator was learned.",
         rich_help_panel=_MEASURING,
         show_default=False,
     ),

@@ -20,6 +20,13 @@ class SourceUnit(StrEnum):
     token = "token"
 
 
+class ProofKind(StrEnum):
+    """``--prove-by``."""
+
+    attention = "attention"
+    knockout = "knockout"
+
+
 class OnOverflow(StrEnum):
     """What to do with passages that the model cannot take in."""
 
@@ -210,6 +217,14 @@ Prove = Annotated[
         "half as likely without.",
         rich_help_panel=_ANSWERING,
         show_default=False,
+    ),
+]
+ProveBy = Annotated[
+    ProofKind,
+    typer.Option(
+        help="What --prove hides sources from: the whole prompt and answer, or, for a fraction of "
+        "the time, what follows the passages only.",
+        rich_help_panel=_ANSWERING,
     ),
 ]
 AsJson = Annotated[

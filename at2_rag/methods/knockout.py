@@ -47,7 +47,11 @@ class KnockoutMethod:
         tried = self._tried(task)
         if not tried.any():
             return torch.zeros(tried.shape)
-        log_p = task.ablator(by="knockout").ablate(_masks(tried)).log_probabilities(task.targets)
+        log_p = (
+            task.ablator_with((), by="knockout")
+            .ablate(_masks(tried))
+            .log_probabilities(task.targets)
+        )
         scores = torch.zeros(tried.shape)
         scores[:, tried.any(dim=0)] = (log_p[:, :1] - log_p[:, 1:]).float()
         return scores * tried
@@ -57,7 +61,7 @@ class KnockoutMethod:
         tried = self._tried(task)
         if not tried.any():
             return 1.0
-        return replace(task, known=None).ablator(by="knockout").cost(_masks(tried))
+        return replace(task, known=None).ablator_with((), by="knockout").cost(_masks(tried))
 
     def _tried(self, task: AttributionTask) -> Tensor:
         """Return (targets, sources): what is tried."""

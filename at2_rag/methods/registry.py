@@ -17,6 +17,7 @@ from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
 from at2_rag.methods.surrogate import SurrogateMethod
 
+
 def _at2(estimator: ScoreEstimator | None, seed: int) -> AttributionMethod:
     if estimator is None or estimator.kind == "uniform":
         given = "none" if estimator is None else "a uniform one"

@@ -36,6 +36,7 @@ class SettingsOptions(TypedDict, total=False):
     max_batch_tokens: int
     transitive: bool
     prove: int | None
+    prove_by: Literal["attention", "knockout"]
     refusals: tuple[str, ...]
     on_empty: Literal["error", "answer"]
 
@@ -77,6 +78,10 @@ class Settings:
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.
+        prove_by: How what is proven is left out: ``"attention"`` hides it from all tokens;
+            ``"knockout"`` from those behind the passages only, the end of the prompt and the
+            answer, which costs a fraction and finds nearly the same. Models with sliding windows
+            shorter than the text, or layers other than attention, do the first in any case.
         refusals: What an answer says where the passages do not say, beside the usual words of
             English: whole statements, which then cite nothing.
         on_empty: What to do when nothing is there to answer from, no passage with text and no other
@@ -98,6 +103,7 @@ class Settings:
     max_batch_tokens: int = 8192
     transitive: bool = True
     prove: int | None = None
+    prove_by: Literal["attention", "knockout"] = "attention"
     refusals: tuple[str, ...] = ()
     on_empty: Literal["error", "answer"] = "error"
 
@@ -112,6 +118,8 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
+        if self.prove_by not in ("attention", "knockout"):
+            raise InputError(f"prove_by is {self.prove_by!r}; expected 'attention' or 'knockout'.")
         if self.max_passages is not None:
             _check_count("max_passages", self.max_passages, " Or None to show all.")
         least = self.min_score

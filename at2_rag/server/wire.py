@@ -31,6 +31,7 @@ class Options(BaseModel):
         language: The language of the sentences.
         transitive: Whether a statement that leans on an earlier one inherits its citations.
         prove: How many sources of each statement to leave out, to cite only what matters.
+        prove_by: What they are hidden from: all tokens, or those behind the passages only.
         refusals: What an answer says where the passages do not say.
         prune_to: How many passages to answer from again, those that a draft used most.
         temperature: How freely to sample; 0, the default, takes the likeliest tokens.
@@ -53,6 +54,7 @@ class Options(BaseModel):
     language: str | None = None
     transitive: bool | None = None
     prove: Annotated[int, Field(ge=1)] | None = None
+    prove_by: Literal["attention", "knockout"] | None = None
     refusals: list[str] | None = None
     prune_to: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

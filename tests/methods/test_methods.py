@@ -239,7 +239,7 @@ def test_knockout_tries_at_least_one():
 
 
 def test_knockout_is_refused_where_a_text_cannot_be_gone_on_with():
-    with pytest.raises(UnsupportedModelError, match="cannot be copied, .* by='attention'"):
+    with pytest.raises(UnsupportedModelError, match=r"cannot be copied, .* by='attention'"):
         KnockoutMethod().scores(random_task(build("gemma2")))
 
 
