@@ -117,7 +117,7 @@ def _drawing(
             for number in range(len(statements))
         },
         inserts=inserts,
-        classes={"weak": _weak(statements)},
+        classes={"weak": _weak(statements), "against": _against(statements)},
         begins=begins or {},
         markdown=markdown,
     )
@@ -126,6 +126,11 @@ def _drawing(
 def _weak(statements: Sequence[Statement]) -> Layer:
     """Return the layer of what the passages do not support."""
     return Layer.of((i, (s.start, s.end)) for i, s in enumerate(statements) if s.supported is False)
+
+
+def _against(statements: Sequence[Statement]) -> Layer:
+    """Return the layer of what the passages speak against."""
+    return Layer.of(enumerate(span for s in statements for span in s.contradicted or ()))
 
 
 def _inserts(
@@ -146,6 +151,12 @@ def _inserts(
     for statement in statements:
         if statement.supported is False:
             yield statement.end, f'<span class="flag"{attributes}>not supported</span>'
+        for word in dict.fromkeys(statement.contradicted_words):
+            said = escape(visible(word))
+            yield (
+                statement.end,
+                f'<span class="flag"{attributes}>passages speak against <bdi>{said}</bdi></span>',
+            )
 
 
 def _link(mark: Mark, statements: Sequence[Statement], passages: Sequence[Passage]) -> str:

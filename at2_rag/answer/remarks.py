@@ -34,6 +34,12 @@ def also_in_words(
     return [f"also in {', '.join(named)}"] if named else []
 
 
+def against_in_words(statement: Statement) -> str:
+    """Return such as "The passages speak against “1953”"; nothing where they do not."""
+    words = list(dict.fromkeys(statement.contradicted_words))
+    return f"The passages speak against {', '.join(f'“{word}”' for word in words)}" if words else ""
+
+
 def is_judged(statements: Iterable[Statement]) -> bool:
     """Whether it is known of all statements that claim something whether they are supported."""
     return all(each.refusal or each.supported is not None for each in statements)

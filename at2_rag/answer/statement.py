@@ -8,6 +8,7 @@ from typing import Any
 
 from at2_rag.documents.passages import SourceKind
 from at2_rag.documents.sources import Source
+from at2_rag.spans import Span
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ class Statement:
             whether one stands, or leaving out all sources that were tried has the effect together.
         refusal: Whether it says only that the answer is not known, or not in the passages; such a
             statement cites nothing.
+        contradicted: Characters of the answer's text that the passages speak against: words that
+            would be at least 10 times as likely without them; ``None`` where nobody looked
+            (``contradictions``).
     """
 
     text: str
@@ -106,6 +110,15 @@ class Statement:
     citations: tuple[Citation, ...]
     supported: bool | None = None
     refusal: bool = False
+    contradicted: tuple[Span, ...] | None = None
+
+    @property
+    def contradicted_words(self) -> tuple[str, ...]:
+        """Texts of what the passages speak against, in order; none where nobody looked."""
+        return tuple(
+            self.text[start - self.start : end - self.start]
+            for start, end in self.contradicted or ()
+        )
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -120,4 +133,6 @@ class Statement:
     def from_dict(cls, data: dict[str, Any]) -> Statement:
         """Return what :meth:`to_dict` was called on."""
         citations = tuple(map(Citation.from_dict, data["citations"]))
-        return cls(**{**data, "citations": citations})
+        spans = data.get("contradicted")
+        contradicted = None if spans is None else tuple((start, end) for start, end in spans)
+        return cls(**{**data, "citations": citations, "contradicted": contradicted})

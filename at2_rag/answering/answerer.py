@@ -213,13 +213,20 @@ class Answerer:
         return self.engine.generate_reading(shown, self.estimator.weightings, watch)
 
     def finish(self, reading: Reading) -> Answer:
-        """Return the answer with its citations, proven where that is wanted."""
+        """Return the answer with its citations, proven and held against the passages if wanted."""
         answer, settings = self.cited(reading), reading.request.settings
-        if settings.prove is None:
-            return answer
+        if settings.prove is not None:
+            answer = self._proven(reading, answer)
+        if settings.contradictions:
+            from at2_rag.ablation.contradictions import with_contradictions  # loads what ablates
+
+            answer = with_contradictions(self._task(reading, answer))
+        return answer
+
+    def _proven(self, reading: Reading, answer: Answer) -> Answer:
         from at2_rag.ablation.proof import Proof  # which only who proves needs
 
-        calibration = None
+        settings, calibration = reading.request.settings, None
         if self.method is None:
             calibration = self.estimator.calibration(settings.source_unit)
         return Proof.of(self._task(reading, answer), settings).run(calibration).answer

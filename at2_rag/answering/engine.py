@@ -122,7 +122,7 @@ class Engine:
         followed = None if watch is None else follow
         options = self._generate_options(shown.request)
         [generated] = self.recorded.generate(
-            [prompt.ids], weightings, options, followed, keep=_proves(shown)
+            [prompt.ids], weightings, options, followed, keep=shown.request.settings.runs_again
         )
         return _generated_reading(maker, prompt, generated)
 
@@ -173,10 +173,7 @@ class Engine:
             ContextOverflowError: If it does not fit.
             NumericalError: If the model produced NaN.
         """
-        unread = self.prepare(shown, GivenText(answer, thoughts))
-        cache = DynamicCache(config=self.recorded.model.config) if _proves(shown) else None
-        ranges, weightings = unread.ranges(estimator), estimator.weightings
-        return unread.reading(self.recorded.read(*unread.text, weightings, cache, ranges), cache)
+        return self._read(self.prepare(shown, GivenText(answer, thoughts)), estimator)
 
     def read_all_given(self, unread: Sequence[Unread], estimator: ScoreEstimator) -> list[Reading]:
         """Have the model read several answers at a time, those of like length together.
@@ -190,6 +187,8 @@ class Engine:
         """
         if not unread:
             return []
+        if unread[0].maker.request.settings.runs_again:  # goes on from what is remembered of each
+            return [self._read(each, estimator) for each in unread]
         most = unread[0].maker.request.settings.max_batch_tokens
         if input_device(self.recorded.model).type == "cpu":
             most = min(most, _MOST_ON_CPU)
@@ -206,6 +205,13 @@ class Engine:
             max_padding=most // _LEAST_FULL,
         )
         return [each.reading(found) for each, found in zip(unread, attention, strict=True)]
+
+    def _read(self, unread: Unread, estimator: ScoreEstimator) -> Reading:
+        """Read one answer, and keep what the model remembers where that is of use."""
+        keep = unread.maker.request.settings.runs_again
+        cache = DynamicCache(config=self.recorded.model.config) if keep else None
+        ranges, weightings = unread.ranges(estimator), estimator.weightings
+        return unread.reading(self.recorded.read(*unread.text, weightings, cache, ranges), cache)
 
     def prepare(self, shown: Shown, told: GivenText) -> Unread:
         """Return a given answer behind its prompt, as tokens that nobody has read yet.
@@ -246,11 +252,6 @@ class Engine:
         room = None if context is None else context - shown.request.settings.max_new_tokens
         maker, passages = maker.shortened(shown.passages, room)
         return maker, maker.fit(passages, room)
-
-
-def _proves(shown: Shown) -> bool:
-    """Return whether what the model remembers of the prompt is of use when it is there."""
-    return shown.request.settings.prove is not None
 
 
 def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> Written:

@@ -41,8 +41,8 @@ class AnswerWriter:
 
     Text that may lie behind the end of a statement is held back until the statement is handed
     over. Where the steps cannot be followed, or another method than attention scores the sources,
-    all events come at the end. Where citations are to be proven, which takes the whole answer,
-    thoughts come as they are thought, and text and statements at the end.
+    all events come at the end. Where the answer is to be run again, to prove citations or to
+    find contradictions, thoughts come as they are thought, and text and statements at the end.
 
     Args:
         line: Takes the events to whoever listens.
@@ -52,7 +52,7 @@ class AnswerWriter:
 
     def __init__(self, line: Line[Event], answerer: Answerer, settings: Settings) -> None:
         self._line, self._answerer = line, answerer
-        self._proves = settings.prove is not None
+        self._runs_again = settings.runs_again
         self._tokenizer = answerer.engine.tokenizer
         self._special = special_ids(self._tokenizer)
         self._sentences = SettledSentences(settings.language)
@@ -86,7 +86,7 @@ class AnswerWriter:
             self._think_so_far(unfinished, places)
             if not places.finished:
                 return
-        if self._proves:
+        if self._runs_again:
             return
         tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
         if len(text) <= len(self._read) or not text.startswith(self._read):

@@ -24,6 +24,7 @@ details { border-bottom: 1px solid var(--rule); padding: .4em 0; }
 summary { cursor: pointer; }
 details details { border: 0; margin-left: 1em; }
 .no { background: var(--no); } .yes { background: var(--yes); }
+.against { text-decoration: underline wavy 1.5px; text-underline-offset: .25em; }
 .small { color: var(--faint); font-size: .9em; } pre { white-space: pre-wrap; font: inherit; }
 svg { height: auto; max-width: 100%; }
 .wide { overflow-x: auto; }
@@ -121,20 +122,35 @@ def _worst(summary: Summary) -> str:
     if not summary.worst:
         return ""
     views = "\n".join(map(_view, summary.worst))
-    return f"<h2>Answers with an unsupported statement, worst first</h2>\n{views}"
+    what = "a statement that is not supported, or contradicted"
+    return f"<h2>Answers with {what}, worst first</h2>\n{views}"
 
 
 def _view(record: Mapping[str, Any]) -> str:
     """Return an answer that opens when it is clicked."""
     answer = record[WHOLE]
-    share = f"{record['at2_supported_share']:.0%}"
+    share = record["at2_supported_share"]
+    told = "" if share is None else f"{share:.0%} supported: "
     if "attribution" in answer:
         shown = framed(Answer.from_dict(answer).to_html())
     else:
         shown = f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}"
-    title = f"{share} supported: {escape(answer['question'])}"
+    title = f"{told}{escape(answer['question'])}"
     name = escape(name_of(record))
     return f'<details><summary>{title} <span class="small">{name}</span></summary>{shown}</details>'
+
+
+def _words(statement: Mapping[str, Any]) -> str:
+    """Return a statement's text, with what the passages speak against underlined."""
+    text, first, parts, done = statement["text"], statement["start"], [], 0
+    for start, end in statement.get("contradicted") or ():
+        begin = start - first
+        parts += [
+            escape(text[done:begin]),
+            f'<u class="against">{escape(text[begin : end - first])}</u>',
+        ]
+        done = end - first
+    return "".join([*parts, escape(text[done:])])
 
 
 def _text(answer: Mapping[str, Any]) -> str:
@@ -146,7 +162,7 @@ def _text(answer: Mapping[str, Any]) -> str:
         marks = "".join(f"<sup>[{number}]</sup>" for number in numbers)
         parts += [
             escape(text[end : statement["start"]]),
-            f'<span class="{kind}">{escape(statement["text"])}</span>{marks}',
+            f'<span class="{kind}">{_words(statement)}</span>{marks}',
         ]
         end = statement["end"]
     return "".join([*parts, escape(text[end:])])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
+from at2_rag.answer.statement import Statement
 from at2_rag.documents.passages import Passage
 
 #: What the names of all columns begin with that the row did not have itself.
@@ -73,8 +74,15 @@ def _support(answer: Answer) -> dict[str, Any]:
         "at2_supported": sum(judged) if judged else None,
         "at2_unsupported": len(judged) - sum(judged) if judged else None,
         "at2_supported_share": answer.supported_share,
+        "at2_contradicted": _contradicted(said),
         "at2_refused": bool(answer.statements) and not said,
     }
+
+
+def _contradicted(said: Sequence[Statement]) -> int | None:
+    """Return how many statements the passages speak against; ``None`` where nobody looked."""
+    looked = [s.contradicted for s in said if s.contradicted is not None]
+    return sum(map(bool, looked)) if looked else None
 
 
 def _passages(answer: Answer, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

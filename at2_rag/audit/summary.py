@@ -27,7 +27,8 @@ class Summary:
         overall: Counts over all rows.
         groups: Counts over the rows of each value of a column, by the value as text; empty where no
             column was named.
-        worst: Records of answers with a statement that is not supported, the least supported first.
+        worst: Records of answers with a statement that is not supported, or that the passages speak
+            against, those with the least that is right first.
         rejected: How many rows were set apart.
     """
 
@@ -46,7 +47,8 @@ def summarize(folder: AuditFolder, by: str | None = None, worst: int = 100) -> S
         folder: Where the audit is kept.
         by: Column of the input whose values make groups; of a field within another,
             ``metadata.retriever``. ``None`` for no groups.
-        worst: How many records to keep of answers with a statement that is not supported.
+        worst: How many records to keep of answers with a statement that is not supported, or that
+            the passages speak against.
 
     Raises:
         InputError: If there are no records, or the column is in none of them, or has too many
@@ -71,7 +73,7 @@ def summarize(folder: AuditFolder, by: str | None = None, worst: int = 100) -> S
 
 
 class _Worst:
-    """Keeps the records of the least supported answers.
+    """Keeps the records of the answers with the most that is not supported, or contradicted.
 
     Args:
         most: How many to keep.
@@ -83,9 +85,11 @@ class _Worst:
         self._order = count(0, -1)
 
     def add(self, record: dict[str, Any]) -> None:
-        if not record["at2_unsupported"]:
+        unsupported, contradicted = record["at2_unsupported"] or 0, record["at2_contradicted"] or 0
+        wrong = unsupported + contradicted
+        if not wrong:
             return
-        badness = -record["at2_supported_share"], record["at2_unsupported"], next(self._order)
+        badness = wrong / record["at2_statements"], wrong, next(self._order)
         put = heappush if len(self._heap) < self._most else heappushpop
         put(self._heap, (*badness, record))
 

@@ -22,6 +22,8 @@ class Tally:
         supported: How many of these are supported.
         judged_rows: How many answers have a judged statement.
         with_unsupported: How many answers have a statement that is not supported.
+        searched: How many answers were searched for what the passages speak against.
+        contradicted: How many of these have a statement that the passages speak against.
         refused: How many answers say only that they do not know.
         citations: How many distinct sources the answers cite, together.
         prompt_tokens: How many tokens the prompts have, together.
@@ -38,6 +40,8 @@ class Tally:
     supported: int = 0
     judged_rows: int = 0
     with_unsupported: int = 0
+    searched: int = 0
+    contradicted: int = 0
     refused: int = 0
     citations: int = 0
     prompt_tokens: int = 0
@@ -52,6 +56,9 @@ class Tally:
         self.rows += 1
         self.statements += record["at2_statements"]
         self.refused += record["at2_refused"]
+        if (contradicted := record["at2_contradicted"]) is not None:
+            self.searched += 1
+            self.contradicted += contradicted > 0
         self.citations += record["at2_citations"]
         self.prompt_tokens += record["at2_prompt_tokens"]
         self.unused_tokens += record["at2_unused_tokens"]
@@ -74,6 +81,11 @@ class Tally:
     def unsupported_answers(self) -> float | None:
         """Share of the judged answers that have a statement that is not supported."""
         return _share(self.with_unsupported, self.judged_rows)
+
+    @property
+    def contradicted_answers(self) -> float | None:
+        """Share of the searched answers that have a statement that the passages speak against."""
+        return _share(self.contradicted, self.searched)
 
     @property
     def never_used(self) -> float | None:

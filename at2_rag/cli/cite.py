@@ -61,6 +61,7 @@ def cite(
     verify: options.Verify = False,
     prove: options.Prove = None,
     prove_by: options.ProveBy = options.ProofKind.attention,
+    contradictions: options.Contradictions = False,
     json: options.AsJson = False,
     scores: options.Scores = False,
     html: options.Html = None,
@@ -86,6 +87,7 @@ def cite(
         "system": system,
         "prove": prove,
         "prove_by": prove_by.value,
+        "contradictions": contradictions,
     }
     asked = prompt_setting(prompt)
     workers = engines.Workers(engine, actors, gpus, cpus, address)

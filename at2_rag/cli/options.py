@@ -219,6 +219,14 @@ Prove = Annotated[
         show_default=False,
     ),
 ]
+Contradictions = Annotated[
+    bool,
+    typer.Option(
+        "--contradictions",
+        help="Look for words that the passages speak against, such as a wrong number.",
+        rich_help_panel=_ANSWERING,
+    ),
+]
 ProveBy = Annotated[
     ProofKind,
     typer.Option(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Citation, Statement
+from at2_rag.spans import Span
 
 
 def annotations_of(statements: Iterable[Statement], shift: int = 0) -> list[dict[str, Any]]:
@@ -69,11 +70,16 @@ def about(answer: Answer, name: str, shift: int = 0) -> dict[str, Any]:
     }
 
 
+def _shifted(spans: Sequence[Span] | None, shift: int) -> list[list[int]] | None:
+    return None if spans is None else [[start + shift, end + shift] for start, end in spans]
+
+
 def _statement(statement: Statement, shift: int) -> dict[str, Any]:
     return {
         "start_index": statement.start + shift,
         "end_index": statement.end + shift,
         "supported": statement.supported,
         "refusal": statement.refusal,
+        "contradicted": _shifted(statement.contradicted, shift),
         "numbers": list(statement.numbers),
     }

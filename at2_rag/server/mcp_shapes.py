@@ -62,6 +62,8 @@ class CitedStatement(BaseModel):
         end: One past the sentence's last character.
         supported: Whether the passages made the model say it; null where nobody can tell.
         refusal: Whether it says only that the answer is not known.
+        contradicted: Characters [start, end) of the answer that the passages speak against; null
+            where nobody looked.
         citations: What it goes back to, strongest first.
     """
 
@@ -70,6 +72,7 @@ class CitedStatement(BaseModel):
     end: int
     supported: bool | None
     refusal: bool
+    contradicted: list[tuple[int, int]] | None
     citations: list[CitedSource]
 
 
@@ -144,6 +147,7 @@ def _statement(statement: Statement) -> CitedStatement:
         end=statement.end,
         supported=statement.supported,
         refusal=statement.refusal,
+        contradicted=None if statement.contradicted is None else list(statement.contradicted),
         citations=[_source(citation) for citation in statement.citations],
     )
 
