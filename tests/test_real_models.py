@@ -1,6 +1,7 @@
 """A pretrained model that nobody trained an estimator for: what a user gets, as it comes."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -123,3 +124,29 @@ def test_streamed_equals_whole(reader):
     torch.testing.assert_close(
         last.attribution.scores, whole.attribution.scores, rtol=0, atol=scale * 2**-8
     )
+
+
+def test_a_changed_digit_in_a_quoted_sentence_is_found(reader):
+    """Of one sentence with a year of each article, as it is and with its last digit changed."""
+    wrongly, found, changed = 0, 0, 0
+    for number, passage in enumerate(ARTICLES):
+        year = re.search(r"[^.]*\b1[5-9]\d(\d)\b[^.]*\.", passage.text)
+        if year is None:
+            continue
+        others = [passage, ARTICLES[number - 1]]
+        wrong = str((int(year[1]) + 4) % 10)
+        begin, right = year.start(), year[0].strip()
+        text = passage.text
+        altered = (text[begin : year.start(1)] + wrong + text[year.end(1) : year.end()]).strip()
+        asked = f"What is told of {passage.title}?", others
+        for answer in (right, altered):
+            read = reader.attribute(*asked, answer, groundedness=True)
+            words = [word for s in read.statements for word in s.ungrounded_words]
+            if answer == right:
+                wrongly += bool(words)
+            else:
+                changed += 1
+                found += any(year[1] != word[-1:] == wrong for word in words)
+    assert changed >= 6
+    assert wrongly <= changed * 0.2
+    assert found >= changed * 0.6

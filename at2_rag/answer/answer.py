@@ -17,7 +17,7 @@ from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
 from at2_rag.answer.page import answer_view
-from at2_rag.answer.remarks import against_in_words, also_in_words, is_judged, unknown_in_words
+from at2_rag.answer.remarks import also_in_words, is_judged, ungrounded_in_words, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
@@ -270,7 +270,7 @@ class Answer:
             [self._reference(c, effect_in_words(c), self.widest_mark) for c in self.citations],
             # Small models say the same several times.
             [*dict.fromkeys(map(_unsupported_in_words, self.statements))],
-            [*dict.fromkeys(map(_against_in_words, self.statements))],
+            [*dict.fromkeys(map(_ungrounded_in_words, self.statements))],
             [] if self.calibrated else [unknown_in_words(self.estimator)],
         ]
         blocks = ("\n".join(line for line in lines if line) for lines in parts)
@@ -378,9 +378,9 @@ class Answer:
         )
 
 
-def _against_in_words(statement: Statement) -> str:
-    told = against_in_words(statement)
-    return f"{told}: {' '.join(statement.text.split())}" if told else ""
+def _ungrounded_in_words(statement: Statement) -> str:
+    told = ungrounded_in_words(statement)
+    return f"{told}, of: {' '.join(statement.text.split())}" if told else ""
 
 
 def _unsupported_in_words(statement: Statement) -> str:

@@ -117,7 +117,7 @@ def _drawing(
             for number in range(len(statements))
         },
         inserts=inserts,
-        classes={"weak": _weak(statements), "against": _against(statements)},
+        classes={"weak": _weak(statements), "ungrounded": _ungrounded(statements)},
         begins=begins or {},
         markdown=markdown,
     )
@@ -128,9 +128,9 @@ def _weak(statements: Sequence[Statement]) -> Layer:
     return Layer.of((i, (s.start, s.end)) for i, s in enumerate(statements) if s.supported is False)
 
 
-def _against(statements: Sequence[Statement]) -> Layer:
-    """Return the layer of what the passages speak against."""
-    return Layer.of(enumerate(span for s in statements for span in s.contradicted or ()))
+def _ungrounded(statements: Sequence[Statement]) -> Layer:
+    """Return the layer of words that are from no passage."""
+    return Layer.of(enumerate(span for s in statements for span in s.ungrounded or ()))
 
 
 def _inserts(
@@ -151,11 +151,11 @@ def _inserts(
     for statement in statements:
         if statement.supported is False:
             yield statement.end, f'<span class="flag"{attributes}>not supported</span>'
-        for word in dict.fromkeys(statement.contradicted_words):
+        for word in dict.fromkeys(statement.ungrounded_words):
             said = escape(visible(word))
             yield (
                 statement.end,
-                f'<span class="flag"{attributes}>passages speak against <bdi>{said}</bdi></span>',
+                f'<span class="flag"{attributes}>ungrounded: <bdi>{said}</bdi></span>',
             )
 
 

@@ -34,10 +34,10 @@ def also_in_words(
     return [f"also in {', '.join(named)}"] if named else []
 
 
-def against_in_words(statement: Statement) -> str:
-    """Return such as "The passages speak against “1953”"; nothing where they do not."""
-    words = list(dict.fromkeys(statement.contradicted_words))
-    return f"The passages speak against {', '.join(f'“{word}”' for word in words)}" if words else ""
+def ungrounded_in_words(statement: Statement) -> str:
+    """Return such as "Ungrounded in the passages: “1953”"; nothing where all is grounded."""
+    words = list(dict.fromkeys(statement.ungrounded_words))
+    return f"Ungrounded in the passages: {', '.join(f'“{w}”' for w in words)}" if words else ""
 
 
 def is_judged(statements: Iterable[Statement]) -> bool:

@@ -99,9 +99,10 @@ class Statement:
             whether one stands, or leaving out all sources that were tried has the effect together.
         refusal: Whether it says only that the answer is not known, or not in the passages; such a
             statement cites nothing.
-        contradicted: Characters of the answer's text that the passages speak against: words that
-            would be at least 10 times as likely without them; ``None`` where nobody looked
-            (``contradictions``).
+        ungrounded: Characters of the answer's text that the model does not take from the passages,
+            in a statement that it otherwise does: numbers and names that it would hardly write
+            beside them, and other words that they make far less likely; ``None`` where nobody
+            looked (``groundedness``).
     """
 
     text: str
@@ -110,14 +111,13 @@ class Statement:
     citations: tuple[Citation, ...]
     supported: bool | None = None
     refusal: bool = False
-    contradicted: tuple[Span, ...] | None = None
+    ungrounded: tuple[Span, ...] | None = None
 
     @property
-    def contradicted_words(self) -> tuple[str, ...]:
-        """Texts of what the passages speak against, in order; none where nobody looked."""
+    def ungrounded_words(self) -> tuple[str, ...]:
+        """Texts of what is ungrounded, in order; none where nobody looked."""
         return tuple(
-            self.text[start - self.start : end - self.start]
-            for start, end in self.contradicted or ()
+            self.text[start - self.start : end - self.start] for start, end in self.ungrounded or ()
         )
 
     @property
@@ -133,6 +133,6 @@ class Statement:
     def from_dict(cls, data: dict[str, Any]) -> Statement:
         """Return what :meth:`to_dict` was called on."""
         citations = tuple(map(Citation.from_dict, data["citations"]))
-        spans = data.get("contradicted")
-        contradicted = None if spans is None else tuple((start, end) for start, end in spans)
-        return cls(**{**data, "citations": citations, "contradicted": contradicted})
+        spans = data.get("ungrounded")
+        ungrounded = None if spans is None else tuple((start, end) for start, end in spans)
+        return cls(**{**data, "citations": citations, "ungrounded": ungrounded})

@@ -217,10 +217,10 @@ class Answerer:
         answer, settings = self.cited(reading), reading.request.settings
         if settings.prove is not None:
             answer = self._proven(reading, answer)
-        if settings.contradictions:
-            from at2_rag.ablation.contradictions import with_contradictions  # loads what ablates
+        if settings.groundedness:
+            from at2_rag.ablation.groundedness import with_ungrounded_words  # loads what ablates
 
-            answer = with_contradictions(self._task(reading, answer))
+            answer = with_ungrounded_words(self._task(reading, answer))
         return answer
 
     def _proven(self, reading: Reading, answer: Answer) -> Answer:

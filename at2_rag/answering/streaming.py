@@ -42,7 +42,7 @@ class AnswerWriter:
     Text that may lie behind the end of a statement is held back until the statement is handed
     over. Where the steps cannot be followed, or another method than attention scores the sources,
     all events come at the end. Where the answer is to be run again, to prove citations or to
-    find contradictions, thoughts come as they are thought, and text and statements at the end.
+    judge groundedness, thoughts come as they are thought, and text and statements at the end.
 
     Args:
         line: Takes the events to whoever listens.

@@ -25,7 +25,7 @@ FIGURES: tuple[tuple[str, Callable[[Tally], str]], ...] = (
     ("statements", lambda tally: _whole(tally.statements)),
     ("statements supported", lambda tally: _percent(tally.supported_share)),
     ("answers with an unsupported one", lambda tally: _percent(tally.unsupported_answers)),
-    ("answers with a contradicted one", lambda tally: _percent(tally.contradicted_answers)),
+    ("answers with an ungrounded word", lambda tally: _percent(tally.ungrounded_answers)),
     ("answers that only decline", lambda tally: _whole(tally.refused)),
     ("citations an answer", lambda tally: _number(tally.citations_per_answer)),
     ("passages never used", lambda tally: _percent(tally.never_used)),

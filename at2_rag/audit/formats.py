@@ -19,7 +19,7 @@ _TYPES = {
     "at2_supported": "int32",
     "at2_unsupported": "int32",
     "at2_supported_share": "float64",
-    "at2_contradicted": "int32",
+    "at2_ungrounded": "int32",
     "at2_refused": "bool",
     "at2_citations": "int32",
     "at2_passages": "int32",

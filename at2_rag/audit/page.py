@@ -24,7 +24,7 @@ details { border-bottom: 1px solid var(--rule); padding: .4em 0; }
 summary { cursor: pointer; }
 details details { border: 0; margin-left: 1em; }
 .no { background: var(--no); } .yes { background: var(--yes); }
-.against { text-decoration: underline wavy 1.5px; text-underline-offset: .25em; }
+.ungrounded { text-decoration: underline wavy 1.5px; text-underline-offset: .25em; }
 .small { color: var(--faint); font-size: .9em; } pre { white-space: pre-wrap; font: inherit; }
 svg { height: auto; max-width: 100%; }
 .wide { overflow-x: auto; }
@@ -122,7 +122,7 @@ def _worst(summary: Summary) -> str:
     if not summary.worst:
         return ""
     views = "\n".join(map(_view, summary.worst))
-    what = "a statement that is not supported, or contradicted"
+    what = "a statement that is not supported, or an ungrounded word"
     return f"<h2>Answers with {what}, worst first</h2>\n{views}"
 
 
@@ -141,13 +141,13 @@ def _view(record: Mapping[str, Any]) -> str:
 
 
 def _words(statement: Mapping[str, Any]) -> str:
-    """Return a statement's text, with what the passages speak against underlined."""
+    """Return a statement's text, with ungrounded words underlined."""
     text, first, parts, done = statement["text"], statement["start"], [], 0
-    for start, end in statement.get("contradicted") or ():
+    for start, end in statement.get("ungrounded") or ():
         begin = start - first
         parts += [
             escape(text[done:begin]),
-            f'<u class="against">{escape(text[begin : end - first])}</u>',
+            f'<u class="ungrounded">{escape(text[begin : end - first])}</u>',
         ]
         done = end - first
     return "".join([*parts, escape(text[done:])])

@@ -74,14 +74,14 @@ def _support(answer: Answer) -> dict[str, Any]:
         "at2_supported": sum(judged) if judged else None,
         "at2_unsupported": len(judged) - sum(judged) if judged else None,
         "at2_supported_share": answer.supported_share,
-        "at2_contradicted": _contradicted(said),
+        "at2_ungrounded": _ungrounded(said),
         "at2_refused": bool(answer.statements) and not said,
     }
 
 
-def _contradicted(said: Sequence[Statement]) -> int | None:
-    """Return how many statements the passages speak against; ``None`` where nobody looked."""
-    looked = [s.contradicted for s in said if s.contradicted is not None]
+def _ungrounded(said: Sequence[Statement]) -> int | None:
+    """Return how many statements have an ungrounded word; ``None`` where nobody looked."""
+    looked = [s.ungrounded for s in said if s.ungrounded is not None]
     return sum(map(bool, looked)) if looked else None
 
 

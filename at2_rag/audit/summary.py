@@ -27,8 +27,8 @@ class Summary:
         overall: Counts over all rows.
         groups: Counts over the rows of each value of a column, by the value as text; empty where no
             column was named.
-        worst: Records of answers with a statement that is not supported, or that the passages speak
-            against, those with the least that is right first.
+        worst: Records of answers with a statement that is not supported, or has an ungrounded
+            word, those with the least that is right first.
         rejected: How many rows were set apart.
     """
 
@@ -47,8 +47,8 @@ def summarize(folder: AuditFolder, by: str | None = None, worst: int = 100) -> S
         folder: Where the audit is kept.
         by: Column of the input whose values make groups; of a field within another,
             ``metadata.retriever``. ``None`` for no groups.
-        worst: How many records to keep of answers with a statement that is not supported, or that
-            the passages speak against.
+        worst: How many records to keep of answers with a statement that is not supported, or has
+            an ungrounded word.
 
     Raises:
         InputError: If there are no records, or the column is in none of them, or has too many
@@ -73,7 +73,7 @@ def summarize(folder: AuditFolder, by: str | None = None, worst: int = 100) -> S
 
 
 class _Worst:
-    """Keeps the records of the answers with the most that is not supported, or contradicted.
+    """Keeps the records of the answers with the most that is not supported, or ungrounded.
 
     Args:
         most: How many to keep.
@@ -85,8 +85,8 @@ class _Worst:
         self._order = count(0, -1)
 
     def add(self, record: dict[str, Any]) -> None:
-        unsupported, contradicted = record["at2_unsupported"] or 0, record["at2_contradicted"] or 0
-        wrong = unsupported + contradicted
+        unsupported, ungrounded = record["at2_unsupported"] or 0, record["at2_ungrounded"] or 0
+        wrong = unsupported + ungrounded
         if not wrong:
             return
         badness = wrong / record["at2_statements"], wrong, next(self._order)

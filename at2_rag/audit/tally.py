@@ -22,8 +22,8 @@ class Tally:
         supported: How many of these are supported.
         judged_rows: How many answers have a judged statement.
         with_unsupported: How many answers have a statement that is not supported.
-        searched: How many answers were searched for what the passages speak against.
-        contradicted: How many of these have a statement that the passages speak against.
+        searched: How many answers were searched for words that are from no passage.
+        ungrounded: How many of these have such a word.
         refused: How many answers say only that they do not know.
         citations: How many distinct sources the answers cite, together.
         prompt_tokens: How many tokens the prompts have, together.
@@ -41,7 +41,7 @@ class Tally:
     judged_rows: int = 0
     with_unsupported: int = 0
     searched: int = 0
-    contradicted: int = 0
+    ungrounded: int = 0
     refused: int = 0
     citations: int = 0
     prompt_tokens: int = 0
@@ -56,9 +56,9 @@ class Tally:
         self.rows += 1
         self.statements += record["at2_statements"]
         self.refused += record["at2_refused"]
-        if (contradicted := record["at2_contradicted"]) is not None:
+        if (ungrounded := record["at2_ungrounded"]) is not None:
             self.searched += 1
-            self.contradicted += contradicted > 0
+            self.ungrounded += ungrounded > 0
         self.citations += record["at2_citations"]
         self.prompt_tokens += record["at2_prompt_tokens"]
         self.unused_tokens += record["at2_unused_tokens"]
@@ -83,9 +83,9 @@ class Tally:
         return _share(self.with_unsupported, self.judged_rows)
 
     @property
-    def contradicted_answers(self) -> float | None:
-        """Share of the searched answers that have a statement that the passages speak against."""
-        return _share(self.contradicted, self.searched)
+    def ungrounded_answers(self) -> float | None:
+        """Share of the searched answers that have such a word."""
+        return _share(self.ungrounded, self.searched)
 
     @property
     def never_used(self) -> float | None:

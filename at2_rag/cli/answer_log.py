@@ -24,7 +24,7 @@ def answer_log(
     device: options.Device = "auto",
     prove: options.Prove = None,
     prove_by: options.ProveBy = options.ProofKind.attention,
-    contradictions: options.Contradictions = False,
+    groundedness: options.Groundedness = False,
     scores: options.Scores = False,
     record_format: options.Format = options.RecordFormat.jsonl,
     rows_per_part: options.RowsPerPart = 64,
@@ -46,7 +46,7 @@ def answer_log(
         "system": system,
         "prove": prove,
         "prove_by": prove_by.value,
-        "contradictions": contradictions,
+        "groundedness": groundedness,
     }
     choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)
     workers = engines.Workers(engine, actors, gpus, cpus, address)

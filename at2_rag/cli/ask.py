@@ -45,7 +45,7 @@ def ask(
     verify: options.Verify = False,
     prove: options.Prove = None,
     prove_by: options.ProveBy = options.ProofKind.attention,
-    contradictions: options.Contradictions = False,
+    groundedness: options.Groundedness = False,
     json: options.AsJson = False,
     scores: options.Scores = False,
     html: options.Html = None,
@@ -77,7 +77,7 @@ def ask(
             system=system,
             prove=prove,
             prove_by=prove_by.value,
-            contradictions=contradictions,
+            groundedness=groundedness,
         )
     note_what_happened(answer)
     proof = proof_if(verify, reader, answer)

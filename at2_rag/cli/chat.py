@@ -40,7 +40,7 @@ def chat(
     device: options.Device = "auto",
     prove: options.Prove = None,
     prove_by: options.ProveBy = options.ProofKind.attention,
-    contradictions: options.Contradictions = False,
+    groundedness: options.Groundedness = False,
 ) -> None:
     """Answer questions from files, one after the other; the model is loaded once.
 
@@ -62,7 +62,7 @@ def chat(
         "system": system,
         "prove": prove,
         "prove_by": prove_by.value,
-        "contradictions": contradictions,
+        "groundedness": groundedness,
     }
     note(f"{counted(len(read), 'passage')} read; /help lists commands, Ctrl-D ends")
     release_notes()

@@ -61,7 +61,7 @@ def cite(
     verify: options.Verify = False,
     prove: options.Prove = None,
     prove_by: options.ProveBy = options.ProofKind.attention,
-    contradictions: options.Contradictions = False,
+    groundedness: options.Groundedness = False,
     json: options.AsJson = False,
     scores: options.Scores = False,
     html: options.Html = None,
@@ -87,7 +87,7 @@ def cite(
         "system": system,
         "prove": prove,
         "prove_by": prove_by.value,
-        "contradictions": contradictions,
+        "groundedness": groundedness,
     }
     asked = prompt_setting(prompt)
     workers = engines.Workers(engine, actors, gpus, cpus, address)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from at2_rag.answer.marking import Marking, MarkPlace
-from at2_rag.answer.remarks import against_in_words
+from at2_rag.answer.remarks import ungrounded_in_words
 from at2_rag.cli.screens import harmless
 
 if TYPE_CHECKING:
@@ -68,6 +68,6 @@ def _marks(place: MarkPlace, statements: Sequence[Statement]) -> Text:
     text = Text().join(Text(place.mark(n), style_of(n)) for n in sorted(numbers))
     if any(statement.supported is False for statement in statements):
         text.append(" (not supported by the passages)", "dim")
-    for told in filter(None, map(against_in_words, statements)):
+    for told in filter(None, map(ungrounded_in_words, statements)):
         text.append(f" ({harmless(told[0].lower() + told[1:])})", "red")
     return Text.assemble(place.before, text, place.after) if text else text

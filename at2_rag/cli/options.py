@@ -219,11 +219,11 @@ Prove = Annotated[
         show_default=False,
     ),
 ]
-Contradictions = Annotated[
+Groundedness = Annotated[
     bool,
     typer.Option(
-        "--contradictions",
-        help="Look for words that the passages speak against, such as a wrong number.",
+        "--groundedness",
+        help="Look for words that are from no passage, such as a wrong number.",
         rich_help_panel=_ANSWERING,
     ),
 ]

@@ -37,7 +37,7 @@ class SettingsOptions(TypedDict, total=False):
     transitive: bool
     prove: int | None
     prove_by: Literal["attention", "knockout"]
-    contradictions: bool
+    groundedness: bool
     refusals: tuple[str, ...]
     on_empty: Literal["error", "answer"]
 
@@ -83,9 +83,9 @@ class Settings:
             ``"knockout"`` from those behind the passages only, the end of the prompt and the
             answer, which costs a fraction and finds nearly the same. Models with sliding windows
             shorter than the text, or layers other than attention, do the first in any case.
-        contradictions: Whether to look for words that the passages speak against, such as a wrong
-            number in an otherwise right sentence of an answer that others wrote. Runs the answer
-            once more, with the passages hidden from it.
+        groundedness: Whether to look for words that are from no passage, such as a wrong number in
+            an otherwise right sentence of an answer that others wrote. Runs the answer once more,
+            with the passages hidden from it.
         refusals: What an answer says where the passages do not say, beside the usual words of
             English: whole statements, which then cite nothing.
         on_empty: What to do when nothing is there to answer from, no passage with text and no other
@@ -108,7 +108,7 @@ class Settings:
     transitive: bool = True
     prove: int | None = None
     prove_by: Literal["attention", "knockout"] = "attention"
-    contradictions: bool = False
+    groundedness: bool = False
     refusals: tuple[str, ...] = ()
     on_empty: Literal["error", "answer"] = "error"
 
@@ -149,7 +149,7 @@ class Settings:
     @property
     def runs_again(self) -> bool:
         """Whether an answer that is there is run again, so that it helps to remember the prompt."""
-        return self.prove is not None or self.contradictions
+        return self.prove is not None or self.groundedness
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -80,6 +80,6 @@ def _statement(statement: Statement, shift: int) -> dict[str, Any]:
         "end_index": statement.end + shift,
         "supported": statement.supported,
         "refusal": statement.refusal,
-        "contradicted": _shifted(statement.contradicted, shift),
+        "ungrounded": _shifted(statement.ungrounded, shift),
         "numbers": list(statement.numbers),
     }

@@ -62,8 +62,8 @@ class CitedStatement(BaseModel):
         end: One past the sentence's last character.
         supported: Whether the passages made the model say it; null where nobody can tell.
         refusal: Whether it says only that the answer is not known.
-        contradicted: Characters [start, end) of the answer that the passages speak against; null
-            where nobody looked.
+        ungrounded: Characters [start, end) of words that are from no passage; null where nobody
+            looked.
         citations: What it goes back to, strongest first.
     """
 
@@ -72,7 +72,7 @@ class CitedStatement(BaseModel):
     end: int
     supported: bool | None
     refusal: bool
-    contradicted: list[tuple[int, int]] | None
+    ungrounded: list[tuple[int, int]] | None
     citations: list[CitedSource]
 
 
@@ -147,7 +147,7 @@ def _statement(statement: Statement) -> CitedStatement:
         end=statement.end,
         supported=statement.supported,
         refusal=statement.refusal,
-        contradicted=None if statement.contradicted is None else list(statement.contradicted),
+        ungrounded=None if statement.ungrounded is None else list(statement.ungrounded),
         citations=[_source(citation) for citation in statement.citations],
     )
 

@@ -32,7 +32,7 @@ class Options(BaseModel):
         transitive: Whether a statement that leans on an earlier one inherits its citations.
         prove: How many sources of each statement to leave out, to cite only what matters.
         prove_by: What they are hidden from: all tokens, or those behind the passages only.
-        contradictions: Whether to look for words that the passages speak against.
+        groundedness: Whether to look for words that are from no passage.
         refusals: What an answer says where the passages do not say.
         prune_to: How many passages to answer from again, those that a draft used most.
         temperature: How freely to sample; 0, the default, takes the likeliest tokens.
@@ -56,7 +56,7 @@ class Options(BaseModel):
     transitive: bool | None = None
     prove: Annotated[int, Field(ge=1)] | None = None
     prove_by: Literal["attention", "knockout"] | None = None
-    contradictions: bool | None = None
+    groundedness: bool | None = None
     refusals: list[str] | None = None
     prune_to: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

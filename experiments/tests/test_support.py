@@ -15,6 +15,7 @@ from at2_rag_experiments.support.given import (
     ALTERED,
     EXCHANGED,
     FOREIGN,
+    MISQUOTED,
     NEGATED,
     QUOTED,
     REMOVED,
@@ -79,19 +80,20 @@ def test_small_changes_turn_a_sentence_into_its_contrary(text, denied, exchanged
 
 
 def test_evidence_that_is_shown_is_quoted_and_made_wrong():
-    text = "Hm. Anna Reed was in York. Yes."
+    text = "Hm. Anna Reed was in York 7. Yes."
     passages = (Passage("x"), Passage(text))
-    asked = GoldQuestion("a", "Who?", passages, "Anna", (1,), gold=((1, 4, 27),))
+    asked = GoldQuestion("a", "Who?", passages, "Anna", (1,), gold=((1, 4, 29),))
     [item, _] = paired([asked, question("b", "Rome")])
     found = {one.kind: one.answer for one in given_answers(item, [0, 1])}
-    assert found[QUOTED] == "Anna Reed was in York."
-    assert found[NEGATED] == "Anna Reed was not in York."
-    assert found[EXCHANGED] == "York was in Anna Reed."
+    assert found[QUOTED] == "Anna Reed was in York 7."
+    assert found[NEGATED] == "Anna Reed was not in York 7."
+    assert found[EXCHANGED] == "York was in Anna Reed 7."
+    assert found[MISQUOTED] == with_another_digit(found[QUOTED], "a")
     assert QUOTED not in {one.kind for one in given_answers(item, [0])}
 
 
 def test_what_was_made_of_quotations_is_compared_with_them():
-    answer = {"estimator": "e", "tokens": 1, "cited": [1]}
+    answer = {"estimator": "e", "tokens": 1, "cited": [1], "ungrounded": [False]}
     kinds = {RIGHT: (3.0, True), QUOTED: (1.0, True), NEGATED: (2.0, True), REMOVED: (2.0, False)}
     record = {
         kind: {**answer, "supported": [yes], "highest": {"at2": [score]}}

@@ -7,10 +7,11 @@ from itertools import chain, islice
 import pytest
 import torch
 from support.comparing import check_close, check_same
+from transformers import MistralConfig, MistralForCausalLM
 
 from at2_rag import Answer, InputError, Passage, Reader, ScoreEstimator, Settings, ThinkingMarkers
 from at2_rag.ablation.proof import EFFECT, Proof
-from at2_rag.methods import LeaveOneOutMethod
+from at2_rag.methods import KnockoutMethod, LeaveOneOutMethod
 from at2_rag.worlds import generate_examples
 
 MANY = 99
@@ -218,6 +219,43 @@ def test_every_way_to_an_answer_proves_it(demo_reader, worlds):
     own_reader = demo_reader.with_options(prove=3)
     check_same(own_reader.attribute(*asked[0], alone[0].text).to_dict(), given.to_dict())
     assert any(c.effect is not None for c in given.citations)
+
+
+def test_knockout_proves_with_what_knockout_finds_for_less(demo_reader, worlds):
+    """Effects are those of the method, what is cited mostly that of leaving out."""
+    cited = []
+    for example in worlds:
+        options = {"transitive": False, "prove": MANY, "max_citations": MANY}
+        task = demo_reader.task(example.question, example.passages, **options)
+        settings = Settings(**options, prove_by="knockout")
+        found = Proof.of(task, settings).run(None)
+        assert found.passes < Proof.of(task, Settings(**options)).run(None).passes
+        drops, places = KnockoutMethod().scores(task), places_of(task)
+        for statement, row in zip(found.answer.statements, drops, strict=True):
+            effects = [c.effect for c in statement.citations]
+            expected = row[[places.index(c.place) for c in statement.citations]]
+            check_close(effects, expected, scale=float(drops.abs().max()))
+            cited += effects
+    assert cited
+
+
+def test_where_nothing_can_be_hidden_from_a_part_it_is_hidden_from_all(golden_llama):
+    """A sliding window has let go of what would be gone on from."""
+    torch.manual_seed(0)
+    model = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=768, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, sliding_window=16,
+        )
+    ).eval()  # fmt: skip
+    reader = Reader(model, golden_llama.tokenizer, ScoreEstimator.uniform(model))
+    passages = ["The mill was built by Anna Reed. It has two wheels."] * 2
+    asked = "Who built the mill?", passages, "Anna Reed built it."
+    proven, by_knockout = (
+        reader.attribute(*asked, prove=2, prove_by=by) for by in ("attention", "knockout")
+    )
+    assert by_knockout.statements == proven.statements
+    assert reader.attribute(*asked, groundedness=True).statements[0].ungrounded is not None
 
 
 def test_a_draft_is_not_proven(demo_reader, worlds):

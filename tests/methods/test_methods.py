@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from support.architectures import build
+from support.by_hand import hidden_behind_sources
 from support.comparing import check_close
 from support.made_up_methods import Fixed, linear_task
 
@@ -185,21 +186,9 @@ def test_leave_one_out_is_in_nats():
 
 
 def fall_behind_a_mask(task, source):
-    """Return (targets,): the fall in one pass whose mask hides a source from what is behind all."""
-    tokens = len(task.ids) - 1
-    hidden = torch.ones(tokens, tokens).triu(1).bool()
-    end = max(end for _, end in task.sources)
-    hidden[min(end, task.first_row) :, slice(*source)] = True
-    mask = torch.zeros(2, 1, tokens, tokens)
-    mask[0, 0].masked_fill_(torch.ones(tokens, tokens).triu(1).bool(), -1e30)
-    mask[1, 0].masked_fill_(hidden, -1e30)
-    with torch.no_grad():
-        ids = torch.tensor([task.ids[:-1]] * 2)
-        logits = task.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    said = torch.tensor(task.ids[task.prompt_length :])
-    log_p = logits[:, task.first_row :].double().log_softmax(-1)
-    log_p = log_p[:, torch.arange(len(said)), said]
-    fall = log_p[0] - log_p[1]
+    """Return (targets,): what hiding a source from what is behind all of them does."""
+    beside, without = hidden_behind_sources(task, [source])
+    fall = beside - without
     return torch.stack([fall[start:end].sum() for start, end in task.targets])
 
 

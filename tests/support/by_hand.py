@@ -22,3 +22,22 @@ def masked_by_hand(model, ids, prompt_length, sources, masks):
     positions = torch.arange(len(ids) - 1).expand(len(masks), -1)
     with torch.inference_mode():
         return answer_token_logits(model, tokens, visible, positions, ids[prompt_length:])
+
+
+def hidden_behind_sources(task, sources):
+    """Return (2, answer tokens): log-probabilities beside all sources, and with some hidden.
+
+    In whole passes, with a mask that hides them from what is behind all sources of the prompt.
+    """
+    tokens = len(task.ids) - 1
+    later = torch.ones(tokens, tokens).triu(1).bool()
+    hidden, end = later.clone(), max(end for _, end in task.sources)
+    for start, stop in sources:
+        hidden[min(end, task.first_row) :, start:stop] = True
+    mask = torch.zeros(2, 1, tokens, tokens, dtype=task.model.dtype)
+    mask.masked_fill_(torch.stack([later, hidden])[:, None], torch.finfo(mask.dtype).min)
+    with torch.no_grad():
+        ids = torch.tensor([task.ids[:-1]] * 2)
+        logits = task.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    said = torch.tensor(task.ids[task.prompt_length :])
+    return logits[:, task.first_row :].double().log_softmax(-1)[:, torch.arange(len(said)), said]

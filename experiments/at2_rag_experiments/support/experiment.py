@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from at2_rag.ablation.groundedness import with_ungrounded_words
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import ContextOverflowError
 from at2_rag.reader import Reader
@@ -38,8 +39,8 @@ class Support(Experiment[AskedWith, Reader]):
 
     Each question is read with its right answer, with the same but without the passages that say
     it, with another question's answer, and, where it has a number, with one digit changed. Where
-    the evidence is known, it is read as an answer too, as it is, negated, and with two names
-    exchanged.
+    the evidence is known, it is read as an answer too, as it is, with a digit changed, negated, and
+    with two names exchanged. Of all, it is told whether a word is ungrounded.
     """
 
     name = "support"
@@ -88,6 +89,9 @@ class Support(Experiment[AskedWith, Reader]):
         return {
             "answer": given.answer,
             **_verdicts(task),
+            "ungrounded": [
+                bool(each.ungrounded) for each in with_ungrounded_words(task).statements
+            ],
             "highest": {name: one.scores.amax(1).tolist() for name, one in scored.items()},
         }
 

@@ -15,14 +15,15 @@ REMOVED = "passage taken away"
 FOREIGN = "another question's answer"
 ALTERED = "a number changed"
 QUOTED = "the evidence, quoted"
+MISQUOTED = "quoted, a number changed"
 NEGATED = "quoted and negated"
 EXCHANGED = "quoted, two names exchanged"
 
 #: In the order of tables: what is right, what no passage says, and what only looks right.
-KINDS = (RIGHT, REMOVED, FOREIGN, ALTERED, QUOTED, NEGATED, EXCHANGED)
+KINDS = (RIGHT, REMOVED, FOREIGN, ALTERED, QUOTED, MISQUOTED, NEGATED, EXCHANGED)
 
 #: What is right, that each kind is compared with; :data:`RIGHT` where nothing else is said.
-COMPARED_WITH = {NEGATED: QUOTED, EXCHANGED: QUOTED}
+COMPARED_WITH = {MISQUOTED: QUOTED, NEGATED: QUOTED, EXCHANGED: QUOTED}
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def _quoted(
         return []
     index, start, end = place
     quoted = question.passages[index].text[start:end].strip()
-    made = (NEGATED, negated(quoted)), (EXCHANGED, with_exchanged_names(quoted))
+    made = (
+        (MISQUOTED, with_another_digit(quoted, question.id)),
+        (NEGATED, negated(quoted)),
+        (EXCHANGED, with_exchanged_names(quoted)),
+    )
     altered = [Given(kind, every, text) for kind, text in made if text is not None]
     return [Given(QUOTED, every, quoted), *altered]

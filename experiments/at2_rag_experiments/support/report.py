@@ -35,13 +35,15 @@ def _verdicts(found: SupportResults) -> Table:
         f"Verdicts ({found.estimator})",
         f"{found.questions} questions, {found.left_out} more too long or without a statement; "
         f"{found.tokens:.0f} tokens in the mean. Right answers are given to the model, and wrong "
-        "ones. Supported: all statements are. Balanced accuracy: of the verdict, right answers "
-        "against these; quotations against what was made of them.",
-        *("answers", "number", "supported", "cited", "balanced accuracy"),
+        "ones. Supported: all statements are. Ungrounded: a word is from no passage. Balanced "
+        "accuracy: of the verdict, right answers against these; quotations against what was made "
+        "of them.",
+        *("answers", "number", "supported", "cited", "ungrounded", "balanced accuracy"),
     )
     for one in found.kinds:
         balanced = "–" if one.balanced is None else f"{one.balanced:.3f}"
-        table.add_row(one.kind, str(one.answers), mean(one.supported), mean(one.cited), balanced)
+        told = map(mean, (one.supported, one.cited, one.ungrounded))
+        table.add_row(one.kind, str(one.answers), *told, balanced)
     return table
 
 

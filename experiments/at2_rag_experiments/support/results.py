@@ -23,6 +23,7 @@ class KindFound:
         answers: How many answers were read.
         supported: Share of answers with all statements supported.
         cited: Share of answers with a citation.
+        ungrounded: Share of answers with an ungrounded word.
         balanced: Balanced accuracy of the verdict, of right answers (quotations, where these were
             made of one) against these; ``None`` for what is right itself.
     """
@@ -31,6 +32,7 @@ class KindFound:
     answers: int
     supported: Estimate
     cited: Estimate
+    ungrounded: Estimate
     balanced: float | None
 
 
@@ -121,6 +123,7 @@ def _kind_found(kind: str, answers: Sequence[Record], right: Sequence[Record]) -
         len(answers),
         supported,
         mean_of(any(answer["cited"]) for answer in answers),
+        mean_of(any(answer["ungrounded"]) for answer in answers),
         balanced,
     )
 

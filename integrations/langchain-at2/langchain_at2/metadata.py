@@ -24,13 +24,13 @@ def describe_statement(statement: Statement, start: int, end: int) -> dict[str, 
         start: First character of the statement in the text that the statement is a part of.
         end: One past the statement's last character in the text that the statement is a part of.
     """
-    shift, against = start - statement.start, statement.contradicted
+    shift, words = start - statement.start, statement.ungrounded
     return {
         "start": start,
         "end": end,
         "supported": statement.supported,
         "refusal": statement.refusal,
-        "contradicted": None if against is None else [[a + shift, b + shift] for a, b in against],
+        "ungrounded": None if words is None else [[a + shift, b + shift] for a, b in words],
         "citations": [citation.number for citation in statement.citations],
     }
 

@@ -118,8 +118,8 @@ class StatementRecord(TypedDict):
         supported: Whether the passages made the model say it; ``None`` where the estimator has no
             calibrated threshold, and of a refusal.
         refusal: Whether it says only that the answer is not known, or not in the nodes.
-        contradicted: Characters [start, end) of the response's text that the nodes speak against;
-            ``None`` where nobody looked (``reader_options={"contradictions": True}``).
+        ungrounded: Characters [start, end) of the response's text that are from no node;
+            ``None`` where nobody looked (``reader_options={"groundedness": True}``).
     """
 
     text: str
@@ -128,7 +128,7 @@ class StatementRecord(TypedDict):
     numbers: list[int]
     supported: bool | None
     refusal: bool
-    contradicted: list[list[int]] | None
+    ungrounded: list[list[int]] | None
 
 
 def citation_record(
@@ -216,7 +216,7 @@ def statement_record(statement: Statement, numbers: list[int], shift: int) -> St
         numbers: Numbers of the cited nodes, ascending.
         shift: How many characters of markers stand in front of the statement.
     """
-    against = statement.contradicted
+    words = statement.ungrounded
     return StatementRecord(
         text=statement.text,
         start=statement.start + shift,
@@ -224,7 +224,7 @@ def statement_record(statement: Statement, numbers: list[int], shift: int) -> St
         numbers=numbers,
         supported=statement.supported,
         refusal=statement.refusal,
-        contradicted=None if against is None else [[a + shift, b + shift] for a, b in against],
+        ungrounded=None if words is None else [[a + shift, b + shift] for a, b in words],
     )
 
 
