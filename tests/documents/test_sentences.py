@@ -364,3 +364,9 @@ def test_threads_agree(not_loaded):
 def test_one_long_line_takes_no_longer_than_many(unit):
     """A line of 400,000 characters: minutes, where a pattern goes over it for each of them."""
     assert sentence_spans(unit * (400_000 // len(unit)))
+
+
+def test_numbers_of_items_without_items_take_no_longer_each_than_a_few():
+    """Each belongs to what follows, and what was looked at once is not looked at again."""
+    assert sentence_spans("1. " * 20_000) == [(0, 59_999)]
+    assert len(sentence_spans("1. one item\n" * 2_000)) == 2_000
