@@ -202,17 +202,18 @@ def _spans_within(
         language: The language of the text, as for :func:`sentence_spans`.
     """
     spans: list[tuple[int, int]] = []
-    begin = known = run[0]  # what is before it says nothing by itself
+    begin = seen = run[0]
+    blank = True  # from begin to what was seen already
     for end in [*_ends(flat, run, load_punkt(language)), run[1]]:
         if spans and (match := _ATTACHED.match(flat, begin, end)):
             spans[-1] = (spans[-1][0], match.end())
             begin = match.end()
-        piece = flat[max(begin, known) : end]
-        if not piece.strip() or (not spans and end < run[1] and _leads(piece)):
-            known = end
+        piece = flat[max(begin, seen) : end]
+        blank, seen = blank and not piece.strip(), end
+        if blank or (not spans and end < run[1] and _leads(piece)):
             continue
         spans.append((begin, end))
-        begin = end
+        begin, blank = end, True
     return spans
 
 
