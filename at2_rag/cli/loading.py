@@ -179,8 +179,13 @@ def template_of(prompt: str) -> PromptTemplate:
     from at2_rag.prompt.template import NAMED, PromptTemplate, as_template
 
     path = Path(prompt).expanduser()
-    if prompt in NAMED or not path.is_file():
+    if prompt in NAMED:
         return as_template(prompt)
+    if not path.is_file():
+        raise InputError(
+            f"--prompt is {prompt!r}, and there is no such file; expected {', '.join(NAMED)}, or a "
+            "text file with {passages} and {question}."
+        )
     try:
         return PromptTemplate(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
@@ -198,12 +203,19 @@ def check_name(name: str) -> None:
         gguf_of(name)
 
 
+_NOT_REACHED = (
+    "there is no such folder, it is not among what was downloaded before, and the hub cannot be "
+    "reached (or is not to be, where HF_HUB_OFFLINE is set). Expected a folder, or a name that the "
+    "hub knows, such as Qwen/Qwen2.5-1.5B-Instruct."
+)
+
+
 @contextmanager
 def reworded(problem: str) -> Iterator[None]:
     """Turn what the libraries below raise while loading into an error of ours.
 
     Their messages are kept up to the first blank line, which is where advice for programmers
-    starts.
+    starts. Of a hub that is not asked or not reached, what that means is said instead.
     """
     try:
         yield
@@ -211,6 +223,8 @@ def reworded(problem: str) -> Iterator[None]:
         raise
     except Exception as error:  # of many libraries, which share no base class
         reason = one_line(str(error).strip().split("\n\n")[0]) or type(error).__name__
+        if "couldn't connect to" in reason:
+            reason = _NOT_REACHED
         raise At2Error(f"{problem}: {reason}") from error
 
 

@@ -211,7 +211,10 @@ def test_a_prompt_goes_by_name_or_lies_in_a_file(files, tmp_path):
         told = json.loads(ask("-p", str(files), *AVERAGE, "--json", *arguments).stdout)
         assert PromptTemplate(**told["settings"]["prompt"]) == expected
     own.write_text("{question}", encoding="utf-8")
-    for prompt, message in ((str(own), "holds {passages} 0 times"), ("paper", "prompt is 'paper'")):
+    for prompt, message in (
+        (str(own), "holds {passages} 0 times"),
+        ("paper", "--prompt is 'paper', and there is no such file; expected from-passages, pub"),
+    ):
         result = ask("-p", str(files), "--prompt", prompt)
         assert result.exit_code == 2
         assert message in result.stderr
@@ -315,6 +318,15 @@ def test_error_is_one_line_on_stderr_and_a_code(files, arguments, code, message)
     assert (result.exit_code, result.stdout) == (code, "")
     [line] = result.stderr.splitlines()  # without notes, which it makes moot
     assert line.startswith(message.format(files=files))
+
+
+@pytest.mark.parametrize("command", [("ask", "Who?", "-p", "{files}", "-m"), ("info",)])
+def test_a_model_that_is_neither_here_nor_to_be_asked_for_is_told_so(files, command):
+    result = run(*(part.format(files=files) for part in command), "no/such-model")
+    assert (result.exit_code, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()[-1:]
+    assert "'no/such-model' cannot be loaded: there is no such folder" in line
+    assert "HF_HUB_OFFLINE is set" in line
 
 
 @pytest.mark.parametrize(
