@@ -493,11 +493,13 @@ class Reader(Parts):
         Args:
             answer: An answer of this reader, or of another one.
             by: ``"attention"`` masks the sources and leaves all positions unchanged, as scores are
-                learned; ``"removal"`` takes their text out of the prompt, as pruning does.
+                learned; ``"removal"`` takes their text out of the prompt, as pruning does;
+                ``"knockout"`` masks them for what follows all passages only, which costs least.
 
         Raises:
             InputError: If it is no answer, or a citation points to no source that the answer's
                 settings give.
+            UnsupportedModelError: If the model has not all it takes for ``"knockout"``.
         """
         from at2_rag.ablation.verification import verify  # which answering never needs
 

@@ -153,9 +153,9 @@ def _log_probabilities(
     masks = torch.ones(1 + len(left_out), len(regions), dtype=torch.bool)
     for row, out in enumerate(left_out, start=1):
         masks[row, list(out)] = False
-    if by == "attention":
+    if by == "attention" or by == "knockout":
         said = regions["thoughts"], regions["targets"]
-        effects = task.ablator_with([*chain(*said)]).ablate(masks)
+        effects = task.ablator_with([*chain(*said)], by=by).ablate(masks)
     else:
         # The answer is given; its own words cannot be removed from it, but thoughts can.
         kept = masks[:, regions.places["sources"]]

@@ -17,12 +17,13 @@ from at2_rag.worlds import generate_examples
 WORLD = next(generate_examples(11, 8, 2))
 
 
-def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
+@pytest.mark.parametrize("by", ["attention", "knockout"])
+def test_drops_are_those_of_ablations_made_by_hand(demo_reader, by):
     example = next(generate_examples(11, 6, 2))
     options = {"transitive": False, "max_citations": 2}
     answer = demo_reader.answer(example.question, example.passages, **options)
     task = demo_reader.task(example.question, example.passages, answer.text)
-    verification = demo_reader.verify(answer)
+    verification = demo_reader.verify(answer, by=by)
     assert len(verification.statements) == len(answer.statements) == 3
     assert sum(len(statement.citations) for statement in answer.statements) >= 2
     places = [(s.passage_index, s.start, s.end) for s in task.answer.attribution.sources]
@@ -35,7 +36,7 @@ def test_drops_are_those_of_ablations_made_by_hand(demo_reader):
         masks[1, cited] = 0
         for row, source in enumerate(cited, start=2):
             masks[row, source] = 0
-        log_p = task.ablator().ablate(masks).log_probability(*target)
+        log_p = task.ablator(by=by).ablate(masks).log_probability(*target)
         drops, scale = (log_p[0] - log_p).tolist(), float(log_p.abs().max())
         if cited:
             check_close(verified.together.drop, drops[1], scale=scale)
