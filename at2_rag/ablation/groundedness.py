@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -29,8 +30,17 @@ UNLIKELY = math.log(0.01)
 #: times. People say in other words what passages say, but not with other numbers and names.
 LIKELIER = math.log(100)
 
-#: What is marked as a whole: numbers with their points and commas, and words.
-_WORD = re.compile(r"\d+(?:[.,:/]\d+)*\w*|\w+(?:[-'’]\w+)*")
+#: What is marked as a whole: words, and numbers with their points and commas.
+_WORD = re.compile(r"\w+(?:[-'’]\w+|(?<=\d)[.,:/]\d+)*")
+#: Letters of scripts that put no space between words, of which only numbers are judged: Thai to
+#: Burmese, Khmer, kana, and what Chinese, Japanese and Korean share.
+_UNSPACED = re.compile(r"[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+#: Words that are frequent in German, where a capital does not tell a name from any other noun.
+_GERMAN = frozenset(
+    ("der", "die", "das", "und", "ist", "nicht", "ein", "eine", "von", "mit", "dem", "den", "des")
+)
+#: From which share of them on a text is German.
+_IS_GERMAN = 0.08
 #: What a sentence begins behind, spaces and brackets aside, and how far back to look for it.
 _LOOK_BACK = 20
 _BEGINS = re.compile(r"(?:^|[.!?:…\n])[\s\"'“‘(\[*_#>-]*$")
@@ -41,10 +51,13 @@ def with_ungrounded_words(task: AttributionTask) -> Answer:
 
     One more run of the answer, with all sources hidden from it and from the end of the prompt. A
     word is ungrounded if a token of it is ``UNLIKELY`` beside the sources, and hiding them makes
-    one likelier: at all of a number, or a word that begins with a capital within a sentence, and
-    ``LIKELIER`` of any other word. In statements that are not supported, nothing is marked: there
-    all is in doubt. A word that the model itself chose, with nothing sampled, is hardly ever
-    unlikely to it, so this is for answers that others wrote.
+    one likelier: at all of a number, or a word that begins with a capital within a sentence (in
+    German of a number only), and ``LIKELIER`` of any other word. Where words have no spaces between
+    them, numbers alone are judged. Statements that are not supported are not looked at: there all
+    is in doubt. Nor are refusals. What earlier messages say counts as said.
+
+    A word that the model itself chose, with nothing sampled, is hardly ever unlikely to it, so this
+    is for answers that others wrote.
 
     Args:
         task: The answer, and what it was answered from.
@@ -60,29 +73,55 @@ def with_ungrounded_words(task: AttributionTask) -> Answer:
 def _ungrounded(task: AttributionTask) -> Iterator[Span]:
     """Yield the characters of each word of the answer that is ungrounded, by its tokens."""
     text, spans = task.answer.text, task.answer.attribution.token_spans
+    passages = " ".join(passage.text for passage in task.answer.passages)
+    names = tells_names(f"{passages} {text}")
     beside, without = _log_probabilities(task)
     gained = without - beside
-    for word in _WORD.finditer(text):
-        start, end = word.span()
+    for start, end in words(text):
         tokens = [i for i, (a, b) in enumerate(spans) if a < end and start < b]
         if not tokens or float(beside[tokens].min()) > UNLIKELY:
             continue
-        least = 0.0 if is_detail(text, start, end) else LIKELIER
+        least = 0.0 if is_detail(text, start, end, names=names) else LIKELIER
         if float(gained[tokens].max()) > least:
             yield start, end
 
 
-def is_detail(text: str, start: int, end: int) -> bool:
+def words(text: str) -> list[Span]:
+    """Return the words and numbers of a text; of scripts without spaces, the numbers.
+
+    Args:
+        text: The text to look through.
+    """
+    # As long as the text, with a letter for each accent that is a character of its own.
+    spaced = _UNSPACED.sub(" ", text)
+    plain = "".join("x" if unicodedata.category(char)[0] == "M" else char for char in spaced)
+    return [found.span() for found in _WORD.finditer(plain)]
+
+
+def tells_names(text: str) -> bool:
+    """Return whether a capital within a sentence tells a name: not in German, by its small words.
+
+    Args:
+        text: The text, long enough to tell its language.
+    """
+    found = [text[start:end].lower() for start, end in words(text)]
+    return sum(word in _GERMAN for word in found) < _IS_GERMAN * max(1, len(found))
+
+
+def is_detail(text: str, start: int, end: int, *, names: bool = True) -> bool:
     """Return whether a word is a number, or by its capital letter within a sentence a name.
 
     Args:
         text: The text that the word is in.
         start: The word's first character.
         end: One past the word's last character.
+        names: Whether a capital letter tells a name.
     """
     word = text[start:end]
     if any(char.isdigit() for char in word):
         return True
+    if not names:
+        return False
     before = text[max(0, start - _LOOK_BACK) : start]
     return len(word) > 1 and word[0].isupper() and not _BEGINS.search(before)
 
@@ -96,7 +135,8 @@ def _log_probabilities(task: AttributionTask) -> Tensor:
     return ablator.ablate(masks).token_log_probabilities
 
 
-def _marked(statement: Statement, words: list[Span]) -> Statement:
-    inside = [(a, b) for a, b in words if statement.start <= a and b <= statement.end]
-    judged = statement.refusal or statement.supported is False
-    return replace(statement, ungrounded=() if judged else tuple(inside))
+def _marked(statement: Statement, found: list[Span]) -> Statement:
+    if statement.refusal or statement.supported is False:
+        return statement
+    inside = [(a, b) for a, b in found if statement.start <= a and b <= statement.end]
+    return replace(statement, ungrounded=tuple(inside))

@@ -133,11 +133,17 @@ def _switch(names: Sequence[str]) -> str:
     return f'<fieldset class="switch"><legend>Scored by</legend>{choices}</fieldset>'
 
 
-_LEGEND = (
-    '<p class="legend quiet" aria-hidden="true"><span class="scale"></span> '
-    "the stronger, the more it mattered "
-    '<span class="key cited">cited</span> <span class="key unsupported">not supported</span></p>'
-)
+def _legend(statements: Sequence[Statement]) -> str:
+    keys = {"cited": "cited", "unsupported": "not supported"}
+    if any(statement.ungrounded for statement in statements):
+        keys["ungrounded"] = "from no passage"
+    told = " ".join(f'<span class="key {kind}">{name}</span>' for kind, name in keys.items())
+    return (
+        '<p class="legend quiet" aria-hidden="true"><span class="scale"></span> '
+        f"the stronger, the more it mattered {told}</p>"
+    )
+
+
 _HINT = (
     '<p class="hint quiet">Point at a statement, a number or a passage to see what goes with it; '
     "click, or press Enter, to pin it and go there, Esc to let go. Select any words to see what "
@@ -152,7 +158,7 @@ def _answer_side(methods: Mapping[str, Shown], evidence: Evidence | None, *, mar
         '<section class="side said" aria-labelledby="said"><h2 id="said">Answer</h2>',
         thoughts_text(first, markdown=markdown),
         answer_text(answers, markdown=markdown),
-        _LEGEND,
+        _legend(first.statements),
         _HINT,
         *(_remark(answer, number) for number, answer in enumerate(answers)),
         '<section id="told" class="told" aria-label="Sources of what is chosen" '

@@ -102,7 +102,7 @@ class Statement:
         ungrounded: Characters of the answer's text that the model does not take from the passages,
             in a statement that it otherwise does: numbers and names that it would hardly write
             beside them, and other words that they make far less likely; ``None`` where nobody
-            looked (``groundedness``).
+            looked: without ``groundedness``, at refusals, and at what is not supported at all.
     """
 
     text: str

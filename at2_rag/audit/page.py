@@ -130,12 +130,14 @@ def _view(record: Mapping[str, Any]) -> str:
     """Return an answer that opens when it is clicked."""
     answer = record[WHOLE]
     share = record["at2_supported_share"]
-    told = "" if share is None else f"{share:.0%} supported: "
+    told = "" if share is None else f"{share:.0%} supported"
+    if ungrounded := record["at2_ungrounded"]:
+        told += f"{', ' if told else ''}{ungrounded} with an ungrounded word"
     if "attribution" in answer:
         shown = framed(Answer.from_dict(answer).to_html())
     else:
         shown = f"<pre>{_text(answer)}</pre>{_sources(answer)}{_passages(answer, record)}"
-    title = f"{told}{escape(answer['question'])}"
+    title = f"{told}: {escape(answer['question'])}"
     name = escape(name_of(record))
     return f'<details><summary>{title} <span class="small">{name}</span></summary>{shown}</details>'
 

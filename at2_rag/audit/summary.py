@@ -86,10 +86,10 @@ class _Worst:
 
     def add(self, record: dict[str, Any]) -> None:
         unsupported, ungrounded = record["at2_unsupported"] or 0, record["at2_ungrounded"] or 0
-        wrong = unsupported + ungrounded
-        if not wrong:
+        if not unsupported + ungrounded:
             return
-        badness = wrong / record["at2_statements"], wrong, next(self._order)
+        of = record["at2_statements"]
+        badness = unsupported / of + ungrounded / (2 * of), unsupported, next(self._order)
         put = heappush if len(self._heap) < self._most else heappushpop
         put(self._heap, (*badness, record))
 

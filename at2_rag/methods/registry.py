@@ -63,15 +63,16 @@ def check_method_name(name: str) -> None:
         if part.strip() not in _METHODS and _numbered(part.strip()) is None:
             raise InputError(
                 f"There is no method {part.strip()!r}; expected one of {', '.join(METHOD_NAMES)}, "
-                "where N is a number, of ablations in esm-32, of sources that are tried in "
-                "knockout-4; or several of them, such as at2+bm25."
+                "where N is a number of at least 1, of ablations in esm-32, of sources that are "
+                "tried in knockout-4; or several of them, such as at2+bm25."
             )
 
 
 def _numbered(name: str) -> tuple[str, int] | None:
     """Return the two parts of a name that ends in a number; ``None`` of another."""
     kind, _, number = name.rpartition("-")
-    return (kind, int(number)) if kind in _NUMBERED and re.fullmatch(r"\d+", number) else None
+    is_number = re.fullmatch(r"0*[1-9]\d*", number) is not None
+    return (kind, int(number)) if kind in _NUMBERED and is_number else None
 
 
 def method_by_name(

@@ -123,8 +123,6 @@ class Settings:
             _check_count(name, getattr(self, name))
         if self.prove is not None:
             _check_count("prove", self.prove, " Or None to prove nothing.")
-        if self.prove_by not in ("attention", "knockout"):
-            raise InputError(f"prove_by is {self.prove_by!r}; expected 'attention' or 'knockout'.")
         if self.max_passages is not None:
             _check_count("max_passages", self.max_passages, " Or None to show all.")
         least = self.min_score
@@ -133,12 +131,11 @@ class Settings:
         if self.system is not None and not isinstance(self.system, str):
             raise InputError(f"system is {self.system!r}; expected text, or None.")
         check_text("system", self.system or "")
-        if self.on_overflow not in ("error", "drop", "truncate"):
-            raise InputError(
-                f"on_overflow is {self.on_overflow!r}; expected 'error', 'drop' or 'truncate'."
-            )
-        if self.on_empty not in ("error", "answer"):
-            raise InputError(f"on_empty is {self.on_empty!r}; expected 'error' or 'answer'.")
+        _check_flag("transitive", self.transitive)
+        _check_flag("groundedness", self.groundedness)
+        _check_choice("prove_by", self.prove_by, ("attention", "knockout"))
+        _check_choice("on_overflow", self.on_overflow, ("error", "drop", "truncate"))
+        _check_choice("on_empty", self.on_empty, ("error", "answer"))
         if self.thinking not in ("auto", None) and not isinstance(self.thinking, ThinkingMarkers):
             raise InputError(
                 f"thinking is {self.thinking!r}; expected 'auto', None, or ThinkingMarkers: "
@@ -204,6 +201,17 @@ def settings_for(model: PreTrainedModel) -> Settings:
         "prompt": getattr(model.config, "at2_prompt", None),
     }
     return Settings(**{name: value for name, value in own.items() if value is not None})
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}; expected True or False.")
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        told = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+        raise InputError(f"{name} is {value!r}; expected {told}.")
 
 
 def _check_count(name: str, value: object, advice: str = "") -> None:

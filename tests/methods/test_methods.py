@@ -224,6 +224,8 @@ def test_knockout_costs_the_end_of_the_text_for_each_source_tried(task):
 
 def test_knockout_tries_at_least_one():
     with pytest.raises(InputError, match=r"best is 0; expected at least 1"):
+        KnockoutMethod(0)
+    with pytest.raises(InputError, match=r"no method 'knockout-0'; .* number of at least 1"):
         method_by_name("knockout-0")
 
 
