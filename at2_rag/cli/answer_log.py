@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from at2_rag.cli import engines, options
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
-from at2_rag.cli.loading import prompt_setting
+from at2_rag.cli.loading import prompt_setting, proof_settings
 from at2_rag.known_estimators import AUTO
 
 
@@ -23,7 +23,7 @@ def answer_log(
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
-    prove_by: options.ProveBy = options.ProofKind.attention,
+    prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
     scores: options.Scores = False,
     record_format: options.Format = options.RecordFormat.jsonl,
@@ -44,8 +44,7 @@ def answer_log(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "prove": prove,
-        "prove_by": prove_by.value,
+        **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }
     choices = AuditChoices(record_format.value, rows_per_part, settings, scores, True, prune_to)

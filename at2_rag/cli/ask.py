@@ -11,6 +11,7 @@ from at2_rag.cli.loading import (
     naming_demo_reader,
     note_demo_reader,
     prompt_setting,
+    proof_settings,
 )
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
@@ -44,7 +45,7 @@ def ask(
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
     prove: options.Prove = None,
-    prove_by: options.ProveBy = options.ProofKind.attention,
+    prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
     json: options.AsJson = False,
     scores: options.Scores = False,
@@ -56,7 +57,7 @@ def ask(
     """
     check_question(question)
     check_file(html)
-    asked = prompt_setting(prompt)
+    asked, proving = prompt_setting(prompt), proof_settings(prove, prove_by)
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
@@ -75,8 +76,7 @@ def ask(
             max_citations=max_citations,
             on_overflow=on_overflow.value,
             system=system,
-            prove=prove,
-            prove_by=prove_by.value,
+            **proving,
             groundedness=groundedness,
         )
     note_what_happened(answer)

@@ -13,7 +13,7 @@ from at2_rag.cli import options
 from at2_rag.cli.chat_commands import Quit, run_command
 from at2_rag.cli.console import note, note_now, report_error, show
 from at2_rag.cli.gathering import read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader, prompt_setting
+from at2_rag.cli.loading import load_reader, note_demo_reader, prompt_setting, proof_settings
 from at2_rag.cli.notes import release_notes
 from at2_rag.cli.showing import counted
 from at2_rag.cli.talk import Talk
@@ -39,7 +39,7 @@ def chat(
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     prove: options.Prove = None,
-    prove_by: options.ProveBy = options.ProofKind.attention,
+    prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
 ) -> None:
     """Answer questions from files, one after the other; the model is loaded once.
@@ -60,8 +60,7 @@ def chat(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "prove": prove,
-        "prove_by": prove_by.value,
+        **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }
     note(f"{counted(len(read), 'passage')} read; /help lists commands, Ctrl-D ends")

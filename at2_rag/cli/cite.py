@@ -23,6 +23,7 @@ from at2_rag.cli.loading import (
     naming_demo_reader,
     note_demo_reader,
     prompt_setting,
+    proof_settings,
 )
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
@@ -60,7 +61,7 @@ def cite(
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
     prove: options.Prove = None,
-    prove_by: options.ProveBy = options.ProofKind.attention,
+    prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
     json: options.AsJson = False,
     scores: options.Scores = False,
@@ -85,8 +86,7 @@ def cite(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "prove": prove,
-        "prove_by": prove_by.value,
+        **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }
     asked = prompt_setting(prompt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
+from enum import Enum
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,26 @@ def _named(
     with reworded(f"The score estimator {wanted!r} cannot be loaded"):
         # A path to nothing should not be asked for at the hub.
         return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
+
+
+def proof_settings(prove: int | None, prove_by: Enum | None) -> dict[str, Any]:
+    """Return the reader's settings that two options mean; none where they were not given.
+
+    Args:
+        prove: How many sources of each statement to leave out.
+        prove_by: What they are hidden from, by name.
+
+    Raises:
+        InputError: If it is said how to prove, and not how many.
+    """
+    if prove_by is None:
+        return {} if prove is None else {"prove": prove}
+    if prove is None:
+        raise InputError(
+            f"--prove-by {prove_by.value} was given without --prove; expected both, such as "
+            f"--prove 3 --prove-by {prove_by.value}."
+        )
+    return {"prove": prove, "prove_by": prove_by.value}
 
 
 def prompt_setting(prompt: str | None) -> dict[str, PromptTemplate]:

@@ -228,11 +228,12 @@ Groundedness = Annotated[
     ),
 ]
 ProveBy = Annotated[
-    ProofKind,
+    ProofKind | None,
     typer.Option(
-        help="What --prove hides sources from: the whole prompt and answer, or, for a fraction of "
-        "the time, what follows the passages only.",
+        help="What --prove hides sources from: attention, all of it, the default; or knockout, "
+        "that of what follows the passages only, for a fraction of the time.",
         rich_help_panel=_ANSWERING,
+        show_default=False,
     ),
 ]
 AsJson = Annotated[

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from at2_rag import FROM_PASSAGES, Answer, PromptTemplate, Reader
 from at2_rag.cli.app import app
+from at2_rag.documents.files import read_passages
 
 MODEL = str(LLAMA / "model")
 QUESTION = "Who built the mill?"
@@ -123,3 +124,24 @@ def test_what_is_missing_is_told_before_a_model_is_loaded(place, arguments, give
     assert result.stderr.startswith(f"error: {message.format(**names)}")
     if "cannot be read" in message:
         assert "pipe it: echo TEXT | at2-rag cite --answer -" in result.stderr
+
+
+def test_words_that_are_from_no_passage_are_told(place):
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--answer", place / "answer.txt", "--json")
+    plain, looked = (json.loads(cite(*options, *more).stdout) for more in ((), ("--groundedness",)))
+    reader = Reader.from_pretrained(MODEL, "average")
+    found = reader.attribute(
+        QUESTION, read_passages([place / "notes.md"]), looked["text"], groundedness=True
+    )
+    assert [each["ungrounded"] for each in looked["statements"]] == [
+        [list(span) for span in each.ungrounded] for each in found.statements
+    ]
+    assert all(each["ungrounded"] is None for each in plain["statements"])
+
+
+def test_how_to_prove_needs_how_many_to_prove(place):
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--answer", place / "answer.txt")
+    refused = cite(*options, "--prove-by", "knockout")
+    assert refused.exit_code == 2
+    assert "expected both, such as --prove 3 --prove-by knockout" in refused.stderr
+    assert cite(*options, "--prove", "2", "--prove-by", "knockout").exit_code == 0
