@@ -72,13 +72,13 @@ def with_ungrounded_words(task: AttributionTask) -> Answer:
 
 def _ungrounded(task: AttributionTask) -> Iterator[Span]:
     """Yield the characters of each word of the answer that is ungrounded, by its tokens."""
-    text, spans = task.answer.text, task.answer.attribution.token_spans
+    text, attribution = task.answer.text, task.answer.attribution
     passages = " ".join(passage.text for passage in task.answer.passages)
     names = tells_names(f"{passages} {text}")
     beside, without = _log_probabilities(task)
     gained = without - beside
     for start, end in words(text):
-        tokens = [i for i, (a, b) in enumerate(spans) if a < end and start < b]
+        tokens = attribution.tokens_touching(start, end)
         if not tokens or float(beside[tokens].min()) > UNLIKELY:
             continue
         least = 0.0 if is_detail(text, start, end, names=names) else LIKELIER
