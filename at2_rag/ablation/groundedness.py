@@ -128,8 +128,7 @@ def is_detail(text: str, start: int, end: int, *, names: bool = True) -> bool:
 
 def _log_probabilities(task: AttributionTask) -> Tensor:
     """Return (2, answer tokens): beside all sources, and with all hidden, in nats."""
-    hiding = task.ablator_with((), by="knockout")
-    ablator = hiding if hiding.can_hide else task.ablator_with(())
+    ablator = task.ablator_with((), by="knockout").workable
     masks = torch.ones(2, len(task.sources), dtype=torch.bool)
     masks[1] = False
     return ablator.ablate(masks).token_log_probabilities

@@ -7,7 +7,7 @@ A source is ablated by masking its tokens out of attention, in all layers, posit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -154,6 +154,11 @@ class Ablator:
             can_skip(self.model, len(self._tokens)) and can_reuse(self.model)
         )
 
+    @property
+    def workable(self) -> Ablator:
+        """This, or on a model that it cannot be on, what hides sources from every token."""
+        return self if self.can_hide else replace(self, hidden_from=None)
+
     def _begins(self, visible: Tensor) -> tuple[Tensor, int]:
         """Return (ablations,), from which token on each is run, and how many are read first."""
         first_row, tokens = self.prompt_length - 1, visible.shape[1]
@@ -292,6 +297,17 @@ def answer_token_logits(
         precision on the CPU.
     """
     return token_logits(last_logits(model, tokens, visible, positions, len(answer)), answer)
+
+
+def each_alone(sources: Tensor) -> Tensor:
+    """Return (1 + ablations, sources) masks: everything kept, then all but one source each.
+
+    Args:
+        sources: (sources,), true where a source is to be left out by itself.
+    """
+    count = len(sources)
+    alone = torch.eye(count, dtype=torch.bool)[sources]
+    return torch.cat([torch.ones(1, count, dtype=torch.bool), ~alone])
 
 
 def random_masks(count: int, sources: int, seed: int) -> Tensor:

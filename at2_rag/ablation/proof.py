@@ -209,8 +209,7 @@ class _Trial:
         self.passes = 0.0
         self._targets, self._regions = task.targets, len(task.regions)
         said = task.regions["thoughts"], task.regions["targets"]
-        ablator = task.ablator_with([*chain(*said)], by=by)
-        self._ablator = ablator if ablator.can_hide else task.ablator_with([*chain(*said)])
+        self._ablator = task.ablator_with([*chain(*said)], by=by).workable
         self._log_p: dict[_LeftOut, Tensor] = {}
 
     def drop(self, target: int, out: _LeftOut) -> float:

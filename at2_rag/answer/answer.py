@@ -17,7 +17,7 @@ from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
 from at2_rag.answer.marking import Mark, marked, written_mark
 from at2_rag.answer.page import answer_view
-from at2_rag.answer.remarks import also_in_words, is_judged, ungrounded_in_words, unknown_in_words
+from at2_rag.answer.remarks import also_in_words, doubts_in_words, is_judged, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
@@ -268,9 +268,7 @@ class Answer:
         parts = [
             [self.marked_text],
             [self._reference(c, effect_in_words(c), self.widest_mark) for c in self.citations],
-            # Small models say the same several times.
-            [*dict.fromkeys(map(_unsupported_in_words, self.statements))],
-            [*dict.fromkeys(map(_ungrounded_in_words, self.statements))],
+            *doubts_in_words(self.statements),
             [] if self.calibrated else [unknown_in_words(self.estimator)],
         ]
         blocks = ("\n".join(line for line in lines if line) for lines in parts)
@@ -376,16 +374,6 @@ class Answer:
                 "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
             }
         )
-
-
-def _ungrounded_in_words(statement: Statement) -> str:
-    told = ungrounded_in_words(statement)
-    return f"{told}, of: {' '.join(statement.text.split())}" if told else ""
-
-
-def _unsupported_in_words(statement: Statement) -> str:
-    said = " ".join(statement.text.split())
-    return f"Not supported by the passages: {said}" if statement.supported is False else ""
 
 
 def _reference(

@@ -40,6 +40,24 @@ def ungrounded_in_words(statement: Statement) -> str:
     return f"Ungrounded in the passages: {', '.join(f'“{w}”' for w in words)}" if words else ""
 
 
+def doubts_in_words(statements: Iterable[Statement]) -> tuple[list[str], list[str]]:
+    """Return a line for what is not supported, and one for what has ungrounded words.
+
+    Each line once: small models say the same several times.
+
+    Args:
+        statements: The statements of an answer.
+    """
+    unsupported, ungrounded = dict[str, None](), dict[str, None]()
+    for statement in statements:
+        said = " ".join(statement.text.split())
+        if statement.supported is False:
+            unsupported[f"Not supported by the passages: {said}"] = None
+        if told := ungrounded_in_words(statement):
+            ungrounded[f"{told}, of: {said}"] = None
+    return [*unsupported], [*ungrounded]
+
+
 def is_judged(statements: Iterable[Statement]) -> bool:
     """Whether it is known of all statements that claim something whether they are supported."""
     return all(each.refusal or each.supported is not None for each in statements)

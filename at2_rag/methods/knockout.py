@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from at2_rag.ablation.masking import each_alone
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import InputError
 
@@ -49,7 +50,7 @@ class KnockoutMethod:
             return torch.zeros(tried.shape)
         log_p = (
             task.ablator_with((), by="knockout")
-            .ablate(_masks(tried))
+            .ablate(each_alone(tried.any(dim=0)))
             .log_probabilities(task.targets)
         )
         scores = torch.zeros(tried.shape)
@@ -61,7 +62,11 @@ class KnockoutMethod:
         tried = self._tried(task)
         if not tried.any():
             return 1.0
-        return replace(task, known=None).ablator_with((), by="knockout").cost(_masks(tried))
+        return (
+            replace(task, known=None)
+            .ablator_with((), by="knockout")
+            .cost(each_alone(tried.any(dim=0)))
+        )
 
     def _tried(self, task: AttributionTask) -> Tensor:
         """Return (targets, sources): what is tried."""
@@ -73,9 +78,3 @@ class KnockoutMethod:
         for row, (start, end) in zip(tried, task.targets, strict=True):
             row[scores[:, start:end].sum(dim=1).topk(self.best).indices] = True
         return tried
-
-
-def _masks(tried: Tensor) -> Tensor:
-    """Return (1 + tried sources, sources): everything is kept, then all but each that is tried."""
-    alone = torch.eye(tried.shape[1], dtype=torch.bool)[tried.any(dim=0)]
-    return torch.cat([torch.ones(1, tried.shape[1], dtype=torch.bool), ~alone])

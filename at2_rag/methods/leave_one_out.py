@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2_rag.ablation.masking import each_alone
 from at2_rag.ablation.task import AttributionTask
 
 
@@ -27,9 +28,7 @@ class LeaveOneOutMethod:
         """Return (targets, sources)."""
         if not task.targets:
             return torch.zeros(0, len(task.sources))
-        count = len(task.sources)
-        whole = torch.ones(1, count, dtype=torch.bool)
-        masks = torch.cat([whole, ~torch.eye(count, dtype=torch.bool)])
+        masks = each_alone(torch.ones(len(task.sources), dtype=torch.bool))
         log_p = task.ablator().ablate(masks).log_probabilities(task.targets)
         return (log_p[:, :1] - log_p[:, 1:]).float()
 
