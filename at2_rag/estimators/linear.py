@@ -72,6 +72,14 @@ class LinearEstimator(ScoreEstimator, kinds=("uniform", "linear", "copying")):
         return self.copying is not None
 
     @property
+    def copying_weights(self) -> Tensor | None:
+        """Return (layers, heads): what heads count for besides, at tokens that equal the one said.
+
+        ``None`` where such tokens count as any other.
+        """
+        return self.copying
+
+    @property
     def head_weights(self) -> Tensor:
         """Return (layers, heads): the coefficients, without the copying ones."""
         return self.coefficients

@@ -59,6 +59,11 @@ class ProbedEstimator(LinearEstimator, kinds=("probed",)):
         """Whether tokens that equal the one being said count more."""
         return self.equal_tokens > 0
 
+    @property
+    def copying_weights(self) -> Tensor | None:
+        """Return (layers, heads): ``equal_tokens`` times the coefficients, or ``None`` for 0."""
+        return self.equal_tokens * self.coefficients if self.compares_tokens else None
+
     def rate(self, plain: Tensor, copied: Tensor, owners: Tensor) -> Tensor:
         """Return (answer tokens, regions): attention as it counts, each region's by itself."""
         if not self.compares_tokens:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from at2_rag.errors import NumericalError
-from at2_rag.estimators import LinearEstimator, ProbedEstimator
+from at2_rag.estimators import LinearEstimator
 from at2_rag.training.dataset import Statements
 from at2_rag.training.records import TrainingRecord, prompts_of
 from at2_rag.training.solvers import RIDGE_STRENGTHS, Ridge
@@ -53,7 +53,9 @@ def fit_from(
         )
     start = prior.coefficients.flatten()
     if copying:
-        start = torch.cat([start, _copying_of(prior).flatten()])
+        more = prior.copying_weights
+        more = torch.zeros_like(prior.coefficients) if more is None else more
+        start = torch.cat([start, more.flatten()])
     strength = _best_strength(statements, start, strengths, len(records), seed)
     solved = Ridge(statements, bias=False).solve_from(start, strength)
     solved = solved / solved.abs().sum().clamp_min(torch.finfo(solved.dtype).tiny)
@@ -65,13 +67,6 @@ def fit_from(
         "prompts": list(prompts_of(records)),
     }
     return LinearEstimator(plain, more_of[0] if more_of else None, metadata=metadata)
-
-
-def _copying_of(prior: LinearEstimator) -> Tensor:
-    """Return (layers, heads): what heads count for besides, at tokens that equal the one said."""
-    if isinstance(prior, ProbedEstimator):
-        return prior.equal_tokens * prior.coefficients
-    return torch.zeros_like(prior.coefficients) if prior.copying is None else prior.copying
 
 
 def _best_strength(

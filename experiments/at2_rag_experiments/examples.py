@@ -31,6 +31,7 @@ def examples_for(
     num_passages: tuple[int, int] = (4, 8),
     hops: Sequence[int] = (1, 2),
     passages_needed: bool = True,
+    whole: bool = False,
 ) -> list[TrainingExample]:
     """Return examples of generated worlds, or of a data set's split for this purpose.
 
@@ -45,6 +46,7 @@ def examples_for(
         num_passages: Fewest and most passages of an example about a world.
         hops: Facts that a question about a world may take.
         passages_needed: Whether to leave out examples without a passage.
+        whole: Whether all of a file serves this purpose, since other data serve the other.
 
     Raises:
         InputError: If there is no such data, or too little of it.
@@ -56,13 +58,13 @@ def examples_for(
         return world_examples(first + seed, count, num_passages, hops)
     if is_question_file(data):
         examples = in_drawn_order(read_examples(data), seed)
-        return _half(examples, purpose, data)[:count]
+        return (examples if whole else _half(examples, purpose, data))[:count]
     name, _, file = data.partition("=")
     if not file:
         split = "train" if purpose == "training" else "validation"
         return load(name, split, limit=count, seed=seed, passages_needed=passages_needed)
     found = load(name, seed=seed, path=file, passages_needed=passages_needed)
-    return _half(found, purpose, data)[:count]
+    return (found if whole else _half(found, purpose, data))[:count]
 
 
 def _half(found: list[Any], purpose: Purpose, data: str) -> list[Any]:

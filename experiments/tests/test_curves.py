@@ -113,7 +113,7 @@ def made(lds, sizes=(10, 20, 40), ablations=(4, 8), repeats=2):
             "held_out": 5,
             "dependent": 12,
             "alone": 0,
-            "average": {"dependent": {"lds": 0.2}},
+            "references": {"average attention": {"dependent": {"lds": 0.2}}},
             "fits": {
                 "linear": {
                     part: {"lds": lds(examples, each, repeat), "lds_error": 0.05}

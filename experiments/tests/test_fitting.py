@@ -1,12 +1,15 @@
 """Collecting and fitting: what is kept, pools to draw from, and how good estimators are."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from at2_rag import Reader
 from at2_rag.errors import InputError
+from at2_rag.estimators import ProbedEstimator
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD, pearson, spearman
-from at2_rag.training import FitWarning, fit
+from at2_rag.training import FitWarning, fit, fit_from
 from hypothesis import given
 from hypothesis import strategies as st
 from support.runs import Stopped, silent, stopping_after
@@ -16,7 +19,7 @@ from at2_rag_experiments.fitting.config import LearningConfig
 from at2_rag_experiments.fitting.fits import ESTIMATORS, FitOptions, fit_kind
 from at2_rag_experiments.fitting.learning import Lot, collected, learned
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, gather, with_ablations
-from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
+from at2_rag_experiments.fitting.quality import quality, reference_qualities, statement_scores
 
 OPTIONS = FitOptions(steps=5, network_steps=2)
 
@@ -113,11 +116,9 @@ def test_a_pool_may_hold_more_than_is_asked_for(demo_reader, pool, pool_config, 
     assert not {r.id for r in pool.training} & {r.id for r in pool.held_out}
 
 
-@pytest.mark.parametrize("name", ["linear", "copying", "network"])
-def test_quality_is_that_of_the_scores(name, pool, pool_config):
-    """LDS by its definition, from the scores of sources and the masks of ablations."""
-    estimator = fit_kind(name, pool.training, pool_config.options, 0)
-    rows, means = iter(statement_scores(estimator, pool)), []
+def by_definition(pool, rows):
+    """LDS on dependent statements, from the scores of sources and the masks of ablations."""
+    means = []
     for record in pool.held_out:
         log_p = record.log_probabilities
         spread = log_p.amax(1) - log_p.amin(1)
@@ -128,15 +129,90 @@ def test_quality_is_that_of_the_scores(name, pool, pool_config):
         ]
         means += [sum(found) / len(found)] if found else []
     assert next(rows, None) is None
-    expected = sum(means) / len(means)
-    assert quality(estimator, pool)["dependent"]["lds"] == pytest.approx(expected, abs=1e-3)
+    return pytest.approx(sum(means) / len(means), abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def probed(pool):
+    """Heads as probing finds them, which count attention to equal tokens more."""
+    shape = pool.statements.shape
+    heads = torch.arange(shape.layers * shape.heads) % 3 == 0
+    table = heads.float().view(shape.layers, shape.heads) / heads.sum()
+    return ProbedEstimator(table, equal_tokens=2.0)
+
+
+@pytest.mark.parametrize("name", ["linear", "copying", "network"])
+def test_quality_is_that_of_the_scores(name, pool, pool_config):
+    estimator = fit_kind(name, pool.training, pool_config.options, 0)
+    expected = by_definition(pool, iter(statement_scores(estimator, pool)))
+    assert quality(estimator, pool)["dependent"]["lds"] == expected
+
+
+def test_references_are_what_nothing_is_fitted_for(pool, probed):
+    assert list(reference_qualities(pool)) == ["average attention", "leave-one-out"]
+    found = reference_qualities(replace(pool, probed=probed))
+    assert list(found) == ["average attention", "probed heads", "leave-one-out"]
+    scores = iter(statement_scores(probed, pool))
+    assert found["probed heads"]["dependent"]["lds"] == by_definition(pool, scores)
+    falls = [
+        target - rest
+        for record in pool.held_out
+        for target, rest, spread in zip(
+            record.detail.whole, record.detail.alone, record.spread(), strict=True
+        )
+        if spread >= DEPENDENT_SPREAD
+    ]
+    assert found["leave-one-out"]["dependent"]["lds"] == by_definition(pool, iter(falls))
+    bare = [replace(record, detail=None) for record in pool.held_out]
+    assert list(reference_qualities(Pool.of(pool.training, bare))) == ["average attention"]
+
+
+@pytest.mark.parametrize(
+    ("name", "copies"), [("from-probed", False), ("from-probed-copying", True)]
+)
+def test_learning_goes_on_from_probed_heads(name, copies, pool, pool_config, probed):
+    prior = probed if copies else replace(probed, equal_tokens=0.0)
+    found = fit_kind(name, pool.training, pool_config.options, 0, prior)
+    expected = fit_from(prior, pool.training, copying=copies)
+    assert same(found, expected)
+    assert found.kind == ("copying" if copies else "linear")
+    with pytest.raises(InputError, match="the reader has none; expected one with estimator='probe"):
+        fit_kind(name, pool.training, pool_config.options, 0)
+
+
+def test_a_pool_takes_probed_heads_from_its_reader(
+    demo_reader, pool, pool_config, probed, tmp_path
+):
+    config = replace(pool_config, examples=4, held_out=2)
+    reader = Reader(demo_reader.model, demo_reader.tokenizer, probed)
+    assert gather(config, reader, tmp_path, silent).probed is probed
+    assert pool.probed is None
+
+
+def test_held_out_data_of_their_own(tmp_path):
+    """Then nothing is learned from them, and all of the others is."""
+    texts = {name: [f"{name} {i}" for i in range(6)] for name in ("learned", "measured")}
+    for name, ids in texts.items():
+        rows = [{"id": each, "question": "Who?", "passages": ["Ada did."]} for each in ids]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = PoolConfig(
+        data=str(tmp_path / "learned.jsonl"), held_out_data=str(tmp_path / "measured.jsonl")
+    )
+    for purpose, name in (("training", "learned"), ("measuring", "measured")):
+        found = config.lot(purpose, 5).examples
+        assert len(found) == 5
+        assert {example.id for example in found} < set(texts[name])
+    halved = replace(config, held_out_data=None)
+    both = [{e.id for e in halved.lot(p, 9).examples} for p in ("training", "measuring")]
+    assert [len(half) for half in both] == [3, 3]
+    assert both[0] | both[1] == set(texts["learned"])
 
 
 def test_average_attention_is_all_heads_alike(pool):
     heads = pool.statements.shape.layers * pool.statements.shape.heads
     predictions = pool.statements.features[..., :heads].mean(-1)
     expected = pool.statements.quality(predictions).lds
-    assert average_quality(pool)["all"]["lds"] == pytest.approx(expected)
+    assert reference_qualities(pool)["average attention"]["all"]["lds"] == pytest.approx(expected)
 
 
 @pytest.mark.filterwarnings("ignore::at2_rag.training.FitWarning")

@@ -106,7 +106,7 @@ def made(kind, tables, qualities, scores):
         "statements": 3,
         "example": [0, 1],
         "by_source": True,
-        "average": {"dependent": {"lds": 0.3}},
+        "references": {"average attention": {"dependent": {"lds": 0.3}}},
         "fits": {
             "linear": [
                 {

@@ -12,6 +12,7 @@ from itertools import product
 from statistics import fmean
 
 from at2_rag.errors import InputError
+from at2_rag.estimators import ScoreEstimator
 from at2_rag.training import TrainingRecord
 
 from at2_rag_experiments.base import Record, Report
@@ -20,7 +21,7 @@ from at2_rag_experiments.curves.report import tables
 from at2_rag_experiments.curves.results import summarize
 from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
-from at2_rag_experiments.fitting.quality import average_quality, quality
+from at2_rag_experiments.fitting.quality import quality, reference_qualities
 
 #: A ridge holds out an example at least, to choose its strength on.
 _FEWEST_EXAMPLES = 2
@@ -130,12 +131,16 @@ class LearningCurves(PoolExperiment[Drawn]):
             "held_out": subject.statements.examples,
             "dependent": int(subject.dependent.sum()),
             "alone": fmean(map(_passes_alone, subject.training)),
-            "average": average_quality(subject),
+            "references": reference_qualities(subject),
             "fits": {
-                name: quality(fit_kind(name, records, self.config.options, item.repeat), subject)
-                for name in names
+                name: quality(self._fitted(name, records, item, subject), subject) for name in names
             },
         }
+
+    def _fitted(
+        self, name: str, records: Sequence[TrainingRecord], item: Drawn, pool: Pool
+    ) -> ScoreEstimator:
+        return fit_kind(name, records, self.config.options, item.repeat, pool.probed)
 
     def report(self, records: Sequence[Record]) -> Report:
         """Return tables, figure and results."""

@@ -35,15 +35,16 @@ def draw(found: CurvesResults, figure: Any) -> None:
                 # The most are drawn alike everywhere, also where there are no others.
                 COLOURS[index + 4 - len(_ablations(curve))],
             )
-        axes.axhline(found.average, color="black", linewidth=1.0, linestyle="--")
-        axes.annotate(
-            "average attention",
-            (0.98, found.average),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
-            fontsize="x-small",
-        )
+        for name, lds in found.references.items():
+            axes.axhline(lds, color="black", linewidth=1.0, linestyle="--")
+            axes.annotate(
+                name,
+                (0.98, lds),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                fontsize="x-small",
+            )
         axes.set_xscale("log")
         axes.set_xticks(costs, [f"{c:,}" for c in costs], rotation=45, fontsize="x-small")
         axes.minorticks_off()
@@ -67,8 +68,8 @@ def _grid(found: CurvesResults) -> Table:
         f"± is a standard error over {found.repeats} draws from {found.pool} examples, too small "
         f"beyond half of these, since draws then share examples. Measured on {found.dependent} "
         f"statements of {found.held_out} held-out examples, the same for all; over these, one "
-        f"fit's LDS has an error of {found.held_out_error:.3f}. Average attention: "
-        f"{found.average:.3f}. A network learns from leaving out each source and each statement "
+        f"fit's LDS has an error of {found.held_out_error:.3f}. Nothing fitted: "
+        f"{_references(found)}. A network learns from leaving out each source and each statement "
         f"alone, too: {found.alone:.1f} passes more for an example.",
         *("estimator", "ablations each", *map(str, sizes)),
     )
@@ -77,6 +78,10 @@ def _grid(found: CurvesResults) -> Table:
             cells = [curve.cell(size, ablations) for size in sizes]
             table.add_row(curve.estimator, str(ablations), *map(_lds, cells))
     return table
+
+
+def _references(found: CurvesResults) -> str:
+    return ", ".join(f"{name} {lds:.3f}" for name, lds in found.references.items())
 
 
 def _lds(cell: Cell | None) -> str:

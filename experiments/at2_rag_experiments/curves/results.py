@@ -93,7 +93,8 @@ class CurvesResults:
         repeats: How many draws there are for each cell.
         held_out_error: Standard error of one fit's LDS on dependent statements over held-out
             examples, on average; the same examples for all fits.
-        average: LDS of average attention on dependent statements.
+        references: LDS of what nothing is fitted for, by name, on dependent statements, as
+            :func:`at2_rag_experiments.fitting.quality.reference_qualities` gives it.
         alone: Passes for an example that only a network learns from, on average: sources and
             statements left out one by one; 0 where they were not collected.
         curves: The curve of each estimator.
@@ -104,7 +105,7 @@ class CurvesResults:
     dependent: int
     repeats: int
     held_out_error: float
-    average: float
+    references: dict[str, float]
     alone: float
     curves: tuple[Curve, ...]
 
@@ -136,7 +137,7 @@ def summarize(records: Sequence[Record]) -> CurvesResults:
         records[0]["dependent"],
         len({record["repeat"] for record in records}),
         fmean(error or 0.0 for error in errors),
-        records[0]["average"]["dependent"]["lds"],
+        {name: found["dependent"]["lds"] for name, found in records[0]["references"].items()},
         records[0]["alone"],
         tuple(_curve(name, [r for r in records if name in r["fits"]]) for name in names),
     )

@@ -9,6 +9,7 @@ from random import Random
 
 from at2_rag.documents.sources import SourceUnit, check_unit
 from at2_rag.errors import InputError
+from at2_rag.estimators import ProbedEstimator
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
 from at2_rag.reader import Reader
 from at2_rag.training import TrainingRecord
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from at2_rag_experiments.base import Experiment, ExperimentConfig, ItemT, OnDone
 from at2_rag_experiments.examples import Purpose, examples_for
-from at2_rag_experiments.fitting.fits import ESTIMATORS, FitOptions
+from at2_rag_experiments.fitting.fits import ESTIMATORS, FITTED_KINDS, FitOptions
 from at2_rag_experiments.fitting.learning import Lot, collected
 
 #: Leaving out every source alone takes a pass each, which is too many for smaller ones.
@@ -31,6 +32,8 @@ class PoolConfig(ExperimentConfig):
     Attributes:
         examples: Training examples of the pool.
         held_out: Examples to measure on, which nothing is fitted to.
+        held_out_data: What these are about, named as ``data`` is; ``None`` for another part of
+            ``data`` itself. With it, all of a file in ``data`` is for fitting.
         num_passages: Fewest and most passages of an example about a world.
         num_ablations: Random ablations of each example.
         source_unit: What is ablated and scored; the paper trains on tokens.
@@ -38,8 +41,9 @@ class PoolConfig(ExperimentConfig):
             the folder of results.
         detail: Whether to collect attention and effects by source as well, for networks and for
             scores of single sources; not done for words and tokens.
-        estimators: Kinds that are fitted, of :data:`at2_rag_experiments.fitting.fits.ESTIMATORS`;
-            a network is left out where no detail is collected.
+        estimators: Kinds that are fitted, of
+            :data:`at2_rag_experiments.fitting.fits.FITTED_KINDS`; a network is left out where no
+            detail is collected.
         steps: Steps of the paper's descent.
         network_steps: Steps of a network's training.
         network_batch: Statements in a step of a network's training.
@@ -47,6 +51,7 @@ class PoolConfig(ExperimentConfig):
 
     examples: int = 100
     held_out: int = 50
+    held_out_data: str | None = None
     num_passages: tuple[int, int] = (4, 8)
     num_ablations: int = 32
     source_unit: SourceUnit = "sentence"
@@ -61,9 +66,9 @@ class PoolConfig(ExperimentConfig):
         super().__post_init__()
         check_unit(self.source_unit)
         self.check_least(examples=4, held_out=2, num_ablations=4)
-        if not self.estimators or not set(self.estimators) <= set(ESTIMATORS):
+        if not self.estimators or not set(self.estimators) <= set(FITTED_KINDS):
             raise InputError(
-                f"estimators is {self.estimators!r}; expected any of {', '.join(ESTIMATORS)}."
+                f"estimators is {self.estimators!r}; expected any of {', '.join(FITTED_KINDS)}."
             )
 
     @property
@@ -81,8 +86,16 @@ class PoolConfig(ExperimentConfig):
             FileFormatError: If a file cannot be read.
             MissingResourceError: If the hub does not give the data.
         """
-        passages = self.num_passages
-        examples = examples_for(purpose, self.data, count, self.seed, num_passages=passages)
+        apart = self.held_out_data is not None
+        data = self.held_out_data if purpose == "measuring" else None
+        examples = examples_for(
+            purpose,
+            data or self.data,
+            count,
+            self.seed,
+            num_passages=self.num_passages,
+            whole=apart,
+        )
         kinds = ("copying", "network") if self.with_detail else ("copying",)
         return Lot(examples, kinds, self.num_ablations, self.source_unit, self.seed)
 
@@ -105,15 +118,23 @@ class Pool:
         training: Records to fit to.
         held_out: Records to measure on.
         statements: Statements of the held-out records.
+        probed: The heads that probing the reader's model found; ``None`` if it came with another
+            estimator.
     """
 
     training: tuple[TrainingRecord, ...]
     held_out: tuple[TrainingRecord, ...]
     statements: Statements
+    probed: ProbedEstimator | None = None
 
     @classmethod
-    def of(cls, training: Sequence[TrainingRecord], held_out: Sequence[TrainingRecord]) -> Pool:
-        """Put a pool together.
+    def of(
+        cls,
+        training: Sequence[TrainingRecord],
+        held_out: Sequence[TrainingRecord],
+        probed: ProbedEstimator | None = None,
+    ) -> Pool:
+        """Put a pool together; arguments are the attributes of the same names.
 
         Raises:
             InputError: If there is too little to fit to or to measure on.
@@ -123,7 +144,7 @@ class Pool:
                 f"There are {len(training)} training records and {len(held_out)} held-out ones; "
                 "expected at least 4 and 2. Give more examples, or a model that answers them."
             )
-        found = cls(tuple(training), tuple(held_out), Statements.of(held_out))
+        found = cls(tuple(training), tuple(held_out), Statements.of(held_out), probed)
         if int(found.dependent.sum()) < 2:
             raise InputError(
                 f"Fewer than 2 of the {len(found.dependent)} held-out statements depend on their "
@@ -143,7 +164,8 @@ def gather(config: PoolConfig, reader: Reader, folder: Path, on_done: OnDone) ->
 
     Args:
         config: How many examples to collect, and what of them.
-        reader: The reader whose model is explained; its estimator plays no part.
+        reader: The reader whose model is explained. Of its estimator only probed heads play a part,
+            to be compared with and to begin with.
         folder: The folder of results; the pool goes into it unless the config names another one.
         on_done: Called after each example, of those to fit to and then of those held out.
 
@@ -159,7 +181,8 @@ def gather(config: PoolConfig, reader: Reader, folder: Path, on_done: OnDone) ->
         collected(config.lot(purpose, most), asking, place / purpose, on_done)
         for purpose, most in counts.items()
     )
-    return Pool.of(training, held_out)
+    own = reader.estimator
+    return Pool.of(training, held_out, own if isinstance(own, ProbedEstimator) else None)
 
 
 @dataclass(frozen=True)

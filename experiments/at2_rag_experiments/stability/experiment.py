@@ -18,7 +18,7 @@ from at2_rag.training import TrainingRecord
 from at2_rag_experiments.base import Record, Report
 from at2_rag_experiments.fitting.fits import fit_kind
 from at2_rag_experiments.fitting.pool import Pool, PoolConfig, PoolExperiment, draw, with_ablations
-from at2_rag_experiments.fitting.quality import average_quality, quality, statement_scores
+from at2_rag_experiments.fitting.quality import quality, reference_qualities, statement_scores
 from at2_rag_experiments.stability.report import draw as draw_figure
 from at2_rag_experiments.stability.report import tables
 from at2_rag_experiments.stability.results import summarize
@@ -105,7 +105,7 @@ class CoefficientStability(PoolExperiment[Chance]):
             # Of each dependent statement, which held-out example it is of.
             "example": subject.statements.example[dependent].tolist(),
             "by_source": subject.held_out[0].detail is not None,
-            "average": average_quality(subject),
+            "references": reference_qualities(subject),
             "fits": {
                 name: [self._fit(name, part, seed, subject) for part in parts]
                 for name in self.config.fitted
@@ -118,7 +118,7 @@ class CoefficientStability(PoolExperiment[Chance]):
         return Report(found.to_dict(), tables(found), partial(draw_figure, found), (11.0, 4.4))
 
     def _fit(self, name: str, part: Sequence[TrainingRecord], seed: int, pool: Pool) -> Record:
-        estimator = fit_kind(name, part, self.config.options, seed)
+        estimator = fit_kind(name, part, self.config.options, seed, pool.probed)
         learned = isinstance(estimator, LinearEstimator)
         return {
             "coefficients": _short(estimator.weightings.flatten()) if learned else None,

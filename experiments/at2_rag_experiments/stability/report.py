@@ -133,7 +133,8 @@ def _quality(found: StabilityResults) -> Table:
         *("estimator", "by", "LDS, dependent", "least", "most", "error", "LDS, all", "odd"),
         "chance",
     )
-    table.add_row("average", "", f"{found.average:.3f}", *[""] * 6)
+    for name, lds in found.references.items():
+        table.add_row(name, "", f"{lds:.3f}", *[""] * 6)
     for one in found.stabilities:
         spread = one.dependent
         cells = f"{spread.least:.3f}", f"{spread.most:.3f}", f"{spread.error:.3f}", _mean(one.all)

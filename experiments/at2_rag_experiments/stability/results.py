@@ -121,7 +121,7 @@ class StabilityResults:
         statements: How many held-out statements ablations move.
         dependent: How many of these depend on their sources.
         by_source: Whether scores are of single sources, and not sums over random ablations.
-        average: LDS of average attention on dependent statements.
+        references: LDS of what nothing is fitted for, by name, on dependent statements.
         stabilities: What was found for each estimator and each kind of chance.
         likeness_and_quality: Correlation of likeness and quality for each estimator, over the fits
             of all kinds, each kind's mean taken out.
@@ -133,7 +133,7 @@ class StabilityResults:
     statements: int
     dependent: int
     by_source: bool
-    average: float
+    references: dict[str, float]
     stabilities: tuple[Stability, ...]
     likeness_and_quality: dict[str, float]
 
@@ -166,7 +166,7 @@ def summarize(records: Sequence[Record]) -> StabilityResults:
         first["statements"],
         len(first["example"]),
         first["by_source"],
-        first["average"]["dependent"]["lds"],
+        {name: found["dependent"]["lds"] for name, found in first["references"].items()},
         stabilities,
         {
             name: _pooled([one for one in stabilities if one.estimator == name])
