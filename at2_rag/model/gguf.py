@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from at2_rag.errors import FileFormatError, UnsupportedModelError, missing_extra
+from at2_rag.model.gguf_once import parsed_once
 
 _NEEDED = ("gguf", "accelerate")
 #: What a file's weights become where nobody says otherwise. Most have 4 to 8 bits, which bfloat16's
@@ -50,13 +51,14 @@ def load_gguf(
         UnsupportedModelError: If transformers cannot read files of this architecture.
         FileFormatError: If the file cannot be read, or lacks weights.
     """
-    config = gguf_config(file, options, home)
+    _check_installed()
     place = _place(file, home)
     given = {"dtype": _DTYPE, **_unpacking(), **options, "gguf_file": place["gguf_file"]}
     if given["dtype"] == "auto":
         given["dtype"] = _DTYPE
-    where = place.pop("where")
-    with _reworded(file):
+    with _reworded(file), parsed_once():
+        config = _config(place, options)
+        where = place.pop("where")
         tokenizer = AutoTokenizer.from_pretrained(where, config=config, **place, **_of(options))
         model, found = AutoModelForCausalLM.from_pretrained(
             where, config=config, output_loading_info=True, **given
@@ -87,12 +89,20 @@ def gguf_config(
         UnsupportedModelError: If transformers cannot read files of this architecture.
         FileFormatError: If the file cannot be read.
     """
+    _check_installed()
+    with _reworded(file), parsed_once():
+        return _config(_place(file, home), options or {})
+
+
+def _config(place: Mapping[str, Any], options: Mapping[str, Any]) -> PretrainedConfig:
+    rest = {name: value for name, value in place.items() if name != "where"}
+    return AutoConfig.from_pretrained(place["where"], **rest, **_of(options))
+
+
+def _check_installed() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise missing_extra("A GGUF file", " and ".join(missing), "gguf")
-    place = _place(file, home)
-    with _reworded(file):
-        return AutoConfig.from_pretrained(place.pop("where"), **place, **_of(options or {}))
 
 
 def _place(file: str | Path, home: str | Path | None) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
+import gguf
 import pytest
 import torch
 from support.gguf_files import write_llama
@@ -23,6 +26,8 @@ from at2_rag import (
 from at2_rag.cli.app import app
 from at2_rag.errors import MissingExtraError
 from at2_rag.estimators.fingerprints import config_fingerprint, weights_fingerprint
+from at2_rag.model.gguf import gguf_config
+from at2_rag.model.gguf_once import parsed_once
 from at2_rag.model.loading import load_model
 from at2_rag.model.names import gguf_of
 
@@ -58,6 +63,48 @@ def test_weights_tokens_and_template_are_those_of_the_folder(loaded):
         # Without the token that transformers 4 begins texts with, which no prompt has.
         found, expected = (each(text, add_special_tokens=False) for each in (tokenizer, own))
         assert found["input_ids"] == expected["input_ids"]
+
+
+def test_a_file_is_taken_apart_once(file, loaded, monkeypatch):
+    """The libraries alone do so three times, and what comes out is the same."""
+    read, begin = [], gguf.GGUFReader.__init__
+
+    def counted(self, path, *more):
+        read.append(str(path))
+        begin(self, path, *more)
+
+    monkeypatch.setattr(gguf.GGUFReader, "__init__", counted)
+    load_model(file, {"dtype": "float32"})
+    assert read == [str(file)]
+    monkeypatch.setattr("at2_rag.model.gguf.parsed_once", nullcontext)
+    model, tokenizer = load_model(file, {"dtype": "float32"})
+    assert len(read) > 2
+    for weight, expected in zip(model.parameters(), loaded[0].parameters(), strict=True):
+        assert torch.equal(weight, expected)
+    assert model.config.to_dict() == loaded[0].config.to_dict()
+    assert tokenizer.get_vocab() == loaded[1].get_vocab()
+
+
+def test_the_libraries_are_left_as_they_were(file, tmp_path):
+    """Also after an error, and where several threads load at once."""
+    names = ("GGUFReader", "get_tensor_name_map")
+    theirs = [getattr(gguf, name) for name in names]
+    with parsed_once():
+        assert gguf.GGUFReader is not theirs[0]
+    (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(FileFormatError):
+        gguf_config(tmp_path / "cut.gguf")
+    assert [getattr(gguf, name) for name in names] == theirs
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: gguf_config(file).to_dict(), range(3)))
+    assert found[0] == found[1] == found[2]
+    assert [getattr(gguf, name) for name in names] == theirs
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    for architecture in ("llama", "gpt2"):
+        write_llama(tmp_path / "model.gguf", architecture)
+        assert gguf_config(tmp_path / "model.gguf").model_type == architecture
 
 
 def test_answers_and_scores_are_those_of_the_folder(loaded):
