@@ -128,11 +128,11 @@ class AttributionTask:
             (*self.sources, *regions),
             byte_limit,
             self.known,
-            self._behind_sources if by == "knockout" else None,
+            self.behind_sources if by == "knockout" else None,
         )
 
     @property
-    def _behind_sources(self) -> int:
+    def behind_sources(self) -> int:
         """Position of the first token behind all sources of the prompt, at most the answer's."""
         thought = self.thoughts[0][0] if self.thoughts else self.first_row
         ends = (end for _, end in self.sources if end <= thought)

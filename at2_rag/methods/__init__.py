@@ -6,6 +6,7 @@ from at2_rag.methods.base import AttributionMethod
 from at2_rag.methods.blend import BlendMethod
 from at2_rag.methods.gradient import GradientMethod
 from at2_rag.methods.knockout import KnockoutMethod
+from at2_rag.methods.knockout_gradient import KnockoutGradientMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
@@ -18,6 +19,7 @@ __all__ = [
     "AttributionMethod",
     "BlendMethod",
     "GradientMethod",
+    "KnockoutGradientMethod",
     "KnockoutMethod",
     "LeaveOneOutMethod",
     "RandomMethod",

@@ -12,6 +12,7 @@ from at2_rag.methods.base import AttributionMethod
 from at2_rag.methods.blend import BlendMethod
 from at2_rag.methods.gradient import GradientMethod
 from at2_rag.methods.knockout import KnockoutMethod
+from at2_rag.methods.knockout_gradient import KnockoutGradientMethod
 from at2_rag.methods.leave_one_out import LeaveOneOutMethod
 from at2_rag.methods.overlap import WordOverlapMethod
 from at2_rag.methods.random import RandomMethod
@@ -35,6 +36,7 @@ _METHODS: dict[str, Callable[[ScoreEstimator | None, int], AttributionMethod]] =
     "bm25-with-question": lambda estimator, seed: WordOverlapMethod(with_question=True),
     "gradient": lambda estimator, seed: GradientMethod(),
     "knockout": lambda estimator, seed: KnockoutMethod(),
+    "knockout-gradient": lambda estimator, seed: KnockoutGradientMethod(),
     "leave-one-out": lambda estimator, seed: LeaveOneOutMethod(),
     "random": lambda estimator, seed: RandomMethod(seed),
 }

@@ -10,6 +10,10 @@ from support.architectures import build
 from support.by_hand import hidden_behind_sources
 from support.comparing import check_close
 from support.made_up_methods import Fixed, linear_task
+from support.zandor import PASSAGES, QUESTION
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from at2_rag import (
     EstimatorMismatchError,
@@ -27,6 +31,7 @@ from at2_rag.methods import (
     AttentionMethod,
     BlendMethod,
     GradientMethod,
+    KnockoutGradientMethod,
     KnockoutMethod,
     LeaveOneOutMethod,
     RandomMethod,
@@ -232,6 +237,101 @@ def test_knockout_tries_at_least_one():
 def test_knockout_is_refused_where_a_text_cannot_be_gone_on_with():
     with pytest.raises(UnsupportedModelError, match=r"cannot be copied, .* by='attention'"):
         KnockoutMethod().scores(random_task(build("gemma2")))
+
+
+# Knockout by a gradient
+
+
+def falls_by_hand(task, shares, sources):
+    """Return (targets,): log-probabilities where attention is multiplied, in a whole pass."""
+    tokens = len(task.ids) - 1
+    mask = torch.zeros(tokens, tokens, dtype=torch.float64)
+    for share, (start, end) in zip(shares, sources, strict=True):
+        mask[task.behind_sources :, start:end] = math.log(share)
+    mask = mask.masked_fill(torch.ones(tokens, tokens).triu(1).bool(), float("-inf"))
+    with torch.no_grad():
+        ids = torch.tensor([task.ids[:-1]])
+        logits = task.model(input_ids=ids, attention_mask=mask[None, None], use_cache=False).logits
+    said = torch.tensor(task.ids[task.prompt_length :])
+    log_p = logits[0, task.first_row :].log_softmax(-1)[torch.arange(len(said)), said]
+    return torch.stack([log_p[start:end].sum() for start, end in task.targets])
+
+
+def wide_task():
+    """A task of a model in double precision, but for norms, which it computes in float32."""
+    return random_task(build("llama").double())
+
+
+@pytest.mark.parametrize(
+    ("shares", "widths"), [((0.4,), (1.0,)), ((0.1, 0.3, 0.8), (0.2, 0.35, 0.45))]
+)
+def test_knockout_gradient_is_the_slope_of_a_share(shares, widths):
+    task, step = wide_task(), 1e-2
+    scores = KnockoutGradientMethod(shares).scores(task)
+    for source in range(len(task.sources)):
+        slopes = []
+        for share in shares:
+            ends = []
+            for moved in (share - step, share + step):
+                each = [share] * len(task.sources)
+                each[source] = moved
+                ends.append(falls_by_hand(task, each, task.sources))
+            slopes.append((ends[1] - ends[0]) / (2 * step))
+        expected = torch.tensor(widths, dtype=torch.float64) @ torch.stack(slopes)
+        # A step this wide is off by its square, and a smaller one by what norms are rounded to.
+        torch.testing.assert_close(scores[:, source].double(), expected, rtol=5e-3, atol=1e-4)
+    assert scores.abs().max() > 1e-3
+
+
+def test_over_all_shares_scores_add_up_to_what_hiding_all_does():
+    """Completeness, which integrated gradients have."""
+    task, parts = wide_task(), 64
+    scores = KnockoutGradientMethod(tuple((i + 0.5) / parts for i in range(parts))).scores(task)
+    beside, without = hidden_behind_sources(task, task.sources)
+    fall = torch.stack([(beside - without)[start:end].sum() for start, end in task.targets])
+    torch.testing.assert_close(scores.sum(dim=1).double(), fall, rtol=1e-2, atol=1e-4)
+
+
+def test_what_was_kept_of_the_answering_is_gone_on_from(demo_reader):
+    """And changes nothing, also after inference mode, in which it was made."""
+    written = demo_reader.task(QUESTION, PASSAGES)
+    method = KnockoutGradientMethod()
+    assert replace(written, known=None).known is None
+    with torch.inference_mode():
+        kept = method.scores(written)
+    check_close(kept, method.scores(replace(written, known=None)))
+
+
+def test_knockout_gradient_runs_the_end_once_and_back_for_each_target(task):
+    tokens, end = len(task.ids) - 1, max(end for _, end in task.sources)
+    for shares in ((0.4,), (0.3, 0.7)):
+        expected = 1 + len(shares) * (1 + len(task.targets)) * (tokens - end) / tokens
+        assert KnockoutGradientMethod(shares).forward_passes(task) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "shares", [(), (0.0,), (0.5, 1.5), (float("nan"),), (0.5, 0.3), (0.3, 0.3)]
+)
+def test_shares_are_parts_of_something(shares):
+    with pytest.raises(InputError, match="expected at least one number above 0 and at most 1, asc"):
+        KnockoutGradientMethod(shares)
+
+
+def deaf(module, query, key, value, attention_mask, **options):
+    """Attention that leaves a mask out which is neither seeing nor not, as flash attention does."""
+    if attention_mask is not None and attention_mask.is_floating_point():
+        attention_mask = attention_mask.isneginf().logical_not()
+    return ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, attention_mask, **options)
+
+
+def test_fading_is_refused_where_a_model_takes_no_such_mask():
+    AttentionInterface.register("deaf", deaf)
+    AttentionMaskInterface.register("deaf", ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+    model = build("llama")
+    model.set_attn_implementation("deaf")
+    for unable in (model, build("gemma2")):  # whose windows are shorter than the text
+        with pytest.raises(UnsupportedModelError, match=r"cannot fade with .* sdpa or eager"):
+            KnockoutGradientMethod().scores(random_task(unable))
 
 
 # Surrogates
