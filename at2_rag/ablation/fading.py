@@ -21,6 +21,11 @@ from at2_rag.errors import UnsupportedModelError
 from at2_rag.model_facts import few_logits, input_device, vocabulary_size
 from at2_rag.spans import Span
 
+#: Shares of attention at which gradients are taken. A model that is sure of what it copies is so
+#: until next to nothing is left to copy from, so one of them is small. Chosen on answers of two
+#: models to questions of 2WikiMultiHopQA and QED (docs/faithfulness.md).
+SHARES = (0.05, 0.3)
+
 #: Tokens of the check, how many of them are read first, and what then fades.
 _TOKENS, _READ, _FADING = 8, 5, ((2, 3), (3, 5))
 
@@ -48,15 +53,13 @@ class FadingText:
         """Return a task's text; what is before its end is read, if nobody kept that.
 
         Raises:
-            UnsupportedModelError: If what the model remembers of a text cannot be copied, or it
-                takes no mask that is between seeing and not.
+            UnsupportedModelError: If the task's sources cannot fade.
         """
         model, tokens = task.model, torch.tensor(task.ids[:-1])
-        possible = task.ablator_with((), by="knockout").can_hide and can_fade(model)
         beginning = task.known
-        if possible and beginning is None:
+        if beginning is None and sources_can_fade(task):
             beginning = _beginning(model, tokens[: task.behind_sources])
-        if not possible or beginning is None:
+        if beginning is None or not sources_can_fade(task):
             raise UnsupportedModelError(
                 f"Attention to sources cannot fade with {type(model).__name__} at "
                 f"{len(tokens):,} tokens: that takes a model loaded with sdpa or eager attention, "
@@ -102,6 +105,78 @@ class FadingText:
         faded = shares.log() @ within.to(shares.dtype)
         bias = torch.where(rows >= last.amax(dim=0), faded[:, None, :], 0.0)
         return bias.masked_fill(keys > rows, float("-inf"))[:, None]
+
+
+def effects_by_gradient(task: AttributionTask, shares: Sequence[float] = SHARES) -> Tensor:
+    """Return (targets, sources): what each target owes to attention to each source, in nats.
+
+    The gradient of a target's log-probability by a source's share of attention, integrated from
+    none to a whole one while all sources fade together (integrated gradients, Sundararajan et al.,
+    arXiv 1703.01365). So they add up to what hiding all of them does, as far as the few shares at
+    which the gradient is taken tell.
+
+    Args:
+        task: The answer to explain.
+        shares: Shares at which the gradient is taken, ascending, above 0 and at most 1. Each stands
+            for those that are nearest to it.
+
+    Raises:
+        UnsupportedModelError: If the task's sources cannot fade.
+    """
+    if not task.targets or not task.sources:
+        return torch.zeros(len(task.targets), len(task.sources))
+    # A caller may be recording attention without gradients, which inference mode forbids.
+    with torch.inference_mode(False), torch.enable_grad():
+        paid = torch.tensor(shares)[:, None].repeat(1, len(task.sources)).requires_grad_()
+        log_p = _log_probabilities(task, FadingText.of(task).logits(paid, _rows(task)))
+        last = len(task.targets) - 1
+        slopes = [
+            torch.autograd.grad(log_p[:, start:end].sum(), paid, retain_graph=target < last)[0]
+            for target, (start, end) in enumerate(task.targets)
+        ]
+    return _widths(shares) @ torch.stack(slopes)
+
+
+def gradient_cost(task: AttributionTask, shares: Sequence[float] = SHARES) -> float:
+    """Return how many passes over the whole text :func:`effects_by_gradient` takes.
+
+    By tokens that are run, and a backward pass for each target as much as a forward pass.
+
+    Args:
+        task: The answer to explain.
+        shares: Shares at which the gradient is taken.
+    """
+    tokens = len(task.ids) - 1
+    runs = len(shares) * (1 + len(task.targets)) if task.sources and task.targets else 0
+    return runs * (tokens - task.behind_sources) / tokens
+
+
+def sources_can_fade(task: AttributionTask) -> bool:
+    """Return whether attention to a task's sources can fade on its model.
+
+    Not where what the model remembers of a text cannot be copied, or it takes no mask that is
+    between seeing and not.
+    """
+    return task.ablator_with((), by="knockout").can_hide and can_fade(task.model)
+
+
+def _rows(task: AttributionTask) -> int:
+    return len(task.ids) - task.prompt_length
+
+
+def _log_probabilities(task: AttributionTask, logits: Tensor) -> Tensor:
+    """Return (texts, answer tokens): log-probabilities in nats, with the graph behind them."""
+    # Half-precision logits are too coarse for a sum over the vocabulary.
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    ids = torch.tensor(task.ids[task.prompt_length :], device=logits.device)
+    return wide.log_softmax(-1).gather(-1, ids.expand(len(logits), -1)[..., None])[..., 0]
+
+
+def _widths(shares: Sequence[float]) -> Tensor:
+    """Return (shares,): how wide the range is that each stands for."""
+    told = torch.tensor(shares)
+    between = (told[1:] + told[:-1]) / 2
+    return torch.cat([torch.zeros(1), between, torch.ones(1)]).diff()
 
 
 @torch.inference_mode()

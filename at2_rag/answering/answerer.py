@@ -215,6 +215,8 @@ class Answerer:
     def finish(self, reading: Reading) -> Answer:
         """Return the answer with its citations, proven and held against the passages if wanted."""
         answer, settings = self.cited(reading), reading.request.settings
+        if settings.score_by == "gradient" and self.method is None:
+            answer = self._by_gradient(reading, answer)
         if settings.prove is not None:
             answer = self._proven(reading, answer)
         if settings.groundedness:
@@ -222,6 +224,12 @@ class Answerer:
 
             answer = with_ungrounded_words(self._task(reading, answer))
         return answer
+
+    def _by_gradient(self, reading: Reading, answer: Answer) -> Answer:
+        from at2_rag.methods import KnockoutGradientMethod, answer_by  # loads what ablates
+
+        task = self._task(reading, answer)
+        return answer_by(KnockoutGradientMethod(), task, reading.request.settings)
 
     def _proven(self, reading: Reading, answer: Answer) -> Answer:
         from at2_rag.ablation.proof import Proof  # which only who proves needs

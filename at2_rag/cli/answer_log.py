@@ -22,6 +22,7 @@ def answer_log(
     prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
+    score_by: options.ScoreBy = options.ScoreKind.attention,
     prove: options.Prove = None,
     prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
@@ -44,6 +45,7 @@ def answer_log(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
+        "score_by": score_by.value,
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

@@ -44,6 +44,7 @@ def ask(
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
+    score_by: options.ScoreBy = options.ScoreKind.attention,
     prove: options.Prove = None,
     prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
@@ -76,6 +77,7 @@ def ask(
             max_citations=max_citations,
             on_overflow=on_overflow.value,
             system=system,
+            score_by=score_by.value,
             **proving,
             groundedness=groundedness,
         )

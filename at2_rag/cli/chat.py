@@ -38,6 +38,7 @@ def chat(
     prompt: options.Prompt = None,
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
+    score_by: options.ScoreBy = options.ScoreKind.attention,
     prove: options.Prove = None,
     prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
@@ -60,6 +61,7 @@ def chat(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
+        "score_by": score_by.value,
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

@@ -60,6 +60,7 @@ def cite(
     device: options.Device = "auto",
     thoughts: options.Thoughts = False,
     verify: options.Verify = False,
+    score_by: options.ScoreBy = options.ScoreKind.attention,
     prove: options.Prove = None,
     prove_by: options.ProveBy = None,
     groundedness: options.Groundedness = False,
@@ -86,6 +87,7 @@ def cite(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
+        "score_by": score_by.value,
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

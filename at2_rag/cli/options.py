@@ -27,6 +27,13 @@ class ProofKind(StrEnum):
     knockout = "knockout"
 
 
+class ScoreKind(StrEnum):
+    """``--score-by``."""
+
+    attention = "attention"
+    gradient = "gradient"
+
+
 class OnOverflow(StrEnum):
     """What to do with passages that the model cannot take in."""
 
@@ -224,6 +231,15 @@ Groundedness = Annotated[
     typer.Option(
         "--groundedness",
         help="Look for words that are from no passage, such as a wrong number.",
+        rich_help_panel=_ANSWERING,
+    ),
+]
+ScoreBy = Annotated[
+    ScoreKind,
+    typer.Option(
+        help="What sources are scored by: attention, which comes along with answering; or "
+        "gradient, what each statement owes to each source, which runs the end of the text again, "
+        "forwards and back, and finds more of what matters.",
         rich_help_panel=_ANSWERING,
     ),
 ]

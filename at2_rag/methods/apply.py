@@ -21,7 +21,8 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
 
     Thoughts are a source like others, and cite nothing themselves. Copies of a source count by the
     sum of their scores; by the highest one, where the method has a ``shared_by_copies`` that is not
-    true.
+    true. Where the method has a ``calibration``, a function of the unit of sources, its thresholds
+    say what is cited and supported.
 
     Args:
         method: The method whose scores are cited by.
@@ -33,11 +34,13 @@ def answer_by(method: AttributionMethod, task: AttributionTask, settings: Settin
         NumericalError: If they hold NaN or infinity.
     """
     answer = task.answer
+    calibrated = getattr(method, "calibration", None)
     cited = cite(
         answer.text,
         attribution_by(method, task),
         answer.passages,
         settings,
+        None if calibrated is None else calibrated(settings.source_unit),
         shared=getattr(method, "shared_by_copies", True),
     )
     return replace(

@@ -35,6 +35,7 @@ class SettingsOptions(TypedDict, total=False):
     language: str
     max_batch_tokens: int
     transitive: bool
+    score_by: Literal["attention", "gradient"]
     prove: int | None
     prove_by: Literal["attention", "knockout"]
     groundedness: bool
@@ -76,6 +77,11 @@ class Settings:
             longest, answer included. Caches grow with it.
         transitive: Whether a statement that leans on an earlier one of the answer inherits its
             citations; the paper's own behaviour is not to. Needs a calibrated estimator.
+        score_by: What sources are scored by once the answer is there: ``"attention"``, as the
+            estimator weighs it, which comes along with answering; or ``"gradient"``, what each
+            statement owes to attention to each source, in nats, which runs the end of the text
+            again, forwards and back, and needs no estimator. Drafts to prune by are scored by
+            attention in any case. A ``method`` of the reader goes before it.
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.
@@ -106,6 +112,7 @@ class Settings:
     language: str = "english"
     max_batch_tokens: int = 8192
     transitive: bool = True
+    score_by: Literal["attention", "gradient"] = "attention"
     prove: int | None = None
     prove_by: Literal["attention", "knockout"] = "attention"
     groundedness: bool = False
@@ -133,6 +140,7 @@ class Settings:
         check_text("system", self.system or "")
         _check_flag("transitive", self.transitive)
         _check_flag("groundedness", self.groundedness)
+        _check_choice("score_by", self.score_by, ("attention", "gradient"))
         _check_choice("prove_by", self.prove_by, ("attention", "knockout"))
         _check_choice("on_overflow", self.on_overflow, ("error", "drop", "truncate"))
         _check_choice("on_empty", self.on_empty, ("error", "answer"))
@@ -146,7 +154,7 @@ class Settings:
     @property
     def runs_again(self) -> bool:
         """Whether an answer that is there is run again, so that it helps to remember the prompt."""
-        return self.prove is not None or self.groundedness
+        return self.prove is not None or self.groundedness or self.score_by == "gradient"
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

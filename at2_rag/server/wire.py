@@ -30,6 +30,7 @@ class Options(BaseModel):
         on_empty: What to do when there is nothing to answer from.
         language: The language of the sentences.
         transitive: Whether a statement that leans on an earlier one inherits its citations.
+        score_by: What sources are scored by: the answer's attention, or its gradient.
         prove: How many sources of each statement to leave out, to cite only what matters.
         prove_by: What they are hidden from: all tokens, or those behind the passages only.
         groundedness: Whether to look for words that are from no passage.
@@ -54,6 +55,7 @@ class Options(BaseModel):
     on_empty: Literal["error", "answer"] | None = None
     language: str | None = None
     transitive: bool | None = None
+    score_by: Literal["attention", "gradient"] | None = None
     prove: Annotated[int, Field(ge=1)] | None = None
     prove_by: Literal["attention", "knockout"] | None = None
     groundedness: bool | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from at2_rag.evaluation.report import draw_bars
+from at2_rag.methods import KnockoutGradientMethod
 from rich.table import Table
 
 from at2_rag_experiments.faithfulness.results import (
@@ -102,7 +103,8 @@ def _citations(found: FaithfulnessResults) -> Table:
         "Citations",
         "A citation is right if the statement becomes half as likely or less without its source "
         "alone. The reader's own estimator cites as it does; the others what has half of the best "
-        "score or more, three sources at most; proved: what stands the test of the five best.",
+        "score or more, three sources at most, but for knockout-gradient, which cites from "
+        f"{KnockoutGradientMethod.CITED:g} nats on; proved: what stands the test of the five best.",
         *("method", "citations", "precision", "recall", "in gold"),
     )
     for one in found.methods:

@@ -12,6 +12,7 @@ from at2_rag.answer.citing import RELATIVE_SCORE
 from at2_rag.evaluation.metrics import EvaluationData, linear_datamodeling_score
 from at2_rag.evaluation.results import Estimate
 from at2_rag.evaluation.statistics import DEPENDENT_SPREAD
+from at2_rag.methods import KnockoutGradientMethod
 from at2_rag.prompt.settings import Settings
 from torch import Tensor
 
@@ -24,6 +25,13 @@ LEAVE_ONE_OUT = "leave-one-out"
 #: The reader's citations once each of its five best-scored sources is left out.
 PROVED = "at2, proved"
 _TESTED = 5
+
+#: From which score on a source is cited, by methods whose scores are in nats, that say so.
+_LEAST = {
+    PROVED: DEPENDENT_SPREAD,
+    LEAVE_ONE_OUT: DEPENDENT_SPREAD,
+    KnockoutGradientMethod().name: KnockoutGradientMethod.CITED,
+}
 
 #: As many citations a statement as a reader makes by default.
 _MOST_CITED = Settings().max_citations
@@ -285,9 +293,7 @@ def _cited(name: str, one: _Said) -> list[int]:
     if name == OWN:
         return one.cited
     scores = one.scores[name]
-    least = RELATIVE_SCORE * float(scores.max())
-    if name in (PROVED, LEAVE_ONE_OUT):
-        least = DEPENDENT_SPREAD
+    least = _LEAST.get(name, RELATIVE_SCORE * float(scores.max()))
     order = scores.argsort(descending=True, stable=True)[:_MOST_CITED].tolist()
     return [source for source in order if scores[source] > 0 and scores[source] >= least]
 
