@@ -229,7 +229,13 @@ class Answerer:
         from at2_rag.methods import KnockoutGradientMethod, answer_by  # loads what ablates
 
         task = self._task(reading, answer)
-        return answer_by(KnockoutGradientMethod(), task, reading.request.settings)
+        found = answer_by(KnockoutGradientMethod(), task, reading.request.settings)
+        # What it looks at tells better whether passages say it, and what it owes to them, which.
+        judged = [
+            other if own.supported is None else replace(other, supported=own.supported)
+            for own, other in zip(answer.statements, found.statements, strict=True)
+        ]
+        return replace(found, statements=tuple(judged))
 
     def _proven(self, reading: Reading, answer: Answer) -> Answer:
         from at2_rag.ablation.proof import Proof  # which only who proves needs

@@ -13,7 +13,9 @@ from at2_rag_experiments.tables import result_table
 
 def tables(found: CurvesResults) -> tuple[Table, ...]:
     """Return LDS by examples and ablations, what is enough, and what the same cost buys."""
-    return _grid(found), _enough(found), _same_cost(found)
+    shown = _grid(found), _enough(found), _same_cost(found)
+    # Without several numbers of ablations there is nothing of the same cost to compare.
+    return tuple(table for table in shown if table.row_count)
 
 
 def draw(found: CurvesResults, figure: Any) -> None:
