@@ -71,6 +71,7 @@ class ProgressLines:
         self._began = clock()
         self._next = self._began + first
         self._before = 0  # how many had been done before, which took no time
+        self._done, self._seen = 0, self._began  # at the last call
 
     def on_done(self, done: int, total: int, before: bool = False) -> None:
         """Take in that one more is done, and tell it if it is time to.
@@ -81,6 +82,9 @@ class ProgressLines:
             before: Whether it had been done before.
         """
         now = self._clock()
+        if done <= self._done:  # another stretch of work begins, at a pace of its own
+            self._before, self._began = 0, self._seen
+        self._done, self._seen = done, now
         if before:
             self._before, self._began = done, now
         elif now >= self._next and done < total:
@@ -126,8 +130,10 @@ def _bar(verb: str, total: int | None, unit: str, console: Console) -> Iterator[
         task = bar.add_task("", total=total)
 
         def on_done(done: int, total: int, before: bool) -> None:
-            # What was there before took no time, and would promise a rate that is not real.
-            move = bar.reset if before else bar.update
+            # What was there before took no time, and would promise a rate that is not real; and of
+            # another stretch of work, the rate is another.
+            again = before or done <= bar.tasks[task].completed
+            move = bar.reset if again else bar.update
             move(task, completed=done, total=total)
 
         yield on_done

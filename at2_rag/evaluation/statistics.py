@@ -53,7 +53,10 @@ def ranks(values: Tensor) -> Tensor:
 
 def is_constant(values: Tensor) -> Tensor:
     """Return (…,): whether nothing but rounding moves along the last dimension."""
-    return values.std(dim=-1, correction=0) <= _ROUNDING * values.abs().amax(dim=-1)
+    size = values.abs().amax(dim=-1, keepdim=True)
+    # As shares of the largest, since squares of very small numbers vanish.
+    shares = values / torch.where(size > 0, size, 1.0)
+    return shares.std(dim=-1, correction=0) <= _ROUNDING
 
 
 def mean_and_error(values: Tensor) -> tuple[float, float | None]:
@@ -71,6 +74,9 @@ def _standardised(values: Tensor) -> Tensor:
     """Return the values centred and of length 1, or 0 where they are constant."""
     constant = is_constant(values.detach())[..., None]
     centred = torch.where(constant, 0.0, values - values.mean(dim=-1, keepdim=True))
+    # Squares of very small numbers vanish; what is divided by makes no difference to the result.
+    size = centred.detach().abs().amax(dim=-1, keepdim=True)
+    centred = centred / torch.where(constant, 1.0, size)
     # The square root has no gradient at 0, and a NaN is not cured by multiplying it with 0.
     squares = torch.where(constant, 1.0, centred.square().sum(dim=-1, keepdim=True))
     return centred / squares.sqrt()

@@ -17,6 +17,9 @@ from at2_rag.training.records import TrainingRecord
 
 _LARGEST_GRADIENT = 1.0
 
+#: Predictions for two ablations that are closer than this are the same, in nats.
+_LEAST_SPREAD = 1e-9
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -185,13 +188,24 @@ def _loss(network: SourceNetwork, batch: Sequence[_Statement], effect_weight: fl
     rated = network(plain, copied, owners, (owners >= 0).float())
     scores = (rated * there).sum(dim=1)
     sums = [s.masks @ row[: s.masks.shape[1]] for s, row in zip(batch, scores, strict=True)]
-    fits = pearson(torch.stack(sums), torch.stack([s.order for s in batch]))
+    fits = pearson(_told_apart(torch.stack(sums)), torch.stack([s.order for s in batch]))
     depends = torch.tensor([s.depends for s in batch]).float()
     fit = (fits * depends).sum() / depends.sum().clamp_min(1)
     known = _padded([s.known for s in batch], regions, 0.0)
     effects = _padded([s.effects for s in batch], regions, 0.0)
     misses = smooth_l1_loss(scores.asinh(), effects.asinh(), reduction="none") * known
     return effect_weight * misses.sum() / known.sum() - fit
+
+
+def _told_apart(sums: Tensor) -> Tensor:
+    """Return (statements, ablations): predictions, or 0 where a network hardly tells any apart.
+
+    A correlation does not know how large they are, but its gradient does: where all scores have
+    come to nothing, it would be more than a number can hold.
+    """
+    told = sums.detach()
+    flat = told.amax(dim=1, keepdim=True) - told.amin(dim=1, keepdim=True) < _LEAST_SPREAD
+    return sums.masked_fill(flat, 0.0)
 
 
 def _stacked(batch: Sequence[_Statement]) -> tuple[Tensor, Tensor]:

@@ -37,6 +37,20 @@ def test_what_was_done_before_promises_no_rate(capsys):
     assert "9 of 20 done, 1.0 examples/s, about 11 s left" in capsys.readouterr().err
 
 
+def test_another_stretch_of_work_has_a_pace_of_its_own(capsys):
+    """An experiment collects, or finds collected, and then measures fewer things."""
+    progress = ProgressLines("measuring", first=0, every=2, clock=Clock(1))
+    for done in range(1, 96):
+        progress.on_done(done, 95, True)
+    for done in range(1, 13):
+        progress.on_done(done, 12)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert all("1.0 examples/s" in line and "-" not in line for line in lines)
+    assert lines[0].startswith("note: measuring: 1 of 12 done, ")
+    assert lines[0].endswith("about 11 s left")
+
+
 def test_what_is_soon_over_says_nothing(capsys):
     with resumable_progress("measuring", 2) as on_done:
         on_done(1, 2, False)

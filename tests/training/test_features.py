@@ -105,6 +105,15 @@ def test_correlations_of_known_numbers():
     assert ranks(torch.tensor([5.0, 1.0, 5.0, 0.0])).tolist() == [3.5, 2, 3.5, 1]
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-21, 1e-12, 1e12, 1e30])
+def test_correlations_do_not_know_how_large_numbers_are(size):
+    """Squares of the smallest and the largest of these are no numbers of float32."""
+    a, b = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 3.0, 2.0, 100.0])
+    check_close(pearson(size * a, b), pearson(a, b), steps=16)
+    check_close(pearson(a, size * b), pearson(a, b), steps=16)
+    assert bool(is_constant(size * torch.tensor([3.0, 3.0, 3.0])))
+
+
 def test_constants_correlate_with_nothing_and_give_no_nan():
     predictions = torch.tensor([[1.0, 2.0, 4.0], [3.0, 3.0, 3.0]], requires_grad=True)
     outputs = torch.tensor([[-20.1, -20.1, -20.1], [1.0, 2.0, 0.0]])
