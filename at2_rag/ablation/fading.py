@@ -62,9 +62,10 @@ class FadingText:
         if beginning is None or not sources_can_fade(task):
             raise UnsupportedModelError(
                 f"Attention to sources cannot fade with {type(model).__name__} at "
-                f"{len(tokens):,} tokens: that takes a model loaded with sdpa or eager attention, "
-                "without sliding windows that are shorter than the text or layers other than "
-                "attention. Use another method, such as knockout or leave-one-out."
+                f"{len(tokens):,} tokens: that takes a model loaded with sdpa or eager attention "
+                "and outside of inference mode, without sliding windows that are shorter than the "
+                "text or layers other than attention. Use another method, such as knockout or "
+                "leave-one-out."
             )
         return cls(model, tokens, task.sources, beginning, task.behind_sources)
 
@@ -157,7 +158,7 @@ def sources_can_fade(task: AttributionTask) -> bool:
     Not where what the model remembers of a text cannot be copied, or it takes no mask that is
     between seeing and not.
     """
-    return task.ablator_with((), by="knockout").can_hide and can_fade(task.model)
+    return can_fade(task.model) and task.ablator_with((), by="knockout").can_hide
 
 
 def _rows(task: AttributionTask) -> int:
@@ -193,6 +194,11 @@ def can_fade(model: PreTrainedModel) -> bool:
     On a few tokens: with whole shares they come out as on their own, and with next to none as with
     the same tokens masked. Attention functions that take no such mask leave it out, or fail.
     """
+    # No gradient passes weights that were made in inference mode; and flex attention masks by
+    # blocks, and compiles for each that is new.
+    made_for_inference = any(weight.is_inference() for weight in model.parameters())
+    if made_for_inference or "flex" in (model.config._attn_implementation or ""):
+        return False
     tokens = torch.arange(1, _TOKENS + 1) * 7 % vocabulary_size(model)
     beginning = _beginning(model, tokens[:_READ])
     if beginning is None:

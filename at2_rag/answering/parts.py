@@ -24,6 +24,8 @@ class Parts:
     def __repr__(self) -> str:
         model, method = self.model, self.method
         scores = f"{self.estimator.kind} estimator" if method is None else method.name
+        if method is None and self.settings.score_by == "gradient":
+            scores = "gradient"
         kind, number = type(model).__name__, str(model.dtype).removeprefix("torch.")
         where = f"{number} on {input_device(model)}"
         return f"<{type(self).__name__} {self.name!r}: {kind}, {where}, scored by {scores}>"

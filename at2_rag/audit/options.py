@@ -9,6 +9,8 @@ from typing import Any
 from at2_rag.audit.formats import RecordFormat
 from at2_rag.audit.inputs import LogFile
 from at2_rag.estimators.fingerprints import record_fingerprint
+from at2_rag.methods import KnockoutGradientMethod
+from at2_rag.prompt.settings import Settings
 from at2_rag.reader import Reader
 from at2_rag.runs.manifest import reader_manifest
 
@@ -51,7 +53,7 @@ class AuditOptions:
             "settings": {name: str(value) for name, value in settings.to_dict().items()},
             "generation": {name: str(value) for name, value in generation.items()},
             "estimator": f"{estimator.kind} {record_fingerprint(estimator.record)}",
-            "method": None if reader.method is None else reader.method.name,
+            "method": _method(reader, settings),
             **self.of_log(files),
         }
 
@@ -70,3 +72,10 @@ class AuditOptions:
             "scores": self.scores,
             "files": {str(index): file.fingerprint for index, file in enumerate(files)},
         }
+
+
+def _method(reader: Reader, settings: Settings) -> str | None:
+    """Return the name of the method that cites; ``None`` for the estimator."""
+    if reader.method is not None:
+        return reader.method.name
+    return KnockoutGradientMethod().name if settings.score_by == "gradient" else None

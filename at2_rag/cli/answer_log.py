@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from at2_rag.cli import engines, options
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
-from at2_rag.cli.loading import prompt_setting, proof_settings
+from at2_rag.cli.loading import prompt_setting, proof_settings, score_setting
 from at2_rag.known_estimators import AUTO
 
 
@@ -45,7 +45,7 @@ def answer_log(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "score_by": score_by.value,
+        **score_setting(score_by),
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

@@ -12,6 +12,7 @@ from at2_rag.cli.loading import (
     note_demo_reader,
     prompt_setting,
     proof_settings,
+    score_setting,
 )
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
@@ -59,6 +60,7 @@ def ask(
     check_question(question)
     check_file(html)
     asked, proving = prompt_setting(prompt), proof_settings(prove, prove_by)
+    scoring = score_setting(score_by)
     read = read_files([*(passages or []), *(more_files or [])])
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
@@ -77,7 +79,7 @@ def ask(
             max_citations=max_citations,
             on_overflow=on_overflow.value,
             system=system,
-            score_by=score_by.value,
+            **scoring,
             **proving,
             groundedness=groundedness,
         )

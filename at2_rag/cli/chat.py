@@ -13,7 +13,13 @@ from at2_rag.cli import options
 from at2_rag.cli.chat_commands import Quit, run_command
 from at2_rag.cli.console import note, note_now, report_error, show
 from at2_rag.cli.gathering import read_files
-from at2_rag.cli.loading import load_reader, note_demo_reader, prompt_setting, proof_settings
+from at2_rag.cli.loading import (
+    load_reader,
+    note_demo_reader,
+    prompt_setting,
+    proof_settings,
+    score_setting,
+)
 from at2_rag.cli.notes import release_notes
 from at2_rag.cli.showing import counted
 from at2_rag.cli.talk import Talk
@@ -61,7 +67,7 @@ def chat(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "score_by": score_by.value,
+        **score_setting(score_by),
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

@@ -24,6 +24,7 @@ from at2_rag.cli.loading import (
     note_demo_reader,
     prompt_setting,
     proof_settings,
+    score_setting,
 )
 from at2_rag.cli.outputs import check_file
 from at2_rag.cli.showing import (
@@ -87,7 +88,7 @@ def cite(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "score_by": score_by.value,
+        **score_setting(score_by),
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,
     }

@@ -156,6 +156,17 @@ def _named(
         return load_estimator(Path(wanted) if is_path(wanted) else wanted, model, tokenizer)
 
 
+def score_setting(score_by: Enum) -> dict[str, Any]:
+    """Return the reader's setting that an option means, and tell what it changes in a note.
+
+    Args:
+        score_by: What sources are scored by, by name.
+    """
+    if score_by.value == "gradient":
+        note("cited by: what each statement owes to each source, in nats (--score-by gradient)")
+    return {"score_by": score_by.value}
+
+
 def proof_settings(prove: int | None, prove_by: Enum | None) -> dict[str, Any]:
     """Return the reader's settings that two options mean; none where they were not given.
 

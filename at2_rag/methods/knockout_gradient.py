@@ -41,10 +41,9 @@ class KnockoutGradientMethod:
     shares: tuple[float, ...] = SHARES
 
     def __post_init__(self) -> None:
-        within = bool(self.shares) and all(0 < share <= 1 for share in self.shares)
-        if not within or list(self.shares) != sorted(set(self.shares)):
+        if not _are_shares(self.shares):
             raise InputError(
-                f"shares is {self.shares}; expected at least one number above 0 and at most 1, "
+                f"shares is {self.shares!r}; expected at least one number above 0 and at most 1, "
                 "ascending."
             )
 
@@ -76,3 +75,10 @@ class KnockoutGradientMethod:
     def forward_passes(self, task: AttributionTask) -> float:
         """Return 1, for the pass that reads the answer, and what is run of the end and back."""
         return 1.0 + gradient_cost(task, self.shares)
+
+
+def _are_shares(given: object) -> bool:
+    if not isinstance(given, tuple | list) or not given:
+        return False
+    numbers = all(isinstance(share, int | float) and 0 < share <= 1 for share in given)
+    return numbers and list(given) == sorted(set(given))

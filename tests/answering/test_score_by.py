@@ -136,3 +136,8 @@ def test_without_statements_or_sources_there_is_nothing_to_score(demo_reader, as
     assert method.scores(replace(task, targets=())).shape == (0, len(task.sources))
     assert method.scores(replace(task, sources=())).shape == (len(task.targets), 0)
     assert method.forward_passes(replace(task, targets=())) == 1.0
+
+
+def test_it_is_said_what_cites(demo_reader):
+    assert "scored by gradient" in repr(demo_reader.with_options(score_by="gradient"))
+    assert "scored by network estimator" in repr(demo_reader)

@@ -145,3 +145,11 @@ def test_how_to_prove_needs_how_many_to_prove(place):
     assert refused.exit_code == 2
     assert "expected both, such as --prove 3 --prove-by knockout" in refused.stderr
     assert cite(*options, "--prove", "2", "--prove-by", "knockout").exit_code == 0
+
+
+def test_it_is_told_what_cites(place):
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--answer", place / "answer.txt", "--json")
+    by_gradient = cite(*options, "--score-by", "gradient")
+    assert json.loads(by_gradient.stdout)["estimator"] == "knockout-gradient"
+    assert "note: cited by: what each statement owes to each source" in by_gradient.stderr
+    assert "cited by" not in cite(*options).stderr

@@ -310,7 +310,7 @@ def test_knockout_gradient_runs_the_end_once_and_back_for_each_target(task):
 
 
 @pytest.mark.parametrize(
-    "shares", [(), (0.0,), (0.5, 1.5), (float("nan"),), (0.5, 0.3), (0.3, 0.3)]
+    "shares", [(), (0.0,), (0.5, 1.5), (float("nan"),), (0.5, 0.3), (0.3, 0.3), 0.3, ("a",)]
 )
 def test_shares_are_parts_of_something(shares):
     with pytest.raises(InputError, match="expected at least one number above 0 and at most 1, asc"):
@@ -329,7 +329,12 @@ def test_fading_is_refused_where_a_model_takes_no_such_mask():
     AttentionMaskInterface.register("deaf", ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
     model = build("llama")
     model.set_attn_implementation("deaf")
-    for unable in (model, build("gemma2")):  # whose windows are shorter than the text
+    flexible = build("llama")
+    flexible.set_attn_implementation("flex_attention")
+    with torch.inference_mode():
+        made_in_it = build("llama")
+    # The windows of the last are shorter than the text.
+    for unable in (model, flexible, made_in_it, build("gemma2")):
         with pytest.raises(UnsupportedModelError, match=r"cannot fade with .* sdpa or eager"):
             KnockoutGradientMethod().scores(random_task(unable))
 
