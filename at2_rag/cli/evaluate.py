@@ -32,6 +32,7 @@ _METHODS = (
     "esm-N",
     "gradient",
     "knockout",
+    "knockout-gradient",
     "knockout-N",
     "leave-one-out",
     "random",

@@ -261,6 +261,7 @@ def test_a_line_that_is_long_or_full_is_told_with_its_length(browser, demo_reade
         expect(status).to_contain_text("Waiting: 1 request comes before this one.")
         page.click("#stop")
         expect(status).to_have_text("Stopped.")
+        server.until(lambda told: told["waiting"] == 0)  # or there is no room for another
         another = stack.enter_context(server.socket())
         another.sendall(posting("/api/answer", ASKING))
         server.until(lambda told: told["waiting"] == 1)
