@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from functools import wraps
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 
@@ -27,3 +29,15 @@ def once_per_model(check: Callable[[PreTrainedModel], bool]) -> Callable[[PreTra
             return found[model]
 
     return checked
+
+
+def agrees(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether logits are those that were expected, but for rounding.
+
+    Args:
+        found: The logits, of any shape.
+        expected: The logits that were expected, of the same shape.
+        dtype: What the model computes in; narrow types differ by a few of their own steps.
+    """
+    tolerance = max(1e-4, 4 * torch.finfo(dtype).eps)
+    return bool((expected - found).abs().max() <= tolerance * expected.abs().max())

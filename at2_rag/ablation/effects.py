@@ -91,6 +91,22 @@ def checked_effects(logits: Tensor) -> AblationEffects:
     return AblationEffects(logits)
 
 
+def answer_log_probabilities(logits: Tensor, answer: Sequence[int]) -> Tensor:
+    """Return log-probabilities of an answer's tokens, in nats, with the graph behind them.
+
+    Args:
+        logits: (…, answer tokens, vocabulary): the model's logits.
+        answer: Token ids of the answer.
+
+    Returns:
+        (…, answer tokens), on the logits' device.
+    """
+    # Half-precision logits are too coarse for a sum over the vocabulary.
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    ids = torch.tensor(list(answer), device=logits.device)
+    return wide.log_softmax(-1).gather(-1, ids.expand(wide.shape[:-1])[..., None])[..., 0]
+
+
 def token_logits(logits: Tensor, answer: Sequence[int]) -> Tensor:
     """Return log p / (1 - p) of an answer's tokens: their logit less that of all others together.
 

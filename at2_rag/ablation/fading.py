@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.ablation.checked import once_per_model
+from at2_rag.ablation.checked import agrees, once_per_model
+from at2_rag.ablation.effects import answer_log_probabilities
+from at2_rag.ablation.passes import last_logits
 from at2_rag.ablation.reuse import Beginning, first_pass
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.errors import UnsupportedModelError
-from at2_rag.model_facts import few_logits, input_device, vocabulary_size
+from at2_rag.model_facts import vocabulary_size
 from at2_rag.spans import Span
 
 #: Shares of attention at which gradients are taken. A model that is sure of what it copies is so
@@ -56,10 +58,7 @@ class FadingText:
             UnsupportedModelError: If the task's sources cannot fade.
         """
         model, tokens = task.model, torch.tensor(task.ids[:-1])
-        beginning = task.known
-        if beginning is None and sources_can_fade(task):
-            beginning = _beginning(model, tokens[: task.behind_sources])
-        if beginning is None or not sources_can_fade(task):
+        if not sources_can_fade(task):
             raise UnsupportedModelError(
                 f"Attention to sources cannot fade with {type(model).__name__} at "
                 f"{len(tokens):,} tokens: that takes a model loaded with sdpa or eager attention "
@@ -67,6 +66,8 @@ class FadingText:
                 "text or layers other than attention. Use another method, such as knockout or "
                 "leave-one-out."
             )
+        beginning = task.known or _beginning(model, tokens[: task.behind_sources])
+        assert beginning is not None  # or they cannot fade
         return cls(model, tokens, task.sources, beginning, task.behind_sources)
 
     def logits(self, shares: Tensor, rows: int) -> Tensor:
@@ -79,17 +80,24 @@ class FadingText:
         Returns:
             (texts, rows, vocabulary): logits, in the model's type and on its device.
         """
-        device, texts = input_device(self.model), len(shares)
-        end = self.tokens[self.behind :]
-        logits: Tensor = self.model(
-            input_ids=end.expand(texts, -1).to(device),
-            attention_mask=self._mask(shares).to(device, self.model.dtype),
-            position_ids=torch.arange(self.behind, len(self.tokens)).expand(texts, -1).to(device),
-            past_key_values=self.beginning.copies(texts, self.behind),
-            use_cache=True,
-            **few_logits(self.model, rows),
-        ).logits
-        return logits[:, -rows:]
+        return self.run(self._mask(shares).to(self.model.dtype), rows)
+
+    def run(self, mask: Tensor, rows: int) -> Tensor:
+        """Run the end of the text, and return what :meth:`logits` does.
+
+        Args:
+            mask: What may be attended to, as :func:`at2_rag.ablation.passes.last_logits` takes it.
+            rows: As for :meth:`logits`.
+        """
+        texts, places = len(mask), torch.arange(self.behind, len(self.tokens))
+        return last_logits(
+            self.model,
+            self.tokens[self.behind :].expand(texts, -1),
+            mask,
+            places.expand(texts, -1),
+            rows,
+            self.beginning.copies(texts, self.behind),
+        )
 
     def _mask(self, shares: Tensor) -> Tensor:
         """Return (texts, 1, end tokens, tokens): what is added to the logits of attention.
@@ -129,7 +137,8 @@ def effects_by_gradient(task: AttributionTask, shares: Sequence[float] = SHARES)
     # A caller may be recording attention without gradients, which inference mode forbids.
     with torch.inference_mode(False), torch.enable_grad():
         paid = torch.tensor(shares)[:, None].repeat(1, len(task.sources)).requires_grad_()
-        log_p = _log_probabilities(task, FadingText.of(task).logits(paid, _rows(task)))
+        answer = task.ids[task.prompt_length :]
+        log_p = answer_log_probabilities(FadingText.of(task).logits(paid, len(answer)), answer)
         last = len(task.targets) - 1
         slopes = [
             torch.autograd.grad(log_p[:, start:end].sum(), paid, retain_graph=target < last)[0]
@@ -159,18 +168,6 @@ def sources_can_fade(task: AttributionTask) -> bool:
     between seeing and not.
     """
     return can_fade(task.model) and task.ablator_with((), by="knockout").can_hide
-
-
-def _rows(task: AttributionTask) -> int:
-    return len(task.ids) - task.prompt_length
-
-
-def _log_probabilities(task: AttributionTask, logits: Tensor) -> Tensor:
-    """Return (texts, answer tokens): log-probabilities in nats, with the graph behind them."""
-    # Half-precision logits are too coarse for a sum over the vocabulary.
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    ids = torch.tensor(task.ids[task.prompt_length :], device=logits.device)
-    return wide.log_softmax(-1).gather(-1, ids.expand(len(logits), -1)[..., None])[..., 0]
 
 
 def _widths(shares: Sequence[float]) -> Tensor:
@@ -204,21 +201,10 @@ def can_fade(model: PreTrainedModel) -> bool:
     if beginning is None:
         return False
     text = FadingText(model, tokens, _FADING, beginning, _READ)
-    device = input_device(model)
     visible = torch.ones(2, _TOKENS, dtype=torch.long)
     visible[1, _FADING[0][0] : _FADING[-1][1]] = 0
     try:
         found = text.logits(torch.tensor([[1.0, 1.0], [1e-30, 1e-30]]), 1)
     except (RuntimeError, ValueError, TypeError):
         return False
-    expected = model(
-        input_ids=tokens[_READ:].expand(2, -1).to(device),
-        attention_mask=visible.to(device),
-        position_ids=torch.arange(_READ, _TOKENS).expand(2, -1).to(device),
-        past_key_values=beginning.copies(2, _READ),
-        use_cache=True,
-        **few_logits(model, 1),
-    ).logits[:, -1:]
-    # Narrow types differ by a few of their own steps.
-    tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
-    return bool((expected - found).abs().max() <= tolerance * expected.abs().max())
+    return agrees(found, text.run(visible, 1), model.dtype)

@@ -27,7 +27,8 @@ def last_logits(
         model: The model that the texts are run on.
         tokens: (texts, tokens): token ids.
         visible: (texts, tokens): 0 at tokens that no other may attend to, else 1; in front of them,
-            the same of the tokens in the cache.
+            the same of the tokens in the cache. Or (texts, 1, tokens, all tokens): what is added to
+            the logits of attention, in the model's type.
         positions: (texts, tokens): position of each token; 0 at padding.
         rows: How many tokens at the end have logits that are wanted.
         cache: What the model remembers of the texts' beginnings, which it adds to; ``None`` where

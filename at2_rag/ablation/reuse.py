@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from at2_rag.ablation.checked import once_per_model
+from at2_rag.ablation.checked import agrees, once_per_model
 from at2_rag.ablation.passes import last_logits
 from at2_rag.ablation.skipping import Packed, pack
 from at2_rag.model_facts import few_logits, input_device, vocabulary_size
@@ -177,6 +177,4 @@ def can_reuse(model: PreTrainedModel) -> bool:
     expected = last_logits(model, *pack(tokens, visible, _TOKENS - 1), 1)
     tails = pack(tokens, visible, _TOKENS - 1, begins)
     reused = logits_behind_beginning(model, tails, 1, found.beginning, begins, visible)
-    # Narrow types differ by a few of their own steps.
-    tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
-    return bool((expected - reused).abs().max() <= tolerance * expected.abs().max())
+    return agrees(reused, expected, model.dtype)

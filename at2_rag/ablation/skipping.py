@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from at2_rag.ablation.checked import once_per_model
+from at2_rag.ablation.checked import agrees, once_per_model
 from at2_rag.ablation.passes import last_logits
 from at2_rag.attention.recording import inspect_attention
 from at2_rag.model_facts import vocabulary_size
@@ -106,6 +106,4 @@ def _agrees(model: PreTrainedModel) -> bool:
     whole = Packed(tokens[None], visible, torch.arange(_TOKENS)[None])
     masked = last_logits(model, *whole, 1).float()
     skipped = last_logits(model, *pack(tokens, visible, _TOKENS - 1), 1).float()
-    # Narrow types differ by a few of their own steps.
-    tolerance = max(1e-4, 4 * torch.finfo(model.dtype).eps)
-    return bool((masked - skipped).abs().max() <= tolerance * masked.abs().max())
+    return agrees(skipped, masked, model.dtype)

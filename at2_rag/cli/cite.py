@@ -103,13 +103,7 @@ def cite(
         audit_log(more_files, out, choices, chosen, workers)
         return
     refuse_cluster(workers)
-    if answer is None:
-        raise InputError(
-            "No answer; expected --answer with a text file, or - for standard input. For a log "
-            "with a question and an answer in each row, name a folder: --out."
-        )
-    if question is None:
-        raise InputError("No question; expected --question with what the answer is an answer to.")
+    answer, question = _given(answer, question)
     check_question(question)
     check_file(html)
     files = read_files([*(passages or []), *map(Path, more_files or [])])
@@ -130,6 +124,22 @@ def cite(
     show_marked(found)
     show_sources(found, thoughts=thoughts)
     show_proof(proof)
+
+
+def _given(answer: Path | None, question: str | None) -> tuple[Path, str]:
+    """Return answer and question.
+
+    Raises:
+        InputError: If one of them was not given.
+    """
+    if answer is None:
+        raise InputError(
+            "No answer; expected --answer with a text file, or - for standard input. For a log "
+            "with a question and an answer in each row, name a folder: --out."
+        )
+    if question is None:
+        raise InputError("No question; expected --question with what the answer is an answer to.")
+    return answer, question
 
 
 def _text_of(path: Path) -> str:

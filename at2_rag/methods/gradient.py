@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from at2_rag.ablation.effects import answer_log_probabilities
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.attention.folds import sum_ranges
 from at2_rag.methods.base import answer_logits, input_tokens
@@ -53,10 +54,7 @@ def _target_log_probabilities(task: AttributionTask, embeddings: Tensor) -> list
         embeddings: (1, tokens - 1, hidden): embeddings of all tokens but the last.
     """
     logits = answer_logits(task, inputs_embeds=embeddings)
-    # Half-precision logits are too coarse for a sum over the vocabulary.
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    ids = torch.tensor(task.ids[task.prompt_length :], device=logits.device)
-    log_p = wide.log_softmax(-1).gather(-1, ids[:, None])[:, 0]
+    log_p = answer_log_probabilities(logits, task.ids[task.prompt_length :])
     return [log_p[start:end].sum() for start, end in task.targets]
 
 
