@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from at2_rag.methods.heads import AnswerHeads
     from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
     from at2_rag.notices import (
+        NarrowTypeWarning,
         NoHeadsWarning,
         NoSamplingWarning,
         PlainPromptWarning,
@@ -87,6 +88,7 @@ _HOMES = {
     "methods.heads": ("AnswerHeads",),
     "model.options": ("AnswerOptions", "DraftOptions", "LoadingOptions"),
     "notices": (
+        "NarrowTypeWarning",
         "NoHeadsWarning",
         "NoSamplingWarning",
         "OtherPromptWarning",
@@ -136,6 +138,7 @@ __all__ = [
     "Marking",
     "Message",
     "MissingResourceError",
+    "NarrowTypeWarning",
     "NetworkEstimator",
     "NoHeadsWarning",
     "NoSamplingWarning",

@@ -5,13 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Sequence
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from at2_rag.model_facts import has_bfloat16_tiles, input_device
-
-#: Models of fewer weights are fast in any type.
-LARGE = 50_000_000
+from at2_rag.model_facts import has_bfloat16_tiles
 
 
 class NoHeadsWarning(UserWarning):
@@ -28,6 +24,10 @@ class NoSamplingWarning(UserWarning):
 
 class WideTypeWarning(UserWarning):
     """A model's weights are in float32, on a processor that is faster with bfloat16."""
+
+
+class NarrowTypeWarning(UserWarning):
+    """A model's weights have 16 bits, on a processor that is much faster with float32."""
 
 
 class OtherPromptWarning(UserWarning):
@@ -68,27 +68,48 @@ def _plain(message: str) -> str:
 
 
 def warn_of_wide_type(model: PreTrainedModel, stacklevel: int) -> None:
-    """Warn if a large model runs in float32 on a processor that multiplies bfloat16 in tiles.
+    """Warn of float32, on a processor that multiplies bfloat16 in tiles.
 
     Python tells it once for each place in a program.
 
     Args:
-        model: The model, in the type that its checkpoint is in.
+        model: A large model in float32, as its checkpoint is.
         stacklevel: Which caller the warning points to, as for ``warnings.warn``: 1 is where this
             is called.
     """
-    on_cpu = input_device(model).type == "cpu"
-    if model.dtype != torch.float32 or not on_cpu or model.num_parameters() < LARGE:
-        return
     if not has_bfloat16_tiles():
         return
     warnings.warn(
-        f"The weights of {model.name_or_path or type(model).__name__} are float32, and this "
+        f"The weights of {_called(model)} are float32, and this "
         'processor has instructions for bfloat16 (AMX): with dtype="bfloat16", --dtype bfloat16 '
         "on the command line, a prompt is read in about half the time, and half the memory.",
         WideTypeWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def warn_of_narrow_type(model: PreTrainedModel, stacklevel: int) -> None:
+    """Warn of 16 bits, on a processor that is slow with them.
+
+    Python tells it once for each place in a program.
+
+    Args:
+        model: A large model in a type of 16 bits.
+        stacklevel: As for :func:`warn_of_wide_type`.
+    """
+    name, size = str(model.dtype).removeprefix("torch."), 4e-9 * model.num_parameters()
+    warnings.warn(
+        f"The weights of {_called(model)} are {name}, for which this processor has no "
+        f"instructions: a prompt is read several times as slowly as in float32, which takes "
+        f'{size:.1f} GB. If there is memory for that, load it with dtype="float32" '
+        "(--dtype float32 on the command line).",
+        NarrowTypeWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _called(model: PreTrainedModel) -> str:
+    return model.name_or_path or type(model).__name__
 
 
 def warn_of_no_sampling(names: Sequence[str], stacklevel: int) -> None:

@@ -29,6 +29,7 @@ from at2_rag.estimators import ScoreEstimator
 from at2_rag.estimators.download import HubAccess
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.loading import load_demo_estimator, load_demo_model, load_estimator, load_model
+from at2_rag.model.number_format import tell_of_slow_format
 from at2_rag.model.options import AnswerOptions, DraftOptions, LoadingOptions
 from at2_rag.model.pipelines import model_of
 from at2_rag.model.recorded_model import RecordedModel
@@ -121,8 +122,7 @@ class Reader(Parts):
         Args:
             name: Hub id or folder of the model; or a GGUF file, whatever its name, as llama.cpp and
                 ollama keep them. Its tokenizer and chat template come with it, and its weights are
-                unpacked, to bfloat16 unless ``dtype`` says otherwise. A folder with one such file
-                and no ``config.json`` stands for it.
+                unpacked. A folder with one such file and no ``config.json`` stands for it.
             estimator: An estimator, or the folder, file or hub id to load one from. ``"auto"``
                 looks beside the model (in a folder ``at2_estimator``), in the hub's cache, and at
                 the hub where one is published for this model; where none can be had, the model is
@@ -133,7 +133,9 @@ class Reader(Parts):
             method: What scores the sources instead of the estimator: a method, or the name of one.
             options: Single settings, by name, that replace those of ``settings``; and options for
                 ``AutoModelForCausalLM.from_pretrained`` (``dtype``, ``device_map``, ``revision``,
-                …).
+                …). Without a ``dtype``, or with ``"auto"``, weights are in the type of the
+                checkpoint, in bfloat16 from a GGUF file, and in float32 on a processor that is
+                slow with these, if memory allows.
 
         Raises:
             InputError: If the name can only be a path, and nothing is there; or if it is a folder
@@ -185,6 +187,7 @@ class Reader(Parts):
             UnsupportedModelError: If it is no decoder, or its attention cannot be had exactly.
         """
         model, tokenizer = model_of(pipeline)
+        tell_of_slow_format(model, stacklevel=2)
         if isinstance(estimator, str | Path):
             own, _ = (settings or settings_for(model)).override(options)
             estimator = load_estimator(estimator, model, tokenizer, prompt=own.prompt, stacklevel=3)

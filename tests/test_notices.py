@@ -4,7 +4,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from support.golden import LLAMA, load_golden
+from support.golden import load_golden
 from support.leaning import CALIBRATION
 
 from at2_rag import (
@@ -13,9 +13,7 @@ from at2_rag import (
     LinearEstimator,
     OtherPromptWarning,
     Reader,
-    WideTypeWarning,
 )
-from at2_rag.model.loading import load_model
 from at2_rag.notices import warn_of_other_prompt
 
 #: The published template with other white space, which changes nothing that is worth a word.
@@ -79,30 +77,3 @@ def test_the_warning_points_to_who_made_the_reader(golden):
     with pytest.warns(OtherPromptWarning) as found:
         warn_of_other_prompt("{passages}{question}", ["{question}{passages}"], [], stacklevel=1)
     assert [each.filename for each in found] == [__file__]
-
-
-def told_of_wide_types(folder, **options):
-    """Return what loading a model twice in one place warns of."""
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("default")
-        for _ in range(2):
-            load_model(folder, options)
-    assert {each.category for each in found} <= {WideTypeWarning}
-    return [str(each.message) for each in found]
-
-
-def test_float32_is_told_of_once_where_bfloat16_is_faster(monkeypatch, tmp_path):
-    monkeypatch.setattr("at2_rag.notices.has_bfloat16_tiles", lambda: True)
-    folder = LLAMA / "model"
-    assert told_of_wide_types(folder) == []  # so small that it is fast anyway
-    monkeypatch.setattr("at2_rag.notices.LARGE", 1)
-    [text] = told_of_wide_types(folder)
-    assert "are float32" in text
-    assert 'dtype="bfloat16"' in text
-    for chosen in ("float32", "bfloat16"):
-        assert told_of_wide_types(folder, dtype=chosen) == []
-    for part in load_model(folder, {"dtype": "bfloat16"}):
-        part.save_pretrained(tmp_path)
-    assert told_of_wide_types(tmp_path, dtype="auto") == []
-    monkeypatch.setattr("at2_rag.notices.has_bfloat16_tiles", lambda: False)
-    assert told_of_wide_types(folder) == []

@@ -15,6 +15,7 @@ from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.names import gguf_of, is_path
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from at2_rag import PromptTemplate, Reader, ScoreEstimator
@@ -84,21 +85,24 @@ def load_reader(
 
         place = _device(device)
         with reworded(f"The model {name!r} cannot be loaded"):
-            model, tokenizer = _model(name, dtype)
-            model.to(place)
+            model, tokenizer = _model(name, dtype, place)
         found = find_estimator(estimator, name, model, tokenizer, settings.get("prompt"))
         return Reader(model, tokenizer, found, **settings)
 
 
-def _model(name: str, dtype: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _model(
+    name: str, dtype: str, device: torch.device
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from at2_rag.model.loading import load_demo_model, load_model
 
     if name == DEMO:
-        return load_demo_model()
+        model, tokenizer = load_demo_model()
+        model.to(device)
+        return model, tokenizer
     # Unpacking a GGUF file has a bar of its own that nothing turns off.
     unpacked = gguf_of(name) is not None
     with redirect_stderr(StringIO()) if unpacked else nullcontext():
-        return load_model(name, {"dtype": dtype})
+        return load_model(name, {"dtype": dtype}, device)
 
 
 def find_estimator(
@@ -299,7 +303,7 @@ def is_at_hand(name: str) -> bool:
         return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
-def _device(name: str) -> Any:
+def _device(name: str) -> torch.device:
     import torch
 
     if name == "auto":

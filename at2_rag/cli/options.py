@@ -151,7 +151,8 @@ Estimator = Annotated[
 DtypeOption = Annotated[
     Dtype,
     typer.Option(
-        help="Number format of the weights; auto is the model's own, and bfloat16 for a GGUF file.",
+        help="Number format of the weights; auto is the model's own (bfloat16 for a GGUF file), or "
+        "float32 on a processor that is slow with that, if memory allows.",
         rich_help_panel=_MODEL,
     ),
 ]

@@ -25,7 +25,7 @@ from at2_rag.estimators.find import auto_estimator
 from at2_rag.known_estimators import AUTO, AVERAGE
 from at2_rag.model.gguf import load_gguf
 from at2_rag.model.names import gguf_of, is_path
-from at2_rag.notices import warn_of_wide_type
+from at2_rag.model.number_format import in_fast_format
 from at2_rag.prompt.template import PromptTemplate
 
 #: Options that say where a model is, which is where its tokenizer is too.
@@ -43,13 +43,17 @@ DEMO_READER = "at2-rag demo reader"
 
 
 def load_model(
-    name: str | Path, options: dict[str, Any]
+    name: str | Path, options: dict[str, Any], device: torch.device | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal language model and its tokenizer.
 
     Args:
         name: Hub id or folder of the model, or a GGUF file.
-        options: What ``AutoModelForCausalLM.from_pretrained`` takes besides.
+        options: What ``AutoModelForCausalLM.from_pretrained`` takes besides. With a ``dtype`` of
+            ``"auto"``, or none, weights are in the type of the checkpoint (of a GGUF file: in
+            bfloat16), or in float32 on a processor that is slow with it.
+        device: Where the model is put once it is loaded; ``None`` to leave it where the options
+            put it.
 
     Raises:
         InputError: If it can only be a path, and nothing is there; if it is a folder with several
@@ -58,7 +62,18 @@ def load_model(
         UnsupportedModelError: If it is no causal language model.
         MissingExtraError: If it is a GGUF file, and what reads them is not installed.
     """
-    _check_dtype(options.get("dtype", "auto"))
+    dtype = options.get("dtype", "auto")
+    _check_dtype(dtype)
+    model, tokenizer = _loaded(name, options)
+    if device is not None:
+        model.to(device)
+    return (in_fast_format(model, stacklevel=3) if dtype == "auto" else model), tokenizer
+
+
+def _loaded(
+    name: str | Path, options: dict[str, Any]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model and its tokenizer, where and in which type the options say."""
     if "gguf_file" in options:
         return load_gguf(options["gguf_file"], options, home=name)
     file = None if "subfolder" in options else gguf_of(name)
@@ -70,7 +85,7 @@ def load_model(
         AutoConfig.from_pretrained(name, **shared)  # says more of what is wrong with it
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(name, **options)
+        return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
@@ -78,9 +93,6 @@ def load_model(
             f"{name} is no causal language model of transformers; expected a decoder-only "
             "model, such as Llama, Qwen or Gemma."
         ) from error
-    if options.get("dtype", "auto") == "auto":
-        warn_of_wide_type(model, stacklevel=3)
-    return model, tokenizer
 
 
 def _check_dtype(dtype: object) -> None:

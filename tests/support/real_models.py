@@ -26,7 +26,7 @@ def real_model_file():
 
 
 def real_model(name):
-    """Return a pretrained model and its tokenizer, in bfloat16, or skip.
+    """Return a pretrained model and its tokenizer, in the type that is fast here, or skip.
 
     Args:
         name: Of the model's folder in the one that AT2_MODELS names, such as ``smollm2-135m`` for
@@ -42,5 +42,5 @@ def real_model(name):
 
 @cache
 def _loaded(place):
-    model, tokenizer = load_model(place, {"dtype": "bfloat16"})
+    model, tokenizer = load_model(place, {})
     return model.eval(), tokenizer

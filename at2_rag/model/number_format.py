@@ -1,0 +1,117 @@
+"""The number format in which a model reads fastest where it is, without losing anything."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from at2_rag.model_facts import input_device
+from at2_rag.notices import warn_of_narrow_type, warn_of_wide_type
+
+#: How many times as long as in float32 a product takes where a format is slow. Processors that
+#: emulate bfloat16 take up to twice as long, those that compute it number by number from four times
+#: on, so that noise does not take one for the other.
+_SLOW = 3.0
+#: Models of fewer weights are fast in any type.
+_LARGE = 50_000_000
+_SHORT = (torch.bfloat16, torch.float16)
+#: Rows of a product to be timed, and its width: a millisecond in float32.
+_ROWS, _WIDTH = 64, 512
+_TRIES = 5
+#: Which part of the memory that is free the longer numbers may take; texts need some, too.
+_SHARE = 0.5
+#: A container's limit, and what it uses, where the system tells them.
+_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+
+
+def in_fast_format(model: PreTrainedModel, stacklevel: int) -> PreTrainedModel:
+    """Return a model in float32, if its device is slow with what its checkpoint is in.
+
+    Each number of 16 bits is one of 32, so nothing is lost. Where memory is too short, and where
+    the shorter numbers would be faster, which loses something, a warning tells it instead.
+
+    Args:
+        model: The model on its device, in the type of its checkpoint; it is changed in place.
+        stacklevel: Which caller a warning points to, as for ``warnings.warn``: 1 is where this is
+            called.
+    """
+    if model.dtype == torch.float32 and _matters(model):
+        warn_of_wide_type(model, stacklevel + 1)
+    if not _in_slow_format(model):
+        return model
+    if _bytes_more(model) > _SHARE * free_memory():
+        warn_of_narrow_type(model, stacklevel + 1)
+        return model
+    model.config.dtype = torch.float32
+    wide: PreTrainedModel = model.float()
+    return wide
+
+
+def tell_of_slow_format(model: PreTrainedModel, stacklevel: int) -> None:
+    """Warn of a type that a model's device is slow with, where others have loaded it.
+
+    Args:
+        model: The model, which is left as it is.
+        stacklevel: As for :func:`in_fast_format`.
+    """
+    if _in_slow_format(model):
+        warn_of_narrow_type(model, stacklevel + 1)
+
+
+@cache
+def is_slow(dtype: torch.dtype) -> bool:
+    """Return whether the processor takes several times as long with a type as with float32.
+
+    By the clock, in some hundredths of a second: what a processor has instructions for, and which
+    of them torch uses, differs by platform and version, and nothing public tells it for all.
+    """
+    operands = {kind: _operands(kind) for kind in (dtype, torch.float32)}
+    # In turn, so that other work on the processor slows both.
+    tries = [{kind: _seconds(*pair) for kind, pair in operands.items()} for _ in range(_TRIES)]
+    fastest = {kind: min(each[kind] for each in tries) for kind in operands}
+    return fastest[dtype] > _SLOW * fastest[torch.float32]
+
+
+def free_memory() -> int:
+    """Return how many bytes can still be had, of the machine's and of a container's limit."""
+    free: int = psutil.virtual_memory().available
+    try:
+        limit, used = _LIMIT.read_text().strip(), _USED.read_text().strip()
+    except OSError:
+        return free
+    return min(free, int(limit) - int(used)) if limit.isdecimal() else free
+
+
+def _operands(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return torch.ones(_ROWS, _WIDTH, dtype=dtype), torch.ones(_WIDTH, _WIDTH, dtype=dtype)
+
+
+@torch.inference_mode()
+def _seconds(rows: Tensor, weights: Tensor) -> float:
+    begun = time.perf_counter()
+    torch.nn.functional.linear(rows, weights)
+    return time.perf_counter() - begun
+
+
+def _matters(model: PreTrainedModel) -> bool:
+    return input_device(model).type == "cpu" and model.num_parameters() >= _LARGE
+
+
+def _in_slow_format(model: PreTrainedModel) -> bool:
+    """Whether all weights are plain 16-bit numbers on a processor that is slow with them."""
+    if not _matters(model) or getattr(model, "is_quantized", False):
+        return False
+    plain = {("cpu", kind) for kind in (*_SHORT, torch.float32)}
+    kinds = {(weight.device.type, weight.dtype) for weight in model.parameters()}
+    return kinds <= plain and model.dtype in _SHORT and is_slow(model.dtype)
+
+
+def _bytes_more(model: PreTrainedModel) -> int:
+    wide = torch.float32.itemsize
+    return sum((wide - weight.element_size()) * weight.numel() for weight in model.parameters())
