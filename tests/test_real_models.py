@@ -42,7 +42,7 @@ def test_what_a_gguf_file_holds_is_the_same_as_a_folder(reader, tmp_path):
     """Also for probing, which is not done again."""
     reader.model.save_pretrained(tmp_path)
     reader.tokenizer.save_pretrained(tmp_path)
-    again = Reader.from_pretrained(tmp_path, dtype="bfloat16")
+    again = Reader.from_pretrained(tmp_path, dtype=reader.model.dtype)
     messages = [{"role": "user", "content": "Where does the Danube rise? 日本語 <|im_end|>"}]
     ids, same = (
         each.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)

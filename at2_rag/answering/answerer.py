@@ -215,8 +215,6 @@ class Answerer:
     def finish(self, reading: Reading) -> Answer:
         """Return the answer with its citations, proven and held against the passages if wanted."""
         answer, settings = self.cited(reading), reading.request.settings
-        if settings.score_by == "gradient" and self.method is None:
-            answer = self._by_gradient(reading, answer)
         if settings.prove is not None:
             answer = self._proven(reading, answer)
         if settings.groundedness:
@@ -224,18 +222,6 @@ class Answerer:
 
             answer = with_ungrounded_words(self._task(reading, answer))
         return answer
-
-    def _by_gradient(self, reading: Reading, answer: Answer) -> Answer:
-        from at2_rag.methods import KnockoutGradientMethod, answer_by  # loads what ablates
-
-        task = self._task(reading, answer)
-        found = answer_by(KnockoutGradientMethod(), task, reading.request.settings)
-        # What it looks at tells better whether passages say it, and what it owes to them, which.
-        judged = [
-            other if own.supported is None else replace(other, supported=own.supported)
-            for own, other in zip(answer.statements, found.statements, strict=True)
-        ]
-        return replace(found, statements=tuple(judged))
 
     def _proven(self, reading: Reading, answer: Answer) -> Answer:
         from at2_rag.ablation.proof import Proof  # which only who proves needs
@@ -247,11 +233,27 @@ class Answerer:
 
     def cited(self, reading: Reading) -> Answer:
         """Return the answer with its citations by scores."""
-        if self.method is None:
+        settings = reading.request.settings
+        method = self.method_for(settings)
+        if method is None:
             return self._scored(reading)
         from at2_rag.methods import answer_by  # which who answers by attention alone never needs
 
-        return answer_by(self.method, self.explain(reading), reading.request.settings)
+        task = self.explain(reading)
+        found = answer_by(method, task, settings)
+        return found if method is self.method else _judged_by(task.answer, found)
+
+    def method_for(self, settings: Settings) -> AttributionMethod | None:
+        """Return what scores the sources of an answer; ``None`` for the estimator alone.
+
+        Args:
+            settings: Settings of the question.
+        """
+        if self.method is not None or settings.score_by == "attention":
+            return self.method
+        from at2_rag.methods import KnockoutGradientMethod  # loads what ablates
+
+        return KnockoutGradientMethod()
 
     def explain(self, reading: Reading) -> AttributionTask:
         """Return the answer as something to explain."""
@@ -267,6 +269,22 @@ class Answerer:
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.cited_answer(self.engine.recorded.name, self.estimator)
+
+
+def _judged_by(scored: Answer, cited: Answer) -> Answer:
+    """Return an answer with the verdicts of another, where that has any.
+
+    What a statement looks at tells better whether passages say it, and what it owes to them, which.
+
+    Args:
+        scored: The answer as the estimator scores it.
+        cited: The answer as a method cites it.
+    """
+    judged = [
+        other if own.supported is None else replace(other, supported=own.supported)
+        for own, other in zip(scored.statements, cited.statements, strict=True)
+    ]
+    return replace(cited, statements=tuple(judged))
 
 
 def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:

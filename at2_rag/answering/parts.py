@@ -22,10 +22,8 @@ class Parts:
     _answerer: Answerer
 
     def __repr__(self) -> str:
-        model, method = self.model, self.method
+        model, method = self.model, self._answerer.method_for(self.settings)
         scores = f"{self.estimator.kind} estimator" if method is None else method.name
-        if method is None and self.settings.score_by == "gradient":
-            scores = "gradient"
         kind, number = type(model).__name__, str(model.dtype).removeprefix("torch.")
         where = f"{number} on {input_device(model)}"
         return f"<{type(self).__name__} {self.name!r}: {kind}, {where}, scored by {scores}>"
@@ -59,6 +57,16 @@ class Parts:
     def method(self) -> AttributionMethod | None:
         """What scores the sources instead of the estimator; ``None`` for the estimator."""
         return self._answerer.method
+
+    def method_for(self, settings: Settings) -> AttributionMethod | None:
+        """Return what scores the sources of an answer; ``None`` for the estimator alone.
+
+        The reader's own method, or what ``score_by`` of the settings stands for.
+
+        Args:
+            settings: Settings of the question.
+        """
+        return self._answerer.method_for(settings)
 
     def thinking_markers(self, **options: Unpack[SettingsOptions]) -> ThinkingMarkers | None:
         """Return what the model writes around its thoughts; ``None`` if it does not think.

@@ -9,8 +9,6 @@ from typing import Any
 from at2_rag.audit.formats import RecordFormat
 from at2_rag.audit.inputs import LogFile
 from at2_rag.estimators.fingerprints import record_fingerprint
-from at2_rag.methods import KnockoutGradientMethod
-from at2_rag.prompt.settings import Settings
 from at2_rag.reader import Reader
 from at2_rag.runs.manifest import reader_manifest
 
@@ -47,13 +45,13 @@ class AuditOptions:
             files: The log files, in order.
         """
         settings, generation = reader.settings.override(self.options)
-        estimator = reader.estimator
+        estimator, method = reader.estimator, reader.method_for(settings)
         return {
             **reader_manifest(reader),
             "settings": {name: str(value) for name, value in settings.to_dict().items()},
             "generation": {name: str(value) for name, value in generation.items()},
             "estimator": f"{estimator.kind} {record_fingerprint(estimator.record)}",
-            "method": _method(reader, settings),
+            "method": None if method is None else method.name,
             **self.of_log(files),
         }
 
@@ -72,10 +70,3 @@ class AuditOptions:
             "scores": self.scores,
             "files": {str(index): file.fingerprint for index, file in enumerate(files)},
         }
-
-
-def _method(reader: Reader, settings: Settings) -> str | None:
-    """Return the name of the method that cites; ``None`` for the estimator."""
-    if reader.method is not None:
-        return reader.method.name
-    return KnockoutGradientMethod().name if settings.score_by == "gradient" else None

@@ -80,9 +80,9 @@ class Settings:
         score_by: What sources are scored by once the answer is there: ``"attention"``, as the
             estimator weighs it, which comes along with answering; or ``"gradient"``, what each
             statement owes to attention to each source, in nats, which runs the end of the text
-            again, forwards and back. Whether a statement is ``supported`` the estimator says in any
-            case, where it is calibrated, and it scores drafts to prune by. A ``method`` of the
-            reader goes before it.
+            again, forwards and back; drafts to prune by are scored so, too. Whether a statement is
+            ``supported`` the estimator says in any case, where it is calibrated. A ``method`` of
+            the reader goes before it.
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.

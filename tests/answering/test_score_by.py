@@ -77,12 +77,17 @@ def test_batched_given_and_streamed_are_the_same(demo_reader, asked, answers):
     check_same(done.to_dict(), answers[0].to_dict(), steps=4096)
 
 
-def test_a_draft_is_scored_by_attention(demo_reader, asked):
-    answer = demo_reader.answer(*asked[0], score_by="gradient", prune_to=2)
-    assert answer.estimator == "knockout-gradient"
-    assert answer.draft.estimator == demo_reader.answer(*asked[0]).estimator
-    pruned = demo_reader.prune(*asked[0], top_k=2, score_by="gradient")
-    assert pruned.kept == demo_reader.prune(*asked[0], top_k=2).kept
+def test_a_draft_is_scored_so_too_and_pruned_by_it(demo_reader, asked, answers):
+    by = {"score_by": "gradient"}
+    for each, whole in zip(asked, answers, strict=True):
+        used = sorted(index for index, _ in whole.used_passages[:2])
+        answer = demo_reader.answer(*each, prune_to=2, **by)
+        check_same(answer.draft.to_dict(), whole.to_dict(), steps=4096)
+        pruned = demo_reader.prune(*each, top_k=2, **by)
+        assert list(answer.kept) == list(pruned.kept) == used
+        assert pruned.draft.estimator == "knockout-gradient"
+    batch = demo_reader.answer_batch(asked, prune_to=2, **by)
+    assert {answer.draft.estimator for answer in batch} == {"knockout-gradient"}
 
 
 def test_what_it_finds_can_be_proven(demo_reader, asked):
@@ -139,5 +144,10 @@ def test_without_statements_or_sources_there_is_nothing_to_score(demo_reader, as
 
 
 def test_it_is_said_what_cites(demo_reader):
-    assert "scored by gradient" in repr(demo_reader.with_options(score_by="gradient"))
+    by_gradient = demo_reader.with_options(score_by="gradient")
+    assert "scored by knockout-gradient" in repr(by_gradient)
+    assert by_gradient.method_for(by_gradient.settings).name == "knockout-gradient"
+    assert demo_reader.method_for(demo_reader.settings) is None
+    own = by_gradient.with_options(method=LeaveOneOutMethod())
+    assert own.method_for(own.settings) is own.method
     assert "scored by network estimator" in repr(demo_reader)
