@@ -20,6 +20,7 @@ from torch import Tensor
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
+from at2_rag.documents.scripts import UNSPACED
 from at2_rag.spans import Span
 
 #: The most that an ungrounded token's log-probability is beside the sources, in nats: 1 in 100.
@@ -32,9 +33,8 @@ LIKELIER = math.log(100)
 
 #: What is marked as a whole: words, and numbers with their points and commas.
 _WORD = re.compile(r"\w+(?:[-'’]\w+|(?<=\d)[.,:/]\d+)*")
-#: Letters of scripts that put no space between words, of which only numbers are judged: Thai to
-#: Burmese, Khmer, kana, and what Chinese, Japanese and Korean share.
-_UNSPACED = re.compile(r"[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+#: Letters of scripts that put no space between words, of which only numbers are judged.
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 #: Words that are frequent in German, where a capital does not tell a name from any other noun.
 _GERMAN = frozenset(
     ("der", "die", "das", "und", "ist", "nicht", "ein", "eine", "von", "mit", "dem", "den", "des")

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-#: Chinese and Japanese set no spaces between words; lines may end between any two of these.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_PIECE = re.compile(rf"(?P<space>[^\S\n]+)|(?P<letter>[{_CJK}])|\n|[^\s{_CJK}]+")
+from at2_rag.documents.scripts import CJK
+
+# Lines may end between any two characters of Chinese and Japanese.
+_PIECE = re.compile(rf"(?P<space>[^\S\n]+)|(?P<letter>[{CJK}])|\n|[^\s{CJK}]+")
 
 
 class WordWrap:

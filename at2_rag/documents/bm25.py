@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from at2_rag.documents.passages import Passage
+from at2_rag.documents.scripts import CJK
 from at2_rag.errors import InputError
 
 # Chinese and Japanese set no spaces between words, so each of their characters is a token.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_TOKEN = rf"[{_CJK}]|[^\W{_CJK}]+"
+_TOKEN = rf"[{CJK}]|[^\W{CJK}]+"
 
 
 def best_by_bm25(question: str, passages: Sequence[Passage], keep: int) -> list[int]:
