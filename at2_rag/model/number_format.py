@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,17 +18,17 @@ from at2_rag.notices import warn_of_narrow_type, warn_of_wide_type
 #: How many times as long as in float32 a product takes where a format is slow. Processors that
 #: emulate bfloat16 take up to twice as long, those that compute it number by number from four times
 #: on, so that noise does not take one for the other.
-_SLOW = 3.0
+SLOW = 3.0
 #: Models of fewer weights are fast in any type.
-_LARGE = 50_000_000
+LARGE = 50_000_000
 _SHORT = (torch.bfloat16, torch.float16)
 #: Rows of a product to be timed, and its width: a millisecond in float32.
 _ROWS, _WIDTH = 64, 512
-_TRIES = 5
+TRIES = 5
 #: Which part of the memory that is free the longer numbers may take; texts need some, too.
 _SHARE = 0.5
-#: A container's limit, and what it uses, where the system tells them.
-_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+#: Where Linux tells a container's limits, and what it uses of them.
+_LIMITS = Path("/sys/fs/cgroup")
 
 
 def in_fast_format(model: PreTrainedModel, stacklevel: int) -> PreTrainedModel:
@@ -65,27 +66,38 @@ def tell_of_slow_format(model: PreTrainedModel, stacklevel: int) -> None:
 
 
 @cache
-def is_slow(dtype: torch.dtype) -> bool:
+def is_slow(dtype: torch.dtype, clock: Callable[[], float] = time.perf_counter) -> bool:
     """Return whether the processor takes several times as long with a type as with float32.
 
     By the clock, in some hundredths of a second: what a processor has instructions for, and which
     of them torch uses, differs by platform and version, and nothing public tells it for all.
+
+    Args:
+        dtype: The type of the numbers that are multiplied.
+        clock: Returns the time, in any unit.
     """
     operands = {kind: _operands(kind) for kind in (dtype, torch.float32)}
     # In turn, so that other work on the processor slows both.
-    tries = [{kind: _seconds(*pair) for kind, pair in operands.items()} for _ in range(_TRIES)]
+    tries = [{kind: _time(clock, *pair) for kind, pair in operands.items()} for _ in range(TRIES)]
     fastest = {kind: min(each[kind] for each in tries) for kind in operands}
-    return fastest[dtype] > _SLOW * fastest[torch.float32]
+    return fastest[dtype] > SLOW * fastest[torch.float32]
 
 
-def free_memory() -> int:
-    """Return how many bytes can still be had, of the machine's and of a container's limit."""
+def free_memory(limits: Path = _LIMITS) -> int:
+    """Return how many bytes can still be had, of the machine's and of a container's limit.
+
+    Args:
+        limits: Folder in which ``memory.max`` and ``memory.current`` tell the limit and what is
+            used of it; without them there is none.
+    """
     free: int = psutil.virtual_memory().available
     try:
-        limit, used = _LIMIT.read_text().strip(), _USED.read_text().strip()
+        most, used = (
+            (limits / f"memory.{name}").read_text().strip() for name in ("max", "current")
+        )
     except OSError:
         return free
-    return min(free, int(limit) - int(used)) if limit.isdecimal() else free
+    return min(free, int(most) - int(used)) if most.isdecimal() else free
 
 
 def _operands(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -93,14 +105,14 @@ def _operands(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def _seconds(rows: Tensor, weights: Tensor) -> float:
-    begun = time.perf_counter()
+def _time(clock: Callable[[], float], rows: Tensor, weights: Tensor) -> float:
+    begun = clock()
     torch.nn.functional.linear(rows, weights)
-    return time.perf_counter() - begun
+    return clock() - begun
 
 
 def _matters(model: PreTrainedModel) -> bool:
-    return input_device(model).type == "cpu" and model.num_parameters() >= _LARGE
+    return input_device(model).type == "cpu" and model.num_parameters() >= LARGE
 
 
 def _in_slow_format(model: PreTrainedModel) -> bool:

@@ -9,7 +9,7 @@ from support.golden import LLAMA
 from at2_rag import Reader
 from at2_rag.model import number_format
 from at2_rag.model.loading import load_model
-from at2_rag.model.number_format import free_memory, in_fast_format, is_slow
+from at2_rag.model.number_format import SLOW, TRIES, free_memory, in_fast_format, is_slow
 from at2_rag.notices import NarrowTypeWarning, WideTypeWarning
 
 SHORT = torch.bfloat16, torch.float16
@@ -18,7 +18,7 @@ SHORT = torch.bfloat16, torch.float16
 @pytest.fixture
 def large(monkeypatch):
     """Let small models count as large ones, which are not fast in any type."""
-    monkeypatch.setattr(number_format, "_LARGE", 1)
+    monkeypatch.setattr(number_format, "LARGE", 1)
 
 
 def slow(monkeypatch, *types):
@@ -135,34 +135,33 @@ def test_packed_weights_keep_their_type(monkeypatch, large, tmp_path):
     assert in_fast_format(model, 1).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("dtype", SHORT)
-def test_a_processor_is_timed_once(monkeypatch, dtype):
-    is_slow.cache_clear()
-    ratios = iter([*[4.0, 1.0] * number_format._TRIES])
-    monkeypatch.setattr(number_format, "_seconds", lambda rows, weights: next(ratios))
-    assert is_slow(dtype)
-    assert is_slow(dtype)
-    assert next(ratios, None) is None
-    is_slow.cache_clear()
+def clock(*seconds):
+    """Return a clock by which products take so long, one after another."""
+    passed = iter([time for each in seconds for time in (0.0, each)])
+    return lambda: next(passed)
 
 
 @pytest.mark.parametrize("dtype", SHORT)
-def test_the_fastest_of_several_tries_counts(monkeypatch, dtype):
-    is_slow.cache_clear()
-    times = {torch.float32: iter([1, 9, 9, 9, 9]), dtype: iter([9, 9, 2.5, 9, 9])}
-    monkeypatch.setattr(number_format, "_seconds", lambda rows, weights: next(times[rows.dtype]))
-    assert not is_slow(dtype)
-    is_slow.cache_clear()
+def test_slow_is_what_takes_several_times_as_long_as_float32_each_at_its_fastest(dtype):
+    rest = [9.0, 9.0] * (TRIES - 2)
+    assert is_slow(dtype, clock(9.0, 1.0, SLOW + 0.1, 9.0, *rest))
+    assert not is_slow(dtype, clock(9.0, 1.0, SLOW, 9.0, *rest))
 
 
-def test_a_containers_limit_bounds_what_is_free(monkeypatch, tmp_path):
+@pytest.mark.parametrize("dtype", SHORT)
+def test_a_processor_is_timed_once(dtype):
+    once = clock(*[SLOW + 1, 1.0] * TRIES)
+    assert is_slow(dtype, once)
+    assert is_slow(dtype, once)
+    with pytest.raises(StopIteration):
+        once()
+
+
+def test_a_containers_limit_bounds_what_is_free(tmp_path):
     limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
-    monkeypatch.setattr(number_format, "_LIMIT", limit)
-    monkeypatch.setattr(number_format, "_USED", used)
-    whole = free_memory()
-    assert whole > 1_000_000
+    assert free_memory(tmp_path) > 1_000_000
     used.write_text("1000\n")
     limit.write_text("max\n")
-    assert free_memory() > 1_000_000
+    assert free_memory(tmp_path) > 1_000_000
     limit.write_text("5000\n")
-    assert free_memory() == 4000
+    assert free_memory(tmp_path) == 4000
