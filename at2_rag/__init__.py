@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from at2_rag.answer.statement import Citation, Statement
     from at2_rag.answer.thoughts import Thoughts
     from at2_rag.answering.auditing import AuditedRow
-    from at2_rag.answering.streaming import Event, Thinking
+    from at2_rag.answering.streaming import Event, Thinking, Writing
     from at2_rag.attention.probe import AttentionShape
     from at2_rag.attention.recording import inspect_attention
     from at2_rag.documents.conversation import Message
@@ -67,7 +67,7 @@ _HOMES = {
     "answer.statement": ("Citation", "Statement"),
     "answer.thoughts": ("Thoughts",),
     "answering.auditing": ("AuditedRow",),
-    "answering.streaming": ("Event", "Thinking"),
+    "answering.streaming": ("Event", "Thinking", "Writing"),
     "attention.probe": ("AttentionShape",),
     "attention.recording": ("inspect_attention",),
     "documents.conversation": ("Message",),
@@ -164,6 +164,7 @@ __all__ = [
     "Verification",
     "VerifiedStatement",
     "WideTypeWarning",
+    "Writing",
     "inspect_attention",
     "read_passages",
 ]

@@ -31,18 +31,34 @@ class Thinking:
     text: str
 
 
-#: A piece of the thoughts, a piece of the answer's text, a statement right behind its last piece,
-#: or at last the answer.
-Event = Thinking | str | Statement | Answer
+@dataclass(frozen=True)
+class Writing:
+    """A piece of the answer's text, ahead of what will be said of it.
+
+    For answers that are run again when they are there, to be proven or scored by other means than
+    attention: their text comes once as it is written, in pieces of this kind, and once at the end,
+    piece by piece with its statements. The first adds up to the same as the second.
+
+    Attributes:
+        text: The next piece of the answer's text.
+    """
+
+    text: str
+
+
+#: A piece of the thoughts, a piece of the answer's text ahead of its statements, one with them, a
+#: statement right behind its last piece, or at last the answer.
+Event = Thinking | Writing | str | Statement | Answer
 
 
 class AnswerWriter:
     """Turns the steps of a generation into events.
 
     Text that may lie behind the end of a statement is held back until the statement is handed
-    over. Where the steps cannot be followed, or another method than attention scores the sources,
-    all events come at the end. Where the answer is to be run again, to prove citations or to
-    judge groundedness, thoughts come as they are thought, and text and statements at the end.
+    over. Where the answer is to be run again when it is there, to prove citations, to judge
+    groundedness, or since something else than attention scores the sources, the text comes ahead
+    as it is written, and with its statements at the end. Where the steps cannot be followed, all
+    events come at the end.
 
     Args:
         line: Takes the events to whoever listens.
@@ -52,13 +68,14 @@ class AnswerWriter:
 
     def __init__(self, line: Line[Event], answerer: Answerer, settings: Settings) -> None:
         self._line, self._answerer = line, answerer
-        self._runs_again = settings.runs_again
+        self._late = settings.runs_again or answerer.method is not None
         self._tokenizer = answerer.engine.tokenizer
         self._special = special_ids(self._tokenizer)
         self._sentences = SettledSentences(settings.language)
         self._follower: ThoughtFollower | None = None  # made when the prompt is known
         self._thought = ""  # what of the thoughts is handed over
         self._thought_all = False  # whether that is all of them
+        self._ahead = ""  # what of the text is handed over ahead of its statements
         self._read = ""  # text that is settled
         self._written = 0  # characters handed over
         self._statements = 0  # statements handed over
@@ -75,7 +92,7 @@ class AnswerWriter:
             NumericalError: If the attention became NaN.
         """
         self._line.check()
-        if unfinished is None or self._answerer.method is not None:
+        if unfinished is None:
             return
         if self._follower is None:
             self._follower = ThoughtFollower(self._tokenizer, unfinished.prompt.thought_format)
@@ -86,9 +103,10 @@ class AnswerWriter:
             self._think_so_far(unfinished, places)
             if not places.finished:
                 return
-        if self._runs_again:
-            return
         tokens, text = self._settled(unfinished, 0 if places is None else places.response[0])
+        if self._late:
+            self._write_ahead(text)
+            return
         if len(text) <= len(self._read) or not text.startswith(self._read):
             return
         self._read = text
@@ -105,6 +123,8 @@ class AnswerWriter:
         """
         if answer.thoughts is not None:
             self._think(answer.thoughts.text)
+        if self._ahead:
+            self._write_ahead(answer.text)
         self._hand_over(answer.statements, answer.text)
         self._write(answer.text)
         self._line.put(answer)
@@ -128,10 +148,15 @@ class AnswerWriter:
 
     def _think(self, text: str) -> None:
         """Hand over what is new of the thoughts, but for white space before what may follow."""
-        text = text.rstrip()
-        if len(text) > len(self._thought) and text.startswith(self._thought):
-            self._line.put(Thinking(text[len(self._thought) :]))
-            self._thought = text
+        if new := _new(self._thought, text):
+            self._line.put(Thinking(new))
+            self._thought += new
+
+    def _write_ahead(self, text: str) -> None:
+        """Hand over what is new of the text, but for white space before what may follow."""
+        if new := _new(self._ahead, text):
+            self._line.put(Writing(new))
+            self._ahead += new
 
     def _cited(
         self, unfinished: Unfinished, tokens: int, places: WrittenPlaces | None
@@ -154,6 +179,12 @@ class AnswerWriter:
         if len(text) > self._written:
             self._line.put(text[self._written :])
             self._written = len(text)
+
+
+def _new(known: str, text: str) -> str:
+    """Return what a text goes on with behind what is known of it, if it does, to its last sign."""
+    text = text.rstrip()
+    return text[len(known) :] if text.startswith(known) else ""
 
 
 def write_events(

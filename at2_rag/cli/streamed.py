@@ -27,9 +27,9 @@ def write_as_it_comes(events: Iterable[Event], waiting: Waiting) -> Answer:
     Returns:
         The answer whose text has been written.
     """
-    from at2_rag import Answer, Thinking
+    from at2_rag import Answer, Thinking, Writing
 
-    page, thought = _Page(waiting), ""
+    page, thought, ahead = _Page(waiting), "", ""
     try:
         for event in events:
             if isinstance(event, Answer):
@@ -37,6 +37,9 @@ def write_as_it_comes(events: Iterable[Event], waiting: Waiting) -> Answer:
             if isinstance(event, Thinking):
                 thought += event.text
                 waiting.add(f"thinking: {thought}")
+            elif isinstance(event, Writing):
+                ahead += event.text
+                waiting.add(f"writing: {ahead}")
             else:
                 page.add(event)
         raise AssertionError("there was no answer among the events")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
-from at2_rag.answering.streaming import Event, Thinking
+from at2_rag.answering.streaming import Event, Thinking, Writing
 from at2_rag.server.annotations import about, annotations_of
 
 
@@ -58,8 +58,8 @@ class Completion:
         """
         if isinstance(event, Thinking):
             return self._chunk({"reasoning_content": event.text})
-        if isinstance(event, str):
-            return self._chunk({"content": event})
+        if isinstance(event, str | Writing):
+            return self._chunk({"content": event if isinstance(event, str) else event.text})
         if isinstance(event, Statement):
             return self._chunk({"annotations": annotations_of([event])})
         return {**self._chunk({}, _finish_reason(event)), "at2": about(event, self.model)}

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.statement import Statement
-from at2_rag.answering.streaming import Event
+from at2_rag.answering.streaming import Event, Writing
 from at2_rag.server.chats import asked_of
 from at2_rag.server.completions import Completion
 from at2_rag.server.presence import while_there
@@ -67,12 +67,15 @@ def openai_routes(service: Service) -> APIRouter:
 async def _chunks(work: Work[Event], completion: Completion, usage: bool) -> AsyncGenerator[bytes]:
     """Yield the chunks of an answer; an error that comes behind the first is a chunk as well."""
     yield event(completion.first())
+    ahead = False  # whether the text has come ahead of its statements, and need not come again
     try:
         async for coming in work.events():
             if isinstance(coming, Quiet):
                 yield comment(f"waiting, {coming.ahead} ahead")
                 continue
-            if not isinstance(coming, Statement) or coming.citations:
+            ahead = ahead or isinstance(coming, Writing)
+            told = not isinstance(coming, Statement) or bool(coming.citations)
+            if told and not (ahead and isinstance(coming, str)):
                 yield event(completion.piece(coming))
             if usage and isinstance(coming, Answer):
                 yield event(completion.usage(coming))

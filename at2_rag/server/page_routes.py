@@ -14,7 +14,7 @@ from at2_rag.answer.answer import Answer
 from at2_rag.answer.page import answer_view
 from at2_rag.answer.pruning import Pruned
 from at2_rag.answer.statement import Statement
-from at2_rag.answering.streaming import Event, Thinking
+from at2_rag.answering.streaming import Event, Thinking, Writing
 from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
 from at2_rag.server.presence import while_there
@@ -106,6 +106,8 @@ async def _events(
                 yield event({"ahead": coming.ahead}, "waiting")
             elif isinstance(coming, Thinking):
                 yield event({"text": coming.text}, "thinking")
+            elif isinstance(coming, Writing):
+                yield event({"text": coming.text}, "writing")
             elif isinstance(coming, str):
                 yield event({"text": coming}, "text")
             elif isinstance(coming, Statement):

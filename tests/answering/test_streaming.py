@@ -29,6 +29,7 @@ from at2_rag import (
     Reader,
     ScoreEstimator,
     Statement,
+    Writing,
 )
 from at2_rag.answering.background import NobodyListens, in_async_background, in_background
 from at2_rag.answering.decoding import decode_answer
@@ -48,7 +49,11 @@ def check_events(events, answer):
     """Assert that the events are those of an answer, in their order."""
     *pieces, last = events
     check_same(last.to_dict(), answer.to_dict())
-    text, statements = "", []
+    ahead = [event.text for event in pieces if isinstance(event, Writing)]
+    assert all(ahead)
+    assert "".join(ahead) in ("", answer.text)
+    assert all(isinstance(event, Writing) for event in pieces[: len(ahead)])
+    pieces, text, statements = pieces[len(ahead) :], "", []
     for event in pieces:
         if isinstance(event, Statement):
             assert len(text) == event.end
@@ -270,6 +275,27 @@ def test_a_cache_that_cannot_be_followed_shows_before_anything_is_said(golden_re
         check_events(golden_reader.stream(QUESTION, PASSAGES, **options), answer)
 
 
+LATE = {"prove": 2}, {"groundedness": True}, {"score_by": "gradient"}
+
+
+@pytest.mark.parametrize("late", LATE, ids=str)
+def test_text_comes_as_it_is_written_where_statements_come_at_the_end(demo_reader, late):
+    world = next(generate_examples(11, 8, 2))
+    events = list(demo_reader.stream(world.question, world.passages, **late))
+    ahead = [event.text for event in events if isinstance(event, Writing)]
+    assert len(ahead) > 3
+    assert "".join(ahead) == events[-1].text
+    check_events(events, demo_reader.answer(world.question, world.passages, **late))
+
+
+@quick
+@given(text=st.one_of(readable_texts, MARKS.filter(str.strip), TEXTS.filter(str.strip)))
+def test_text_ahead_is_that_of_the_whole_whatever_the_model_says(golden_llama, text):
+    reader = Reader(golden_llama.model, golden_llama.tokenizer, "average", method="random")
+    answer = reader.answer(QUESTION, PASSAGES, **saying(reader, text[:40]))
+    check_events(reader.stream(QUESTION, PASSAGES, **saying(reader, text[:40])), answer)
+
+
 def test_proven_statements_come_at_the_end(demo_reader, golden_llama):
     """With the citations that stand, so that no event has to be taken back."""
     other = Reader(golden_llama.model, golden_llama.tokenizer, method=LeaveOneOutMethod())
@@ -292,7 +318,7 @@ def test_other_methods_come_at_the_end(golden_llama):
     answer = reader.answer(QUESTION, PASSAGES, **saying(reader, THREE))
     events = list(reader.stream(QUESTION, PASSAGES, **saying(reader, THREE)))
     check_events(events, answer)
-    assert len(events) == 2 * 3 + 1
+    assert sum(not isinstance(event, Writing) for event in events) == 2 * 3 + 1
     assert answer.estimator == LeaveOneOutMethod().name
 
 

@@ -1,11 +1,14 @@
 """Thoughts come behind the answer that they led to, which alone is written as it is made."""
 
+from itertools import pairwise
+
 import pytest
 from support.terminals import without_escapes
 
 from at2_rag import Reader, ThinkingMarkers
 from at2_rag.cli.render import marked_answer, marked_thoughts
 from at2_rag.cli.showing import answer_on_screen, counted, show_sources
+from at2_rag.cli.streamed import write_as_it_comes
 from at2_rag.worlds import generate_examples
 
 
@@ -39,6 +42,23 @@ def test_the_answer_comes_first_and_thoughts_where_they_are_wanted(
     told = capsys.readouterr()
     assert "Thoughts before it:" not in told.out
     assert "of thoughts; --thoughts shows them" in told.err
+
+
+def test_text_is_seen_while_it_is_written_though_citations_are_proven_behind_it(world):
+    reader, seen = Reader.demo(prove=2), []
+
+    class Shown:
+        """What shows that something takes a while, as far as an answer asks for it."""
+
+        add = staticmethod(seen.append)
+
+        def stop(self):
+            seen.append(None)
+
+    answer = write_as_it_comes(reader.stream(world.question, world.passages), Shown())
+    assert len(seen) > 3
+    assert seen[-2:] == [f"writing: {answer.text}", None]
+    assert all(later.startswith(early) for early, later in pairwise(seen[:-1]))
 
 
 def test_one_is_not_called_many():

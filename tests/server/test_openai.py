@@ -85,6 +85,20 @@ def test_a_stream_adds_up_to_the_whole(server, whole):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
+@pytest.mark.parametrize("late", [{"prove": 2}, {"groundedness": True}, {"score_by": "gradient"}])
+def test_text_streams_though_citations_come_at_the_end(server, late):
+    whole = server.complete(extra_body={"at2": late})
+    chunks = list(server.complete(stream=True, extra_body={"at2": late}))
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    said = [index for index, delta in enumerate(deltas) if delta.content]
+    cited = [index for index, delta in enumerate(deltas) if getattr(delta, "annotations", None)]
+    assert "".join(deltas[index].content for index in said) == whole.choices[0].message.content
+    assert len(said) > 3
+    assert said[-1] < cited[0]
+    found = [a["url_citation"] for index in cited for a in deltas[index].annotations]
+    assert found == [a.url_citation.model_dump() for a in annotations_of(whole)]
+
+
 def test_citations_come_as_soon_as_their_statement_has_ended(server):
     text = ""
     for chunk in server.complete(stream=True):

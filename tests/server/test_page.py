@@ -47,6 +47,17 @@ def test_events_add_up_to_the_readers_answer(server, demo_reader):
     assert len(statements) == len(own.statements)
 
 
+def test_what_is_proven_comes_behind_the_text_as_it_is_written(server, demo_reader):
+    events = events_of(server.post("/api/answer", json={**ASKING, "options": {"prove": 2}}))
+    texts = {name: "".join(data["text"] for found, data in events if found == name)
+             for name in ("writing", "text")}  # fmt: skip
+    own = demo_reader.answer(QUESTION, GIVEN, prove=2)
+    assert texts == {"writing": own.text, "text": own.text}
+    names = [name for name, _ in events]
+    assert names.index("text") == names.count("writing") > 3
+    check_answer(events[-1][1], own)
+
+
 def test_an_answer_may_come_at_once_and_without_its_scores(server, demo_reader):
     body = {**ASKING, "stream": False, "options": {"prune_to": 2}}
     whole = server.post("/api/answer", json=body).json()["answer"]

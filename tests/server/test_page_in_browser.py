@@ -90,6 +90,26 @@ def test_citations_come_while_the_answer_is_written(browser, demo_reader, own):
         expect(page.locator("#live")).to_contain_text("The answer is complete.")
 
 
+def test_text_is_seen_while_it_is_written_though_citations_are_proven_behind_it(
+    browser, demo_reader
+):
+    proving = demo_reader.with_options(prove=2)
+    own = proving.answer(QUESTION, GIVEN)
+    with (
+        served(proving, example=EXAMPLE) as server,
+        slowed(proving, 0.15),
+        visited(browser, server.url) as page,
+    ):
+        page.locator("#examples button").first.click()
+        begun = re.compile(re.escape(own.text[:10]))
+        expect(page.locator(".live .text").last).to_have_text(begun)
+        assert page.locator(".live .cite").count() == 0
+        expect(page.locator(".shown")).to_be_visible()
+        said = page.locator(".shown [data-text=answer]")
+        expect(said.locator(".group").first).to_contain_text(own.statements[0].text)
+        expect(page.locator(".live")).to_have_count(0)
+
+
 def test_an_answer_is_stopped_in_the_middle(browser, demo_reader):
     with served(demo_reader, example=EXAMPLE) as server, visited(browser, server.url) as page:
         with slowed(demo_reader, 0.15):

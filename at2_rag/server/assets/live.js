@@ -14,6 +14,7 @@ export class Live {
     this.element = make("div", { class: "said live" }, this.thoughts, this.text, this.references);
     this.numbers = new Set();
     this.run = null;
+    this.early = null;
   }
 
   think(text) {
@@ -21,7 +22,15 @@ export class Live {
     this.thought.append(text);
   }
 
+  // Text as it is written, until it comes again with its statements.
+  ahead(text) {
+    if (!this.early) this.text.append(this.early = make("span"));
+    this.early.append(text);
+  }
+
   write(text) {
+    this.early?.remove();
+    this.early = null;
     if (!this.run) this.text.append(this.run = make("span"));
     this.run.append(text);
   }

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any, cast
 
-from at2_rag import Answer, Event, Statement, Thinking, Verification
+from at2_rag import Answer, Event, Statement, Thinking, Verification, Writing
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor
@@ -97,8 +97,10 @@ class AT2CitedAnswer(ReaderRunnable):
     ) -> Iterator[AIMessageChunk]:
         """Yield thoughts and text as they come, and citations as soon as a statement ends.
 
-        The chunks add up to what :meth:`invoke` returns. With ``inline_markers``, text waits where
-        its marks do: for the end of a paragraph that holds code or links, or of a table.
+        The chunks add up to what :meth:`invoke` returns. Citations that are proven, or scored by
+        other means than attention, come when the text is there. With ``inline_markers``, text waits
+        where its marks do: for these, and for the end of a paragraph that holds code or links, or
+        of a table.
 
         Args:
             input: As for :meth:`invoke`.
@@ -228,6 +230,8 @@ def _write(
     """Yield what an event of the reader's stream adds to the message."""
     if isinstance(event, Thinking):
         yield from writer.add_thoughts(event.text)
+    elif isinstance(event, Writing):
+        yield from writer.add_ahead(event.text)
     elif isinstance(event, str):
         yield from writer.add_text(event)
     elif isinstance(event, Statement):

@@ -100,6 +100,7 @@ class MessageWriter:
         self._id = block_id(question, passages)
         self._passages = passages
         self._marking = Marking() if inline_markers else None
+        self._ahead = False  # whether the text goes out ahead of its statements
         self._sent = 0  # characters of the text that have gone out
         self._shift = 0  # characters of marks that have gone out
         self._numbers: list[tuple[int, ...]] = []  # of each statement
@@ -125,7 +126,20 @@ class MessageWriter:
         Args:
             delta: The next piece of the text, of any length.
         """
-        if delta:
+        if delta and not self._ahead:
+            yield from self._add(delta)
+
+    def add_ahead(self, delta: str) -> Iterator[AIMessageChunk]:
+        """Take a piece of the text that comes again with its statements, and yield what can go out.
+
+        With inline markers that is nothing; without, the text is not put out again.
+
+        Args:
+            delta: The next piece of the text, of any length; all of it comes before the first that
+                is added otherwise.
+        """
+        if delta and self._marking is None:
+            self._ahead = True
             yield from self._add(delta)
 
     def add_statement(self, statement: Statement) -> Iterator[AIMessageChunk]:

@@ -27,6 +27,7 @@ OPTIONS = [
     {"prune_to": 2, "max_citations": 1},
     {"verify": True, "inline_markers": True, "prune_to": 3},
     {"reader_options": {"prove": 2}, "inline_markers": True},
+    {"reader_options": {"prove": 2}},
 ]
 
 
@@ -77,6 +78,17 @@ def test_citations_stream_right_behind_their_statements(cited, asked, expected):
             assert text[citation["start_index"] : citation["end_index"]].strip()
             seen += 1
     assert seen == len(citations_of(expected))
+
+
+def test_text_streams_though_citations_come_at_the_end(cited, asked):
+    options = {"reader_options": {"prove": 2}}
+    message = cited.invoke(asked, **options)
+    *chunks, _ = cited.stream(asked, **options)
+    said = [index for index, chunk in enumerate(chunks) if chunk.text]
+    told = [index for index, chunk in enumerate(chunks) if chunk.content[0]["annotations"]]
+    assert "".join(chunk.text for chunk in chunks) == message.text
+    assert len(said) > 3
+    assert said[-1] < told[0]
 
 
 def test_documents_or_context(cited, asked, expected):

@@ -92,6 +92,14 @@ def test_streaming_is_the_whole_in_pieces(reader, asked, whole):
     check_same(AT2Response(seen, response.source_nodes, response.metadata, response.at2), whole)
 
 
+def test_what_is_proven_streams_with_its_markers_at_the_end(reader, asked):
+    example, nodes = asked
+    options = {"options": {"prove": 2}}
+    whole = AT2Synthesizer(reader, **options).synthesize(example.question, nodes)
+    streamed = AT2Synthesizer(reader, streaming=True, **options).synthesize(example.question, nodes)
+    check_same(streamed.get_response(), whole)
+
+
 def test_streaming_responses_become_responses(reader, asked, whole):
     example, nodes = asked
     synthesizer = AT2Synthesizer(reader, streaming=True)

@@ -16,7 +16,16 @@ from llama_index.postprocessor.at2.records import (
     statement_record,
 )
 
-from at2_rag import Answer, Citation, Event, Marking, MarkPlace, Statement, Thinking
+from at2_rag import (
+    Answer,
+    Citation,
+    Event,
+    Marking,
+    MarkPlace,
+    Statement,
+    Thinking,
+    Writing,
+)
 
 
 def events_of(answer: Answer) -> Iterator[Event]:
@@ -74,6 +83,8 @@ class CitedResponse:
             case Thinking():
                 added = ""
                 self._think(event.text)
+            case Writing():  # comes again, with what its markers say
+                added = ""
             case str() | Statement():
                 added = "".join(map(self._write, self._marking.add(event)))
             case Answer():
