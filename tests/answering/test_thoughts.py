@@ -30,7 +30,7 @@ from at2_rag import (
 from at2_rag.answer.attribution import Attribution
 from at2_rag.answer.citing import cite
 from at2_rag.answer.thoughts import Thoughts
-from at2_rag.answering.streaming import Thinking
+from at2_rag.answering.streaming import Thinking, Writing
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.estimators.network import SourceNetwork
 from at2_rag.evaluation import compare
@@ -546,7 +546,10 @@ def check_stream(events, answer):
     assert all(isinstance(event, Thinking) for event in pieces[: len(thoughts)])
     assert "".join(thoughts) == ("" if answer.thoughts is None else answer.thoughts.text)
     rest, text, statements = pieces[len(thoughts) :], "", []
-    for event in rest:
+    ahead = [event.text for event in rest if isinstance(event, Writing)]
+    assert all(isinstance(event, Writing) for event in rest[: len(ahead)])
+    assert "".join(ahead) in ("", answer.text)
+    for event in rest[len(ahead) :]:
         if isinstance(event, Statement):
             assert len(text) == event.end
             statements.append(event)
@@ -591,12 +594,16 @@ def test_streamed_equals_whole_whatever_is_thought(thinking, thoughts, response,
     check_stream(*streamed(thinking, text, max_new_tokens=length - cut))
 
 
-@pytest.mark.parametrize("thinking", ["special", "plain", "opened", "no sign"], indirect=True)
-@pytest.mark.parametrize("text", [
+ODD = (
     "<think> It <think> rains.</think> It does.", "\n\n<think>\n<think>\n\n</think>\nIt.",
     "<thin> It rains.", "<", "", "It rains. </think> It does.", " \n It rains.",
     "It rains.</think", "It rains.</think>", "</think>", "</think>It", "<think></think>",
-])  # fmt: skip
+)  # fmt: skip
+STYLES = ("special", "plain", "opened", "no sign")
+
+
+@pytest.mark.parametrize("thinking", STYLES, indirect=True)
+@pytest.mark.parametrize("text", ODD)
 def test_streamed_equals_whole_where_markers_are_odd(thinking, text):
     events, whole = streamed(thinking, text)
     check_stream(events, whole)
@@ -619,10 +626,17 @@ def test_thoughts_that_end_in_bytes_come_before_the_response(golden_reader):
     check_stream(list(reader.stream("Who?", ["It rained."], **saying(reader, text))), whole)
 
 
-def test_with_another_method_all_comes_at_the_end(reader):
+def test_with_another_method_statements_alone_come_at_the_end(reader):
     by = Reader(reader.model, reader.tokenizer, reader.estimator, method=LeaveOneOutMethod())
     events, whole = streamed(by, written(by))
-    assert check_stream(events, whole) == 1
+    assert check_stream(events, whole) > 10
+    assert sum(isinstance(event, Writing) for event in events) > 3
+
+
+@pytest.mark.parametrize("thinking", STYLES, indirect=True)
+@pytest.mark.parametrize("text", ODD)
+def test_text_ahead_of_its_statements_is_the_whole_where_markers_are_odd(thinking, text):
+    check_stream(*streamed(thinking.with_options(method="random"), text))
 
 
 # Leaning on thoughts, and proving it
