@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
+from at2_rag.answering.written import Written
 from at2_rag.documents.conversation import Message, checked_history
 from at2_rag.documents.passages import Passage, as_passages, check_text
 from at2_rag.errors import InputError, told_of
@@ -108,7 +109,11 @@ class Answerer:
         return bool(request.readable or request.documents["conversation"])
 
     def complete(
-        self, request: Request, prune_to: int | None = None, watch: Watch | None = None
+        self,
+        request: Request,
+        prune_to: int | None = None,
+        watch: Watch | None = None,
+        on_written: Callable[[Written], None] | None = None,
     ) -> Answer:
         """Have the model answer, twice if passages are to be pruned.
 
@@ -118,14 +123,16 @@ class Answerer:
                 with ``None``, or no more passages than that, it answers once.
             watch: Follows the answer; of a draft it is told the steps only. What it raises ends
                 the generation.
+            on_written: Called with what is written when all of it is, before it is run again; not
+                of a draft.
 
         Raises:
             InputError: If ``prune_to`` is no number of passages.
         """
         if prune_to is None or not _has_more(request, prune_to):
-            return self._written(Shown.whole(request), watch)
+            return self._written(Shown.whole(request), watch, on_written)
         draft = self.cited(self.new_reading(Shown.whole(request), _blind(watch)))
-        again = self._written(Shown(request, _most_used(draft, prune_to)), watch)
+        again = self._written(Shown(request, _most_used(draft, prune_to)), watch, on_written)
         return replace(again, draft=draft, dropped=draft.dropped)
 
     def complete_batch(
@@ -264,8 +271,13 @@ class Answerer:
 
         return attribution_task(self.engine.recorded.model, reading, answer)
 
-    def _written(self, shown: Shown, watch: Watch | None) -> Answer:
-        return self.finish(self.new_reading(shown, watch))
+    def _written(
+        self, shown: Shown, watch: Watch | None, on_written: Callable[[Written], None] | None
+    ) -> Answer:
+        reading = self.new_reading(shown, watch)
+        if on_written is not None:
+            on_written(reading.written)
+        return self.finish(reading)
 
     def _scored(self, reading: Reading) -> Answer:
         return reading.cited_answer(self.engine.recorded.name, self.estimator)

@@ -13,6 +13,7 @@ from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.engine import Unfinished
 from at2_rag.answering.settled import SettledSentences, settled_text, settled_tokens
 from at2_rag.answering.thoughts_in_tokens import ThoughtFollower
+from at2_rag.answering.written import Written
 from at2_rag.estimators import TokenScores
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings
@@ -115,6 +116,15 @@ class AnswerWriter:
             self._hand_over(self._cited(unfinished, tokens, places), text)
         self._write(text[: self._sentences.free].rstrip())
 
+    def end_text(self, written: Written) -> None:
+        """Hand over the rest of a text that comes ahead, before the answer is run again.
+
+        Args:
+            written: All that the model has written.
+        """
+        if self._ahead:
+            self._write_ahead(written.response.text)
+
     def finish(self, answer: Answer) -> None:
         """Hand over what is left of the finished answer, and the answer.
 
@@ -123,8 +133,6 @@ class AnswerWriter:
         """
         if answer.thoughts is not None:
             self._think(answer.thoughts.text)
-        if self._ahead:
-            self._write_ahead(answer.text)
         self._hand_over(answer.statements, answer.text)
         self._write(answer.text)
         self._line.put(answer)
@@ -201,6 +209,6 @@ def write_events(
     def write(line: Line[Event]) -> None:
         asked = request()
         writer = AnswerWriter(line, answerer, asked.settings)
-        writer.finish(answerer.complete(asked, prune_to, writer.see))
+        writer.finish(answerer.complete(asked, prune_to, writer.see, writer.end_text))
 
     return write

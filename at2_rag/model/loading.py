@@ -62,8 +62,7 @@ def load_model(
         UnsupportedModelError: If it is no causal language model.
         MissingExtraError: If it is a GGUF file, and what reads them is not installed.
     """
-    dtype = options.get("dtype", "auto")
-    _check_dtype(dtype)
+    dtype = _told_dtype(options)
     model, tokenizer = _loaded(name, options)
     if device is not None:
         model.to(device)
@@ -95,14 +94,22 @@ def _loaded(
         ) from error
 
 
-def _check_dtype(dtype: object) -> None:
-    """Refuse a name of no number format, before minutes are spent on reading weights."""
-    known = not isinstance(dtype, str) or isinstance(getattr(torch, dtype, None), torch.dtype)
-    if not known and dtype != "auto":
+def _told_dtype(options: dict[str, Any]) -> object:
+    """Return the number format that options name, by its older name too; "auto" for none.
+
+    Raises:
+        InputError: If it is the name of none, before minutes are spent on reading weights.
+    """
+    told = options.get("dtype", options.get("torch_dtype"))
+    if told is None or told == "auto":
+        return "auto"
+    named = getattr(torch, told, None) if isinstance(told, str) else told
+    if not (isinstance(named, torch.dtype) and named.is_floating_point):
         raise InputError(
-            f'dtype is {dtype!r}; expected "auto", or a type of torch such as "bfloat16" or '
+            f'dtype is {told!r}; expected "auto", or a type of torch such as "bfloat16" or '
             '"float32".'
         )
+    return named
 
 
 _DEMO = resources.files("at2_rag") / "demo_model"

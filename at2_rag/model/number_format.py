@@ -16,9 +16,9 @@ from at2_rag.model_facts import input_device
 from at2_rag.notices import warn_of_narrow_type, warn_of_wide_type
 
 #: How many times as long as in float32 a product takes where a format is slow. Processors that
-#: emulate bfloat16 take up to twice as long, those that compute it number by number from four times
-#: on, so that noise does not take one for the other.
-SLOW = 3.0
+#: emulate bfloat16 take up to twice as long, those that compute it number by number three to ten
+#: times, so that noise hardly takes one for the other.
+SLOW = 2.5
 #: Models of fewer weights are fast in any type.
 LARGE = 50_000_000
 _SHORT = (torch.bfloat16, torch.float16)
@@ -27,7 +27,13 @@ _ROWS, _WIDTH = 64, 512
 TRIES = 5
 #: Which part of the memory that is free the longer numbers may take; texts need some, too.
 _SHARE = 0.5
-#: Where Linux tells a container's limits, and what it uses of them.
+#: Where Linux tells a container's limit, what it uses of it, and, by which name in a third file,
+#: how much of that are copies of files, which give way; version 2 and version 1.
+_CGROUPS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat",
+     "total_inactive_file"),
+)  # fmt: skip
 _LIMITS = Path("/sys/fs/cgroup")
 
 
@@ -87,17 +93,21 @@ def free_memory(limits: Path = _LIMITS) -> int:
     """Return how many bytes can still be had, of the machine's and of a container's limit.
 
     Args:
-        limits: Folder in which ``memory.max`` and ``memory.current`` tell the limit and what is
-            used of it; without them there is none.
+        limits: Folder in which Linux tells limits and what is used of them, by the names of
+            control groups of version 2 or 1; where there is nothing, there is no limit.
     """
     free: int = psutil.virtual_memory().available
+    return min([free, *(left for names in _CGROUPS if (left := _left(limits, *names)) is not None)])
+
+
+def _left(limits: Path, limit: str, usage: str, stat: str, files: str) -> int | None:
+    """Return how many bytes a container has left; ``None`` without a limit."""
     try:
-        most, used = (
-            (limits / f"memory.{name}").read_text().strip() for name in ("max", "current")
-        )
-    except OSError:
-        return free
-    return min(free, int(most) - int(used)) if most.isdecimal() else free
+        most, used = ((limits / name).read_text().strip() for name in (limit, usage))
+        numbers = dict(line.split() for line in (limits / stat).read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    return int(most) - int(used) + int(numbers.get(files, 0)) if most.isdecimal() else None
 
 
 def _operands(dtype: torch.dtype) -> tuple[Tensor, Tensor]:

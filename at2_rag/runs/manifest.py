@@ -61,8 +61,13 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str
     missing = object()
     differing = [k for k in keys if ours.get(k, missing) != theirs.get(k, missing)]
     result = [f"{k} is {short(theirs.get(k))}, there {short(ours.get(k))}" for k in differing]
-    if any(key.startswith("model.") for key in differing):
-        result.append(f"the model is {theirs.get('model.name')}, there {ours.get('model.name')}")
+    if any(key.startswith("model.") and key != "model.dtype" for key in differing):
+        own, other = theirs.get("model.name"), ours.get("model.name")
+        there = " in both" if own == other else f", there {other}"
+        result.append(f"the model is {own}{there}")
+    if "model.dtype" in differing:
+        name = str(ours.get("model.dtype"))
+        result.append(f'dtype="{name}" (--dtype {name}) loads it as it was there')
     return result
 
 

@@ -288,6 +288,27 @@ def test_text_comes_as_it_is_written_where_statements_come_at_the_end(demo_reade
     check_events(events, demo_reader.answer(world.question, world.passages, **late))
 
 
+def test_all_of_the_text_is_there_before_it_is_run_again(golden_llama):
+    """Also its last word, which is not settled while more may follow."""
+    read = threading.Event()
+
+    class Waiting(LeaveOneOutMethod):
+        def scores(self, task):
+            assert read.wait(60), "the text was held back"
+            return super().scores(task)
+
+    plain = Reader(golden_llama.model, golden_llama.tokenizer, "average")
+    expected = plain.answer(QUESTION, PASSAGES, **saying(plain, THREE) | {"max_new_tokens": 9})
+    assert expected.truncated
+    reader, text = plain.with_options(method=Waiting()), ""
+    options = saying(reader, THREE) | {"max_new_tokens": 9}
+    for event in reader.stream(QUESTION, PASSAGES, **options):
+        text += event.text if isinstance(event, Writing) else ""
+        if text == expected.text:
+            read.set()
+    assert read.is_set()
+
+
 @quick
 @given(text=st.one_of(readable_texts, MARKS.filter(str.strip), TEXTS.filter(str.strip)))
 def test_text_ahead_is_that_of_the_whole_whatever_the_model_says(golden_llama, text):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from support.golden import LLAMA
 
-from at2_rag import Reader
+from at2_rag import InputError, Reader
 from at2_rag.model import number_format
 from at2_rag.model.loading import load_model
 from at2_rag.model.number_format import SLOW, TRIES, free_memory, in_fast_format, is_slow
@@ -71,7 +71,23 @@ def test_a_type_stays_where_it_is_fast_or_named(monkeypatch, tmp_path):
     slow(monkeypatch, *SHORT)
     assert load_model(folder, {"dtype": "bfloat16"})[0].dtype == torch.bfloat16
     assert load_model(folder, {"dtype": torch.float16})[0].dtype == torch.float16
-    assert load_model(folder, {"dtype": "auto"})[0].dtype == torch.float32
+    for told in ("auto", None):
+        assert load_model(folder, {"dtype": told})[0].dtype == torch.float32
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.filterwarnings("ignore:.*torch_dtype:FutureWarning")
+def test_the_older_name_of_the_option_names_a_type_too(monkeypatch, tmp_path):
+    slow(monkeypatch, *SHORT)
+    folder = saved(tmp_path, torch.bfloat16)
+    for told in ("bfloat16", torch.bfloat16):
+        assert load_model(folder, {"torch_dtype": told})[0].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("told", ["int8", "fp16", torch.int8])
+def test_what_is_no_type_of_weights_is_refused(told):
+    with pytest.raises(InputError, match='expected "auto", or a type of torch'):
+        load_model(LLAMA / "model", {"dtype": told})
 
 
 def test_a_model_that_is_fast_anyway_keeps_its_type(monkeypatch, tmp_path):
@@ -157,11 +173,21 @@ def test_a_processor_is_timed_once(dtype):
         once()
 
 
-def test_a_containers_limit_bounds_what_is_free(tmp_path):
-    limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
+@pytest.mark.parametrize(
+    ("limit", "used", "files", "without"),
+    [
+        ("memory.max", "memory.current", "inactive_file", "max\n"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file",
+         f"{2**63 - 4096}\n"),
+    ],
+)  # fmt: skip
+def test_a_containers_limit_bounds_what_is_free(tmp_path, limit, used, files, without):
+    (tmp_path / limit).parent.mkdir(exist_ok=True)
     assert free_memory(tmp_path) > 1_000_000
-    used.write_text("1000\n")
-    limit.write_text("max\n")
+    (tmp_path / used).write_text("1000\n")
+    (tmp_path / limit).write_text(without)
+    stat = (tmp_path / limit).parent / "memory.stat"
+    stat.write_text(f"anon 1\n{files} 300\n")
     assert free_memory(tmp_path) > 1_000_000
-    limit.write_text("5000\n")
-    assert free_memory(tmp_path) == 4000
+    (tmp_path / limit).write_text("5000\n")
+    assert free_memory(tmp_path) == 4300  # copies of files give way

@@ -309,8 +309,12 @@ def test_another_run_is_refused_with_what_differs(golden_reader, whole):
     trained_on = llama_reader()
     with torch.no_grad():
         trained_on.model.lm_head.weight[0] += 1
-    with pytest.raises(InputError, match=r"model\.weights is .*; the model is .*llama.*, there"):
+    with pytest.raises(InputError, match=r"model\.weights is .*; the model is .*llama.* in both"):
         run(trained_on, whole)
+    short = llama_reader()
+    short.model.to(torch.bfloat16)
+    with pytest.raises(InputError, match=r'dtype="float32" \(--dtype float32\) loads it as it was'):
+        run(short, whole)
     told = Reader(
         golden_reader.model, golden_reader.tokenizer, golden_reader.estimator,
         max_new_tokens=24, system="Be brief.",
