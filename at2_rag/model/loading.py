@@ -38,6 +38,9 @@ _TOKENIZER_OPTIONS = (
     "subfolder",
 )
 
+#: What the option for the number format is called, and what it was before.
+_DTYPE_NAMES = ("dtype", "torch_dtype")
+
 #: What the demo reader's model is called, wherever it lies.
 DEMO_READER = "at2-rag demo reader"
 
@@ -62,11 +65,12 @@ def load_model(
         UnsupportedModelError: If it is no causal language model.
         MissingExtraError: If it is a GGUF file, and what reads them is not installed.
     """
-    dtype = _told_dtype(options)
+    options = _with_one_dtype(options)
     model, tokenizer = _loaded(name, options)
     if device is not None:
         model.to(device)
-    return (in_fast_format(model, stacklevel=3) if dtype == "auto" else model), tokenizer
+    told = options.get("dtype", "auto") != "auto"
+    return (model if told else in_fast_format(model, stacklevel=3)), tokenizer
 
 
 def _loaded(
@@ -94,22 +98,24 @@ def _loaded(
         ) from error
 
 
-def _told_dtype(options: dict[str, Any]) -> object:
-    """Return the number format that options name, by its older name too; "auto" for none.
+def _with_one_dtype(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with the number format by its one name, if they name any by that or the older.
 
     Raises:
         InputError: If it is the name of none, before minutes are spent on reading weights.
     """
-    told = options.get("dtype", options.get("torch_dtype"))
-    if told is None or told == "auto":
-        return "auto"
-    named = getattr(torch, told, None) if isinstance(told, str) else told
-    if not (isinstance(named, torch.dtype) and named.is_floating_point):
+    rest = {name: value for name, value in options.items() if name not in _DTYPE_NAMES}
+    named = [options[name] for name in _DTYPE_NAMES if options.get(name) is not None]
+    if not named:
+        return rest
+    told = named[0]
+    found = getattr(torch, told, None) if isinstance(told, str) else told
+    if told != "auto" and not (isinstance(found, torch.dtype) and found.is_floating_point):
         raise InputError(
             f'dtype is {told!r}; expected "auto", or a type of torch such as "bfloat16" or '
             '"float32".'
         )
-    return named
+    return {**rest, "dtype": told}
 
 
 _DEMO = resources.files("at2_rag") / "demo_model"

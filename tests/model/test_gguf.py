@@ -133,6 +133,8 @@ def test_a_type_may_be_named_and_is_bfloat16_else(file):
     assert load_model(file, {})[0].dtype == torch.bfloat16
     assert load_model(str(file), {"dtype": "auto"})[0].dtype == torch.bfloat16
     assert load_model(file, {"dtype": torch.float16})[0].dtype == torch.float16
+    assert load_model(file, {"dtype": None})[0].dtype == torch.bfloat16
+    assert load_model(file, {"torch_dtype": "float32"})[0].dtype == torch.float32
 
 
 def test_where_transformers_would_look_for_it_works_as_well(file):

@@ -76,7 +76,6 @@ def test_a_type_stays_where_it_is_fast_or_named(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.filterwarnings("ignore:.*torch_dtype:FutureWarning")
 def test_the_older_name_of_the_option_names_a_type_too(monkeypatch, tmp_path):
     slow(monkeypatch, *SHORT)
     folder = saved(tmp_path, torch.bfloat16)
@@ -130,16 +129,20 @@ def test_a_pipeline_in_a_slow_type_is_told_of_and_left_as_it_is(monkeypatch, tmp
     assert model.dtype == torch.bfloat16
 
 
-@pytest.mark.usefixtures("large")
-def test_float32_is_told_of_once_where_bfloat16_is_faster(monkeypatch):
+def test_float32_is_told_of_once_where_bfloat16_is_faster(monkeypatch, tmp_path):
     folder = LLAMA / "model"
+    slow(monkeypatch)
     monkeypatch.setattr("at2_rag.notices.has_bfloat16_tiles", lambda: True)
+    assert told(lambda: load_model(folder, {})) == []  # so small that it is fast anyway
+    monkeypatch.setattr(number_format, "LARGE", 1)
     [(kind, text)] = told(lambda: load_model(folder, {}))
     assert kind is WideTypeWarning
     assert "are float32" in text
     assert 'dtype="bfloat16"' in text
     for chosen in ("float32", "bfloat16"):
         assert told(lambda dtype=chosen: load_model(folder, {"dtype": dtype})) == []
+    saved(tmp_path, torch.bfloat16)
+    assert told(lambda: load_model(tmp_path, {"dtype": "auto"})) == []
     monkeypatch.setattr("at2_rag.notices.has_bfloat16_tiles", lambda: False)
     assert told(lambda: load_model(folder, {})) == []
 
