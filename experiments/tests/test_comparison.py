@@ -17,10 +17,10 @@ from support.runs import Stopped, as_read, records_of, stopping_after, table_of
 
 from at2_rag_experiments import run_experiment
 from at2_rag_experiments.comparison.experiment import MethodComparison, MethodComparisonConfig
-from at2_rag_experiments.comparison.results import KS, summarize, timed
+from at2_rag_experiments.comparison.results import KS, half_in, summarize, timed
 from at2_rag_experiments.comparison.side_by_side import comparison_page
 from at2_rag_experiments.comparison.timing import BACKWARD, FORWARD, SHIPPED, costs, time_beyond
-from at2_rag_experiments.comparison.training import KINDS, ORIGINS, TrainingPlan, label
+from at2_rag_experiments.comparison.training import KINDS, ORIGINS, TrainingPlan, label, papers_own
 from at2_rag_experiments.examples import examples_for
 
 SMALL = {
@@ -113,6 +113,23 @@ def test_coefficients_are_those_of_the_estimators_kept(run):
     assert general != task
 
 
+def test_the_layers_that_hold_half_of_the_coefficients_are_counted():
+    tables = {
+        "at2-sentences (general)": [[0.5, -0.5], [0.0, 0.0], [0.25, 0.25]],
+        "at2-sentences (task)": [[0.1, 0.1], [0.1, 0.1], [0.1, 0.1]],
+        "network (task)": None,
+    }
+    found = half_in({name: {"coefficients": table} for name, table in tables.items()})
+    assert found == {"at2-sentences (general)": 1, "at2-sentences (task)": 2}
+
+
+def test_where_no_tokens_are_learned_from_sentences_stand_for_the_paper():
+    names = [label(kind, origin) for kind in KINDS for origin in ORIGINS]
+    assert papers_own(names) == ["at2 (general)", "at2 (task)"]
+    assert papers_own(names[2:]) == ["at2-sentences (general)", "at2-sentences (task)"]
+    assert papers_own(["at2 (general)", *names[-4:]]) == []
+
+
 def test_interrupted_it_goes_on(run):
     *_, seen = run
     assert seen == [(1, 3, True), (2, 3, True), (3, 3, False)]
@@ -180,7 +197,9 @@ def test_what_is_learned_from_in_general_is_another_task():
 def test_with_a_data_set_another_one_is_learned_from_in_general(hotpot, made_up):
     other = f"hotpot_qa={made_up / 'hotpot_qa.jsonl'}"
     data = plan(data=hotpot, general=other, kinds=("copying",))
-    assert len(data.examples_of("general")) == 1
+    # Nothing is measured on the other file, so all of it is learned from.
+    assert len(data.examples_of("general")) == 2
+    assert len(plan(data=other, general=other).examples_of("general")) == 1
     assert len(data.examples_of("task")) == 20
     assert data.runs == [("general", "sentence"), ("task", "sentence")]
 

@@ -29,6 +29,7 @@ from at2_rag_experiments.comparison.training import (
     TrainingPlan,
     label,
     learn_all,
+    papers_own,
 )
 from at2_rag_experiments.examples import examples_for
 from at2_rag_experiments.methods import PROBED, SHIPPED, methods_beside
@@ -45,8 +46,8 @@ class MethodComparisonConfig(ExperimentConfig):
 
     Attributes:
         examples: Examples to measure on.
-        general: Name of the data set that stands for learning in general; with worlds, one-hop
-            questions about them do, and two-hop questions are the task.
+        general: What stands for learning in general, named as ``data`` is, all of a file; with
+            worlds, one-hop questions about them do, and two-hop questions are the task.
         num_passages: Fewest and most passages of an example about a world.
         training_examples: Examples to learn from in general, and as many from the task; 2,000 in
             the paper.
@@ -54,7 +55,8 @@ class MethodComparisonConfig(ExperimentConfig):
         fit_steps: Steps of the paper's descent.
         network_steps: Steps of a network's training.
         kinds: What is learned: ``at2`` is the paper's, ``at2-sentences`` the same learned on
-            sentences instead of tokens, and ``copying`` and ``network`` go beyond the paper.
+            sentences instead of tokens, ``at2-ridge`` that by a ridge, and ``copying`` and
+            ``network`` go beyond the paper.
         methods: Methods to compare these with, of :data:`at2_rag.methods.METHOD_NAMES`.
         units: What sources are, one after the other.
         ablations: Random ablations of each measured example.
@@ -70,7 +72,7 @@ class MethodComparisonConfig(ExperimentConfig):
     training_ablations: int = 32
     fit_steps: int = 1000
     network_steps: int = 300
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = ("at2", "at2-sentences", "copying", "network")
     methods: tuple[str, ...] = METHODS
     units: tuple[SourceUnit, ...] = ("sentence", "token")
     ablations: int = DEFAULT_ABLATIONS
@@ -271,6 +273,6 @@ class MethodComparison(Experiment[ComparisonItem, ComparisonSubject]):
             return told.columns
         surrogates = [name for name in told.methods if name.startswith("esm-")]
         largest = sorted(surrogates, key=lambda name: int(name.removeprefix("esm-")))[-1:]
-        learned = [label("at2", origin) for origin in ORIGINS]
+        learned = papers_own([label(kind, origin) for kind in told.kinds for origin in ORIGINS])
         # What was not compared gets no column.
         return ["average-attention", "gradient", *largest, *learned, SHIPPED, PROBED]

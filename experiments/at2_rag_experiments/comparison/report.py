@@ -11,7 +11,7 @@ from at2_rag.training.heatmap import draw_coefficients
 from rich.table import Table
 
 from at2_rag_experiments.comparison.results import ComparisonResults, UnitResults
-from at2_rag_experiments.comparison.training import ORIGINS, label
+from at2_rag_experiments.comparison.training import papers_own
 from at2_rag_experiments.methods import PROBED, SHIPPED
 from at2_rag_experiments.plots import COLOURS
 from at2_rag_experiments.tables import mean, result_table
@@ -41,7 +41,7 @@ def draw(found: ComparisonResults, figure: Any) -> None:
     """Draw drops and scores of all methods, time against score, and the coefficients."""
     above, below = figure.subfigures(2, 1, height_ratios=(1.35, 1))
     _draw_methods(found, above)
-    maps = [label("at2", origin) for origin in ORIGINS if label("at2", origin) in found.learned]
+    maps = papers_own(found.learned)
     places = below.subplots(1, 2 + len(maps), width_ratios=(2.1, 1.3, *[1] * len(maps)))
     _draw_time(found, places[0])
     _draw_costs(found, places[1])
@@ -117,15 +117,22 @@ def _learned(found: ComparisonResults) -> Table:
         "What was learned",
         "LDS on held-out examples of its own training data, dependent statements, with the sources "
         "it was learned on; means over examples. Pearson correlation of the coefficients learned "
-        f"in general with those learned from the task: {agree or '–'}.",
-        *("estimator", "examples", "held out", "LDS", "average attention's LDS"),
+        f"in general with those learned from the task: {agree or '–'}. Half in: the fewest layers "
+        "that hold half of the sizes of all coefficients, of so many (figure 6).",
+        *("estimator", "examples", "held out", "LDS", "average attention's LDS", "half in"),
     )
     for name, learned in found.learned.items():
         metrics = learned["metrics"]
         counts = [str(metrics[f"{part}_examples"]) for part in ("training", "held_out")]
         qualities = [metrics["fitted_dependent"], metrics["average_dependent"]]
-        table.add_row(name, *counts, *map(_quality, qualities))
+        table.add_row(name, *counts, *map(_quality, qualities), _half_in(found, name))
     return table
+
+
+def _half_in(found: ComparisonResults, name: str) -> str:
+    if name not in found.half_in:
+        return "–"
+    return f"{found.half_in[name]} of {len(found.learned[name]['coefficients'])}"
 
 
 def _quality(quality: dict[str, float | None]) -> str:

@@ -12,10 +12,11 @@ from at2_rag.ablation.task import AttributionTask
 from at2_rag.evaluation.results import Comparison, Estimate, Measurement
 from at2_rag.evaluation.statistics import pearson
 from at2_rag.methods.base import AttributionMethod
+from torch import Tensor
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.comparison.timing import costs, step_seconds, time_beyond
-from at2_rag_experiments.comparison.training import ORIGINS, label
+from at2_rag_experiments.comparison.training import ORIGINS, label, papers_own
 from at2_rag_experiments.estimates import mean_over
 from at2_rag_experiments.measuring import in_short, measured, merged
 from at2_rag_experiments.methods import PROBED, SHIPPED
@@ -83,12 +84,15 @@ class ComparisonResults:
         learned: Coefficients and metrics of what was learned, by name.
         agreement: By kind of coefficients, the Pearson correlation over heads of those learned in
             general with those learned from the task.
+        half_in: By name, in how many layers half of the sizes of all coefficients are, counting
+            those that have most first.
     """
 
     units: tuple[UnitResults, ...]
     too_long: int
     learned: Mapping[str, Any]
     agreement: Mapping[str, float]
+    half_in: Mapping[str, int]
 
     def to_dict(self) -> Record:
         """Return plain JSON types."""
@@ -97,6 +101,7 @@ class ComparisonResults:
             "too_long": self.too_long,
             "learned": dict(self.learned),
             "agreement": dict(self.agreement),
+            "half_in": dict(self.half_in),
         }
 
 
@@ -128,7 +133,8 @@ def summarize(records: Sequence[Record], learned: Mapping[str, Any]) -> Comparis
     if not names:
         return None
     units = tuple(_unit_results(name, [units[name] for units in fitting]) for name in names)
-    return ComparisonResults(units, len(records) - len(fitting), learned, _agreement(learned))
+    too_long = len(records) - len(fitting)
+    return ComparisonResults(units, too_long, learned, _agreement(learned), half_in(learned))
 
 
 def _unit_results(unit: str, records: Sequence[Record]) -> UnitResults:
@@ -149,7 +155,7 @@ def _unit_results(unit: str, records: Sequence[Record]) -> UnitResults:
 
 def _leads(comparison: Comparison) -> tuple[Lead, ...]:
     there = comparison.methods
-    learned = [label("at2", origin) for origin in ORIGINS] + [SHIPPED, PROBED]
+    learned = [*papers_own(there), SHIPPED, PROBED]
     asked = [name for name in there if "(" not in name and name not in (SHIPPED, PROBED, "random")]
     pairs = list(product(learned, asked))
     general, special = ORIGINS
@@ -185,3 +191,19 @@ def _agreement(learned: Mapping[str, Any]) -> dict[str, float]:
         )
         for kind in kinds
     }
+
+
+def half_in(learned: Mapping[str, Any]) -> dict[str, int]:
+    """Return in how many layers half of the sizes of all coefficients are, by name.
+
+    Args:
+        learned: What was learned; what has not one coefficient for each head is left out.
+    """
+    tables = {name: found["coefficients"] for name, found in learned.items()}
+    return {name: _layers_of_half(torch.tensor(table)) for name, table in tables.items() if table}
+
+
+def _layers_of_half(coefficients: Tensor) -> int:
+    """Return the fewest layers whose coefficients' sizes add up to half of all."""
+    by_layer = coefficients.abs().sum(dim=1).sort(descending=True).values
+    return int((by_layer.cumsum(dim=0) < by_layer.sum() / 2).sum()) + 1

@@ -24,12 +24,8 @@ FORWARD, BACKWARD = "forward pass", "backward pass"
 _ROUNDS = 3
 
 _GRADIENT = "gradient"
-#: Of estimators that take the same time, one is timed.
-_TIMED_FOR = {
-    label(kind, origin): label("at2" if kind == "at2-sentences" else kind, ORIGINS[-1])
-    for kind in KINDS
-    for origin in ORIGINS
-}
+#: Of estimators of one kind, one is timed.
+_TIMED_FOR = {label(kind, origin): label(kind, ORIGINS[-1]) for kind in KINDS for origin in ORIGINS}
 #: Scored by attention, which is there when an answer is written: only what goes beyond counts.
 _BY_ATTENTION = ("average-attention", *dict.fromkeys(_TIMED_FOR.values()), SHIPPED, PROBED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -87,6 +87,7 @@ class TrainingPlan:
             self.seed,
             num_passages=self.num_passages,
             hops=hops,
+            whole=data != self.data,
         )
 
 
@@ -103,10 +104,12 @@ class Kind:
     fit: str
 
 
-#: By name: the paper's own, the same learned on sentences, and the two kinds that go beyond it.
+#: By name: the paper's own, the same learned on sentences, there by a ridge as well, and the two
+#: kinds that go beyond it.
 KINDS: Mapping[str, Kind] = {
     "at2": Kind("token", "linear"),
     "at2-sentences": Kind("sentence", "linear"),
+    "at2-ridge": Kind("sentence", "ridge"),
     "copying": Kind("sentence", "copying"),
     "network": Kind("sentence", "network"),
 }
@@ -147,6 +150,22 @@ def _coefficients(estimator: ScoreEstimator) -> list[list[float]] | None:
 def label(kind: str, origin: Origin) -> str:
     """Return the name that an estimator is compared under."""
     return f"{kind} ({origin})"
+
+
+def papers_own(there: Container[str]) -> list[str]:
+    """Return the names of the paper's estimators, of each origin: one coefficient for each head.
+
+    Learned on tokens as in the paper, or where that is not compared, on sentences; none where
+    neither is.
+
+    Args:
+        there: Names of what is compared.
+    """
+    for kind, its in KINDS.items():
+        names = [label(kind, origin) for origin in ORIGINS]
+        if its.fit in ("linear", "ridge") and all(name in there for name in names):
+            return names
+    return []
 
 
 def learn_all(plan: TrainingPlan, reader: Reader, folder: Path, on_done: OnDone) -> Learned:
