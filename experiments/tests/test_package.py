@@ -28,7 +28,7 @@ def read(path):
 
 def test_the_core_has_no_experiments(wheels):
     names, metadata = wheels["at2_rag"]
-    assert "at2_rag/reader.py" in names
+    assert "at2_rag/reader/reader.py" in names
     assert not [name for name in names if "experiments" in name or "teaching" in name]
     assert not [asked for asked in metadata.get_all("Requires-Dist") if "experiments" in asked]
 

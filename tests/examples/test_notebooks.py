@@ -18,11 +18,11 @@ NAMES = ("getting_started", "langchain_cite_and_prune", "probe_an_estimator", "t
 LARGEST = 120_000
 #: Unpacking the model takes longer than most notebooks, so it is done once for all of them.
 LOAD_ONCE = """
-import functools, at2_rag.reader
-def load_once(load=at2_rag.reader.load_model):
+import functools, at2_rag.reader.reader
+def load_once(load=at2_rag.reader.reader.load_model):
     kept = functools.cache(lambda name, options: load(name, dict(options)))
     return lambda name, options: kept(name, tuple(options.items()))
-at2_rag.reader.load_model = load_once()
+at2_rag.reader.reader.load_model = load_once()
 """
 
 

@@ -118,14 +118,20 @@ def test_what_would_fill_the_memory_keeps_its_type_and_says_so_once(monkeypatch,
 
 
 @pytest.mark.usefixtures("large")
-def test_a_pipeline_in_a_slow_type_is_told_of_and_left_as_it_is(monkeypatch, tmp_path):
+def test_what_others_loaded_in_a_slow_type_is_told_of_and_left_as_it_is(monkeypatch, tmp_path):
     from transformers import pipeline
 
     slow(monkeypatch, torch.bfloat16)
     model, tokenizer = load_model(saved(tmp_path, torch.bfloat16), {"dtype": "bfloat16"})
     loaded = pipeline("text-generation", model=model, tokenizer=tokenizer)
-    [(kind, _)] = told(lambda: Reader.from_pipeline(loaded, "average"))
-    assert kind is NarrowTypeWarning
+    for make in (
+        lambda: Reader.from_pipeline(loaded, "average"),
+        lambda: Reader(model, tokenizer, "average"),
+    ):
+        [(kind, _)] = told(make)
+        assert kind is NarrowTypeWarning
+    named = told(lambda: Reader.from_pretrained(tmp_path, "average", dtype="bfloat16"))
+    assert named == []
     assert model.dtype == torch.bfloat16
 
 
