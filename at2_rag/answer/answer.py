@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from at2_rag.answer.attribution import Attribution
-from at2_rag.answer.groups import Groups
-from at2_rag.answer.in_context import quote_of
 from at2_rag.answer.in_short import quoted, statements_in_short
 from at2_rag.answer.likelihood import effect_in_words
-from at2_rag.answer.marking import Mark, marked, written_mark
+from at2_rag.answer.marking import Mark, marked
 from at2_rag.answer.page import answer_view
-from at2_rag.answer.remarks import also_in_words, doubts_in_words, is_judged, unknown_in_words
+from at2_rag.answer.references import References
+from at2_rag.answer.remarks import doubts_in_words, is_judged, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
+from at2_rag.answer.usage import Usage
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
-from at2_rag.documents.sources import Source, SourceUnit
 from at2_rag.errors import InputError
 from at2_rag.prompt.settings import Settings
 from at2_rag.view.page import framed
@@ -114,9 +110,7 @@ class Answer:
         A reasoning model uses passages in its thoughts, so these count as well: scores are means
         over all that it wrote.
         """
-        scores = self._over_all(lambda found: found.passage_scores).tolist()
-        ranked = sorted(self.kept, key=lambda index: -scores[index])
-        return [(index, scores[index]) for index in ranked]
+        return self._usage.passages()
 
     @property
     def used_passages(self) -> list[tuple[int, float]]:
@@ -125,32 +119,7 @@ class Answer:
         A passage that was retrieved twice has the scores of both; its copies come last, with 0, or
         with the lowest score where that is lower.
         """
-        whole = [Source(i, 0, len(self.passages[i].text), self.passages[i].text) for i in self.kept]
-        scores = dict(self.ranked_passages)
-        return [
-            (self.kept[i], score)
-            for i, score in self._shared(whole, [scores[i] for i in self.kept], "passage")
-        ]
-
-    @property
-    def used_sources(self) -> list[tuple[int, float]]:
-        """Return what :attr:`ranked_sources` does, with copies counted as one, as passages are."""
-        own = sorted(self.ranked_sources)
-        sources = [self.attribution.sources[i] for i, _ in own]
-        scores = [score for _, score in own]
-        shared = self._shared(sources, scores, self.settings.source_unit)
-        return [(own[i][0], score) for i, score in shared]
-
-    def _shared(
-        self, sources: Sequence[Source], scores: Sequence[float], unit: SourceUnit
-    ) -> list[tuple[int, float]]:
-        """Return (index, score) of sources, most used first; copies last."""
-        groups = Groups.of(sources, self.passages, unit)
-        totals = groups.total(torch.tensor(scores, dtype=torch.float64)).tolist()
-        lowest = min([0.0, *totals])
-        copy = [first != i for i, first in enumerate(groups.originals)]
-        found = [(i, lowest if copy[i] else total) for i, total in enumerate(totals)]
-        return sorted(found, key=lambda each: (copy[each[0]], -each[1]))
+        return self._usage.distinct_passages()
 
     @property
     def ranked_sources(self) -> list[tuple[int, float]]:
@@ -158,21 +127,18 @@ class Answer:
 
         Most used first; the thoughts count as for :attr:`ranked_passages`.
         """
-        scores = self._over_all(lambda found: found.scores).tolist()
-        sources = self.attribution.sources
-        own = [i for i, s in enumerate(sources) if self.passages[s.passage_index].kind == "passage"]
-        return [(index, scores[index]) for index in sorted(own, key=lambda i: -scores[i])]
+        return self._usage.sources()
 
-    def _over_all(self, table: Callable[[Attribution], Tensor]) -> Tensor:
-        """Return the mean over all tokens of thoughts and response of each row of a table."""
-        response = table(self.attribution)
-        if self.thoughts is None:
-            return response.sum(dim=1) / max(response.shape[1], 1)
-        thoughts = table(self.thoughts.attribution)
-        total = response.sum(dim=1)
-        # What the thoughts had to go by comes first; they are no source of themselves.
-        total[: len(thoughts)] += thoughts.sum(dim=1)
-        return total / max(response.shape[1] + thoughts.shape[1], 1)
+    @property
+    def used_sources(self) -> list[tuple[int, float]]:
+        """Return what :attr:`ranked_sources` does, with copies counted as one, as passages are."""
+        return self._usage.distinct_sources()
+
+    @property
+    def _usage(self) -> Usage:
+        thoughts = None if self.thoughts is None else self.thoughts.attribution
+        unit = self.settings.source_unit
+        return Usage(self.passages, self.kept, unit, self.attribution, thoughts)
 
     @property
     def marked_text(self) -> str:
@@ -199,7 +165,7 @@ class Answer:
     @property
     def carets(self) -> int:
         """How many carets references have before their numbers: as many as the last mark."""
-        return self.marks[-1].carets if self.marks else 0
+        return self._cited.carets
 
     def mark_of(self, number: int) -> str:
         """Return how the text writes a number; each way of it, where it does so in several.
@@ -207,8 +173,7 @@ class Answer:
         Args:
             number: The number of a citation.
         """
-        ways = dict.fromkeys(mark.carets for mark in self.marks if mark.number == number)
-        return "".join(written_mark(number, carets) for carets in ways or (self.carets,))
+        return self._cited.mark_of(number)
 
     @property
     def widest_mark(self) -> int:
@@ -218,12 +183,11 @@ class Answer:
     @property
     def references(self) -> str:
         """Return the numbered sources, a line each, with page, file and line where known."""
-        return "\n".join(map(self._reference, self.citations))
+        return "\n".join(map(self._cited.line, self.citations))
 
     def place_of(self, citation: Citation) -> str | None:
         """Return the address of what is cited, or file and line; ``None`` if neither is known."""
-        passage = self.passages[citation.passage_index]
-        return citation.url or passage.place_of(citation.source_start)
+        return self._cited.place_of(citation)
 
     def quote_of(self, citation: Citation) -> tuple[str, str, str]:
         """Return what is cited, in one line, between what is before and behind it.
@@ -233,17 +197,7 @@ class Answer:
         Args:
             citation: A citation of the answer.
         """
-        passage = self.passages[citation.passage_index]
-        return quote_of(citation, passage, self.settings.source_unit)
-
-    def _reference(self, citation: Citation, facts: Sequence[str] = (), width: int = 0) -> str:
-        """Return a citation's line, with the page behind the title."""
-        passage = self.passages[citation.passage_index]
-        paged = replace(citation, title=passage.heading)
-        facts = [*facts, *self.elsewhere(citation)]
-        mark = self.mark_of(citation.number).ljust(width)
-        quote = "".join(self.quote_of(citation))
-        return _reference(mark, paged, quote, self.place_of(citation), facts)
+        return self._cited.quote_of(citation)
 
     def elsewhere(self, citation: Citation) -> list[str]:
         """Return in words where else a source stands, such as "also in passage 4"; or nothing.
@@ -251,11 +205,11 @@ class Answer:
         Args:
             citation: A citation of the answer.
         """
-        named = [
-            (index, self.passages[index].heading or self.passages[index].id)
-            for index in (citation.passage_index, *(c.passage_index for c in citation.also_in))
-        ]
-        return also_in_words(named[0], named[1:])
+        return self._cited.elsewhere(citation)
+
+    @property
+    def _cited(self) -> References:
+        return References(self.passages, self.settings.source_unit, self.marks)
 
     def __repr__(self) -> str:
         facts = statements_in_short(self.statements)
@@ -267,7 +221,7 @@ class Answer:
             return "(cut off in its thoughts)"
         parts = [
             [self.marked_text],
-            [self._reference(c, effect_in_words(c), self.widest_mark) for c in self.citations],
+            [self._cited.line(c, effect_in_words(c), self.widest_mark) for c in self.citations],
             *doubts_in_words(self.statements),
             [] if self.calibrated else [unknown_in_words(self.estimator)],
         ]
@@ -323,7 +277,7 @@ class Answer:
             "citations": [c.to_dict() for c in self.citations],
             "calibrated": self.calibrated,
             "ranked_passages": [list(ranked) for ranked in self.ranked_passages],
-            "passages": [_passage_dict(p) for p in self.passages],
+            "passages": [passage.to_dict() for passage in self.passages],
             "kept": list(self.kept),
             "dropped": list(self.dropped),
             "draft": self.draft.to_dict() if self.draft else None,
@@ -374,25 +328,3 @@ class Answer:
                 "thoughts": Thoughts.from_dict(data["thoughts"]) if data["thoughts"] else None,
             }
         )
-
-
-def _reference(
-    mark: str, citation: Citation, quote: str, place: str | None, facts: Sequence[str]
-) -> str:
-    title = f"{citation.title}: " if citation.title else ""
-    if citation.kind != "passage":
-        title = f"{citation.kind}: {title}"
-    told = ", ".join([*facts, *([place] if place else [])])
-    where = f" ({told})" if told else ""
-    return f"{mark} {title}{quote}{where}"
-
-
-def _passage_dict(passage: Passage) -> dict[str, Any]:
-    return {
-        "text": passage.text,
-        "title": passage.title,
-        "id": passage.id,
-        "url": passage.url,
-        "metadata": dict(passage.metadata),
-        "kind": passage.kind,
-    }

@@ -110,6 +110,17 @@ class Passage:
         line = self.line_of(start)
         return self.file if self.file is None or line is None else f"{self.file}:{line}"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, which make the same passage again."""
+        return {
+            "text": self.text,
+            "title": self.title,
+            "id": self.id,
+            "url": self.url,
+            "metadata": dict(self.metadata),
+            "kind": self.kind,
+        }
+
 
 def _told(value: object) -> str:
     return "None" if value is None else f"{short(value)}, a {type(value).__name__}"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from at2_rag.methods import AttributionMethod
 
 
-class Reader(Asking, Examining):
+class Reader(Examining, Asking):
     """Answers from passages with a local model, and attributes what it said to them.
 
     One reader can be used by several threads at a time.
