@@ -14,7 +14,7 @@ from support.laws import Unchanged
 from support.listening import listening, logged
 from support.nodes import nodes_of, scored
 
-from at2_rag import ContextOverflowError, Reader, UnsupportedModelError
+from at2_rag import ContextOverflowError, InputError, PromptTemplate, Reader, UnsupportedModelError
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,26 @@ def test_scores_are_the_readers(reader, ranked):
     assert [item.node_id for item in kept] == [name for name, _ in expected]
     # The url of a node is not shown, so the prompt is the same.
     assert [item.score for item in kept] == pytest.approx([score for _, score in expected])
+
+
+def test_the_draft_has_its_own_options(reader, ranked):
+    """Scores by gradient are nats of the whole draft, and other than those by attention."""
+    example, nodes, kept = ranked[0]
+    options = {"score_by": "gradient", "max_new_tokens": 20}
+    postprocessor = AT2Postprocessor(reader, options=options)
+    found = postprocessor.postprocess_nodes(nodes, query_str=example.question)
+    answer = reader.answer(example.question, example.passages, **options)
+    assert answer.estimator == "knockout-gradient"
+    expected = [(nodes[i].node_id, score) for i, score in answer.used_passages[:3]]
+    assert [item.node_id for item in found] == [name for name, _ in expected]
+    assert [item.score for item in found] == pytest.approx([score for _, score in expected])
+    assert [item.score for item in found] != [item.score for item in kept]
+    told = {**options, "prompt": PromptTemplate("{passages}\n\n{question}")}
+    asked = AT2Postprocessor(reader, options=told)
+    again = AT2Postprocessor.from_dict(json.loads(asked.to_json()), reader=reader)
+    assert again.options == told
+    with pytest.raises(InputError, match="score_by is 'gradients'"):
+        AT2Postprocessor(reader, options={"score_by": "gradients"})
 
 
 def test_a_threshold_leaves_out_what_is_below(reader, ranked):
@@ -193,6 +213,7 @@ def test_serialisation_needs_the_reader_again(reader, ranked):
         "score_threshold": None,
         "keep_retrieval_score": True,
         "metadata_mode": "none",
+        "options": {},
     }
     again = AT2Postprocessor.from_dict(data, reader=reader)
     assert again.to_dict() == postprocessor.to_dict()

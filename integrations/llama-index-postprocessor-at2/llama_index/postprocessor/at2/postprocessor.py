@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import llama_index.core.instrumentation as instrument
@@ -14,7 +15,7 @@ from llama_index.postprocessor.at2.checks import check_reader
 from llama_index.postprocessor.at2.held import HeldReader
 from llama_index.postprocessor.at2.nodes import passages_of
 
-from at2_rag import Reader
+from at2_rag import PromptTemplate, Reader
 
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
 
@@ -37,11 +38,14 @@ class AT2Postprocessor(BaseNodePostprocessor):
             ``None`` for no such bound.
         keep_retrieval_score: Whether to put the old score into the metadata of a copy of the node.
         metadata_mode: Which metadata the model reads above a node's text; ``NONE`` for titles.
+        options: Options of ``Reader.answer`` for the draft, by name, such as
+            ``max_new_tokens``; with ``score_by="gradient"`` scores are nats.
         kwargs: Fields of the base class, such as ``callback_manager``.
 
     Raises:
         TypeError: If ``reader`` is no reader.
         ValueError: If a field is out of range.
+        InputError: If a setting among ``options`` cannot be used.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -58,6 +62,9 @@ class AT2Postprocessor(BaseNodePostprocessor):
         default=MetadataMode.NONE,
         description="Which metadata the model reads above a node's text; 'none' for titles.",
     )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the reader for the draft, by name."
+    )
     _held: HeldReader = PrivateAttr()
 
     def __init__(
@@ -67,6 +74,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
         score_threshold: float | None = None,
         keep_retrieval_score: bool = False,
         metadata_mode: MetadataMode = MetadataMode.NONE,
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         fields: dict[str, Any] = {
@@ -74,9 +82,11 @@ class AT2Postprocessor(BaseNodePostprocessor):
             "score_threshold": score_threshold,
             "keep_retrieval_score": keep_retrieval_score,
             "metadata_mode": metadata_mode,
+            "options": _with_template(options or {}),
         }
         super().__init__(**fields, **kwargs)
         self._held = HeldReader(check_reader(reader))
+        self.reader.settings.override(self.options)  # said here, not when a query comes
 
     @classmethod
     def class_name(cls) -> str:
@@ -137,7 +147,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
         passages = passages_of(nodes, self.metadata_mode)
         if all(passage.is_empty for passage in passages):
             return {}
-        return dict(self.reader.answer(question, passages).used_passages)
+        return dict(self.reader.answer(question, passages, **self.options).used_passages)
 
     def _scored(self, item: NodeWithScore, score: float | None) -> NodeWithScore:
         update: dict[str, Any] = {"score": score}
@@ -145,3 +155,10 @@ class AT2Postprocessor(BaseNodePostprocessor):
             metadata = {**item.node.metadata, "retrieval_score": item.score}
             update["node"] = item.node.model_copy(update={"metadata": metadata})
         return item.model_copy(update=update)
+
+
+def _with_template(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options whose template is one again, where it was written as JSON."""
+    prompt = options.get("prompt")
+    template = {"prompt": PromptTemplate(**prompt)} if isinstance(prompt, Mapping) else {}
+    return {**options, **template}
