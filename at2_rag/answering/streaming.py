@@ -41,10 +41,13 @@ class Writing:
     piece by piece with its statements. The first adds up to the same as the second.
 
     Attributes:
-        text: The next piece of the answer's text.
+        text: The next piece of the answer's text; perhaps nothing of the last.
+        last: Whether the text is all there with it. What comes next takes a while, since the answer
+            is run again.
     """
 
     text: str
+    last: bool = False
 
 
 #: A piece of the thoughts, a piece of the answer's text ahead of its statements, one with them, a
@@ -123,7 +126,7 @@ class AnswerWriter:
             written: All that the model has written.
         """
         if self._ahead:
-            self._write_ahead(written.response.text)
+            self._line.put(Writing(_new(self._ahead, written.response.text), last=True))
 
     def finish(self, answer: Answer) -> None:
         """Hand over what is left of the finished answer, and the answer.

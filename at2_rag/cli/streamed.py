@@ -40,6 +40,8 @@ def write_as_it_comes(events: Iterable[Event], waiting: Waiting) -> Answer:
             elif isinstance(event, Writing):
                 ahead += event.text
                 waiting.add(f"writing: {ahead}")
+                if event.last:
+                    waiting.turn_to("looking for what it goes back to")
             else:
                 page.add(event)
         raise AssertionError("there was no answer among the events")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from time import monotonic
@@ -33,6 +33,7 @@ class Waiting:
 
     def __init__(self, message: str, first: float = _FIRST, every: float = _EVERY) -> None:
         self._message, self._first, self._every = message, first, every
+        self._detail = ""
         self._status: Status | None = None
         self._cleaning = ExitStack()
 
@@ -43,7 +44,7 @@ class Waiting:
             self._status = console.status(self._line())
             self._cleaning.enter_context(self._status)
         else:
-            self._cleaning.enter_context(_lines(self._message, self._first, self._every))
+            self._cleaning.enter_context(_lines(lambda: self._message, self._first, self._every))
 
     def add(self, detail: str) -> None:
         """Show behind the message what is at hand just now, as far as there is room in the line.
@@ -51,10 +52,20 @@ class Waiting:
         Args:
             detail: A text that grows; the end of it is shown.
         """
+        self._detail = detail
         if self._status is not None:
             room = self._status.console.width - self._line().cell_len - _SPINNER
             shown = one_line(detail)[-room:] if room > 0 else ""
             self._status.update(self._line().append(shown, "dim"))
+
+    def turn_to(self, message: str) -> None:
+        """Show that something else takes a while now, with what was shown behind it at last.
+
+        Args:
+            message: What takes a while from now on.
+        """
+        self._message = message
+        self.add(self._detail)
 
     def stop(self) -> None:
         """Show it no longer; a second time changes nothing."""
@@ -81,14 +92,14 @@ def spinner(message: str) -> Iterator[Waiting]:
 
 
 @contextmanager
-def _lines(message: str, first: float, every: float) -> Iterator[None]:
+def _lines(message: Callable[[], str], first: float, every: float) -> Iterator[None]:
     """Write a line now and then that it still goes on."""
     over, began = Event(), monotonic()
 
     def tell() -> None:
         wait = first
         while not over.wait(wait):
-            note_now(f"still {message}, for {in_words(monotonic() - began)} now")
+            note_now(f"still {message()}, for {in_words(monotonic() - began)} now")
             wait = every
 
     thread = Thread(target=tell, name="at2-rag waiting", daemon=True)

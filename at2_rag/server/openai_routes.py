@@ -74,14 +74,22 @@ async def _chunks(work: Work[Event], completion: Completion, usage: bool) -> Asy
                 yield comment(f"waiting, {coming.ahead} ahead")
                 continue
             ahead = ahead or isinstance(coming, Writing)
-            told = not isinstance(coming, Statement) or bool(coming.citations)
-            if told and not (ahead and isinstance(coming, str)):
+            if _tells_more(coming, ahead):
                 yield event(completion.piece(coming))
             if usage and isinstance(coming, Answer):
                 yield event(completion.usage(coming))
     except Problem as problem:
         yield event(problem.to_dict())
     yield b"data: [DONE]\n\n"
+
+
+def _tells_more(coming: Event, ahead: bool) -> bool:
+    """Whether something has to be sent: what is cited, and text that was not sent before."""
+    if isinstance(coming, Statement):
+        return bool(coming.citations)
+    if isinstance(coming, Writing):
+        return bool(coming.text)
+    return not (ahead and isinstance(coming, str))
 
 
 def _whole(last: Event) -> Answer:

@@ -107,7 +107,7 @@ async def _events(
             elif isinstance(coming, Thinking):
                 yield event({"text": coming.text}, "thinking")
             elif isinstance(coming, Writing):
-                yield event({"text": coming.text}, "writing")
+                yield event({"text": coming.text, "last": coming.last}, "writing")
             elif isinstance(coming, str):
                 yield event({"text": coming}, "text")
             elif isinstance(coming, Statement):

@@ -49,8 +49,12 @@ def check_events(events, answer):
     """Assert that the events are those of an answer, in their order."""
     *pieces, last = events
     check_same(last.to_dict(), answer.to_dict())
-    ahead = [event.text for event in pieces if isinstance(event, Writing)]
-    assert all(ahead)
+    written = [event for event in pieces if isinstance(event, Writing)]
+    assert [event.last for event in written] == [False] * (len(written) - 1) + [True] * bool(
+        written
+    )
+    ahead = [event.text for event in written]
+    assert all(ahead[:-1])
     assert "".join(ahead) in ("", answer.text)
     assert all(isinstance(event, Writing) for event in pieces[: len(ahead)])
     pieces, text, statements = pieces[len(ahead) :], "", []

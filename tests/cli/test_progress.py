@@ -75,6 +75,18 @@ def test_waiting_is_told_until_it_is_over(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_what_takes_a_while_can_turn_into_something_else(capsys):
+    waiting, told = Waiting("answering", first=0.02, every=0.02), ""
+    waiting.start()
+    waiting.turn_to("looking for what it goes back to")
+    end = time.monotonic() + 60
+    while "note: still looking for what it goes back to, for 0 s now\n" not in told:
+        assert time.monotonic() < end, told
+        time.sleep(0.01)
+        told += capsys.readouterr().err
+    waiting.stop()
+
+
 def test_durations_are_as_exact_as_wanted():
     found = [in_words(seconds) for seconds in (0.4, 59, 99, 100, 3599, 7200, 36000)]
     assert found == ["0 s", "59 s", "99 s", "2 min", "60 min", "2.0 h", "10.0 h"]

@@ -50,15 +50,20 @@ def test_text_is_seen_while_it_is_written_though_citations_are_proven_behind_it(
     class Shown:
         """What shows that something takes a while, as far as an answer asks for it."""
 
-        add = staticmethod(seen.append)
+        add = turn_to = staticmethod(seen.append)
 
         def stop(self):
             seen.append(None)
 
     answer = write_as_it_comes(reader.stream(world.question, world.passages), Shown())
     assert len(seen) > 3
-    assert seen[-2:] == [f"writing: {answer.text}", None]
-    assert all(later.startswith(early) for early, later in pairwise(seen[:-1]))
+    *pieces, then, end = seen
+    assert (pieces[-1], then, end) == (
+        f"writing: {answer.text}",
+        "looking for what it goes back to",
+        None,
+    )
+    assert all(later.startswith(early) for early, later in pairwise(pieces))
 
 
 def test_one_is_not_called_many():

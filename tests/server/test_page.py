@@ -55,6 +55,8 @@ def test_what_is_proven_comes_behind_the_text_as_it_is_written(server, demo_read
     assert texts == {"writing": own.text, "text": own.text}
     names = [name for name, _ in events]
     assert names.index("text") == names.count("writing") > 3
+    last = [data["last"] for name, data in events if name == "writing"]
+    assert last == [False] * (len(last) - 1) + [True]
     check_answer(events[-1][1], own)
 
 

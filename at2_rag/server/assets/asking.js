@@ -61,7 +61,10 @@ export class Asked {
     for await (const [name, data] of events(response, "view")) {
       if (name === "waiting") this.#tell(inLine(data.ahead));
       else if (name === "thinking") live.think(data.text);
-      else if (name === "writing") { this.#tell("Answering…"); live.ahead(data.text); }
+      else if (name === "writing") {
+        this.#tell(data.last ? "Looking for what it goes back to…" : "Answering…");
+        live.ahead(data.text);
+      }
       else if (name === "text") { this.#tell("Answering…"); live.write(data.text); }
       else if (name === "statement") live.end(data);
       else finished[name] = data;
