@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from at2_rag.audit.formats import RecordFormat, as_json_lines, decode, encode
 from at2_rag.errors import FileFormatError
-from at2_rag.runs.choose_store import store_at
+from at2_rag.runs.folder import RunFolder
 from at2_rag.runs.manifest_file import ManifestFile
-from at2_rag.runs.store import Store
 
 _MANIFEST = "_manifest.json"
 _PART = re.compile(r"part-(\d{6,})\.(jsonl|parquet)")
@@ -25,39 +23,19 @@ _REJECTS = re.compile(r"_rejects-(\d{6,})\.jsonl")
 
 
 @dataclass(frozen=True)
-class AuditFolder:
-    """Where an audit is kept.
-
-    Attributes:
-        store: Where the folder's files are kept.
-    """
-
-    store: Store
-
-    @classmethod
-    def at(cls, where: str | Path) -> AuditFolder:
-        """Return the folder at a path, or at a URL that fsspec knows.
-
-        Raises:
-            InputError: If nothing can be kept there.
-        """
-        return cls(store_at(where))
+class AuditFolder(RunFolder):
+    """Where an audit is kept."""
 
     @property
-    def where(self) -> str:
-        """Its path or URL."""
-        return self.store.where
+    def manifest_file(self) -> ManifestFile:
+        """What tells what the audit depends on."""
+        made = "a folder that a log was audited into (at2-rag cite FILE --out DIR)"
+        return ManifestFile(self.store, _MANIFEST, made, "files, model and settings")
 
-    def open_run(self, manifest: Mapping[str, Any]) -> None:
-        """Make the folder and its manifest, or check that it belongs to the same run.
-
-        Raises:
-            InputError: If it belongs to another run, with what differs, or cannot be written.
-            DiskFullError: If there is no room.
-            FileFormatError: If its manifest cannot be read.
-        """
-        self.store.prepare()
-        self._manifest.open(manifest, has_records=bool(self.done()))
+    @property
+    def is_begun(self) -> bool:
+        """Whether a part is there."""
+        return bool(self.done())
 
     def check_run(self, manifest: Mapping[str, Any]) -> None:
         """Check what is known of a run against the one that the folder belongs to.
@@ -69,15 +47,7 @@ class AuditFolder:
             InputError: If it belongs to another run, with what differs.
             FileFormatError: If its manifest is missing, or cannot be read.
         """
-        self._manifest.check(manifest, only_told=True)
-
-    def manifest(self) -> dict[str, Any]:
-        """Return the manifest.
-
-        Raises:
-            FileFormatError: If there is none, or it cannot be read.
-        """
-        return self._manifest.read()
+        self.manifest_file.check(manifest, only_told=True)
 
     def done(self) -> set[int]:
         """Return the numbers of the parts that are there."""
@@ -130,11 +100,6 @@ class AuditFolder:
         for match in self._named(_REJECTS):
             if int(match[1]) in done:
                 yield from decode(self.store.read(match[0]), "jsonl")
-
-    @property
-    def _manifest(self) -> ManifestFile:
-        made = "a folder that a log was audited into (at2-rag cite FILE --out DIR)"
-        return ManifestFile(self.store, _MANIFEST, made, "files, model and settings")
 
     def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         found = (pattern.fullmatch(name) for name in self.store.names())

@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from at2_rag.datasets.example import TrainingExample
 from at2_rag.errors import FileFormatError, InputError
-from at2_rag.runs.choose_store import store_at
+from at2_rag.runs.folder import RunFolder
 from at2_rag.runs.manifest import differences
 from at2_rag.runs.manifest_file import ManifestFile
-from at2_rag.runs.store import Store
 from at2_rag.training.records import SkipReason, SkipRecord, TrainingRecord, read_header
 
 _MANIFEST = "manifest.json"
@@ -41,47 +40,19 @@ class CorruptRecordWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class ShardFolder:
-    """One folder of a run.
-
-    Attributes:
-        store: Where the folder's files are kept.
-    """
-
-    store: Store
-
-    @classmethod
-    def at(cls, where: str | Path) -> ShardFolder:
-        """Return the folder at a path or a URL.
-
-        Raises:
-            InputError: If nothing can be kept there.
-        """
-        return cls(store_at(where))
+class ShardFolder(RunFolder):
+    """One folder of a run."""
 
     @property
-    def where(self) -> str:
-        """Its path or URL."""
-        return self.store.where
+    def manifest_file(self) -> ManifestFile:
+        """What tells what the records depend on."""
+        made = "a folder that examples were collected into (at2-rag train collect)"
+        return ManifestFile(self.store, _MANIFEST, made, "model and settings")
 
-    def open_run(self, manifest: Mapping[str, Any]) -> None:
-        """Make the folder and its manifest, or check that it belongs to the same run.
-
-        Raises:
-            InputError: If it belongs to another run, with what differs, or cannot be written.
-            DiskFullError: If there is no room.
-            FileFormatError: If its manifest cannot be read.
-        """
-        self.store.prepare()
-        self._manifest.open(manifest, has_records=bool(self._names()))
-
-    def manifest(self) -> dict[str, Any]:
-        """Return the manifest.
-
-        Raises:
-            FileFormatError: If there is none, or it cannot be read.
-        """
-        return self._manifest.read()
+    @property
+    def is_begun(self) -> bool:
+        """Whether an example is collected."""
+        return bool(self._names())
 
     def has(self, index: int, example: TrainingExample) -> bool:
         """Return whether an example was collected or skipped before.
@@ -153,11 +124,6 @@ class ShardFolder:
                         f'{error} To leave it out, pass on_corrupt="skip" (--skip-corrupt).'
                     ) from error
                 warnings.warn(f"Left out: {error}", CorruptRecordWarning, stacklevel=2)
-
-    @property
-    def _manifest(self) -> ManifestFile:
-        made = "a folder that examples were collected into (at2-rag train collect)"
-        return ManifestFile(self.store, _MANIFEST, made, "model and settings")
 
     def _names(self) -> list[str]:
         """Return the names of all records, in the order of the run."""
