@@ -150,3 +150,13 @@ def test_a_changed_digit_in_a_quoted_sentence_is_found(reader):
     assert changed >= 6
     assert wrongly <= changed * 0.2
     assert found >= changed * 0.6
+
+
+def test_the_question_looks_at_the_article_that_it_is_about(reader):
+    """Before anything is answered; among half of the articles, all of other things."""
+    first = 0
+    for question in QUESTIONS[:10]:
+        articles, own = read_for(question)
+        ranked = reader.rank(question["question"], articles, rank_by="question")
+        first += own in [index for index, _ in ranked[:2]]
+    assert first >= 8

@@ -45,7 +45,10 @@ class Beginning:
         Args:
             cache: What a pass over one text returned as ``past_key_values``.
         """
-        if type(cache) is not DynamicCache or any(layer.is_sliding for layer in cache.layers):
+        if type(cache) is not DynamicCache:
+            return None
+        # Layers other than attention do not tell, and remember something else than keys.
+        if any(getattr(layer, "is_sliding", True) for layer in cache.layers):
             return None
         held = [layer for layer in cache.layers if layer.keys is not None]
         return cls(tuple((layer.keys, layer.values) for layer in held)) if held else None

@@ -17,7 +17,7 @@ from at2_rag.answer.remarks import doubts_in_words, is_judged, unknown_in_words
 from at2_rag.answer.shown import Evidence
 from at2_rag.answer.statement import Citation, Statement
 from at2_rag.answer.thoughts import Thoughts
-from at2_rag.answer.usage import Usage
+from at2_rag.answer.usage import Usage, over_all
 from at2_rag.documents.conversation import Message
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
@@ -42,7 +42,7 @@ class Answer:
         kept: Indices of the passages that the model saw, in their order.
         dropped: Indices of the passages left out because they did not fit the context, or because
             ``max_passages`` others share more telling words with the question.
-        draft: The first answer, from all passages, where passages were pruned.
+        draft: The first answer, from all passages, where passages were pruned by one.
         truncated: Whether the answer stopped at ``max_new_tokens``.
         prompt_tokens: How many tokens the prompt had.
         answer_tokens: How many tokens the model wrote or read, those of thoughts included.
@@ -75,6 +75,16 @@ class Answer:
     thoughts: Thoughts | None = None
     given_start: int | None = None
     shortened: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pruned(self) -> tuple[int, ...]:
+        """Return the indices of the passages with text that others ranked before, so were pruned.
+
+        ``max_passages`` drops passages, and prunes none.
+        """
+        seen = {*self.kept, *self.dropped}
+        own = (index for index, each in enumerate(self.passages) if each.kind == "passage")
+        return tuple(i for i in own if i not in seen and not self.passages[i].is_empty)
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -110,7 +120,7 @@ class Answer:
         A reasoning model uses passages in its thoughts, so these count as well: scores are means
         over all that it wrote.
         """
-        return self._usage.passages()
+        return self.usage.ranked_passages()
 
     @property
     def used_passages(self) -> list[tuple[int, float]]:
@@ -119,7 +129,7 @@ class Answer:
         A passage that was retrieved twice has the scores of both; its copies come last, with 0, or
         with the lowest score where that is lower.
         """
-        return self._usage.distinct_passages()
+        return self.usage.distinct_passages()
 
     @property
     def ranked_sources(self) -> list[tuple[int, float]]:
@@ -127,18 +137,20 @@ class Answer:
 
         Most used first; the thoughts count as for :attr:`ranked_passages`.
         """
-        return self._usage.sources()
+        return self.usage.ranked_sources()
 
     @property
     def used_sources(self) -> list[tuple[int, float]]:
         """Return what :attr:`ranked_sources` does, with copies counted as one, as passages are."""
-        return self._usage.distinct_sources()
+        return self.usage.distinct_sources()
 
     @property
-    def _usage(self) -> Usage:
+    def usage(self) -> Usage:
+        """How much of the passages was used, over all that the model wrote."""
         thoughts = None if self.thoughts is None else self.thoughts.attribution
-        unit = self.settings.source_unit
-        return Usage(self.passages, self.kept, unit, self.attribution, thoughts)
+        scores = over_all(self.attribution, thoughts)
+        unit, sources = self.settings.source_unit, self.attribution.sources
+        return Usage(self.passages, self.kept, unit, sources, *scores)
 
     @property
     def marked_text(self) -> str:

@@ -1,4 +1,4 @@
-"""Pruning: passages ranked by use, the rest dropped (paper, section 5)."""
+"""Pruning: passages ranked, the best of them kept (paper, section 5)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.in_short import counted, quoted
+from at2_rag.answer.usage import Usage
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sentences import sentence_spans
 from at2_rag.errors import InputError
@@ -36,16 +37,18 @@ class Saved:
 
 @dataclass(frozen=True, repr=False)
 class Pruned:
-    """Passages that an answer used.
+    """Passages that a draft used, or that the question looks at.
 
     Attributes:
         passages: The passages that were kept, in the caller's order; texts shortened if sentences
             were dropped.
         kept: Index of each kept passage among those that the caller passed.
-        scores: How much the draft used each kept passage with its copies; unitless.
+        scores: How much the draft used each kept passage with its copies, or the question looks at
+            it; unitless.
         spans: Which characters of its original text each kept passage has left, in order.
         saved: How much there was before pruning, and how much is left.
-        draft: The answer that the scores come from.
+        question: The question that the passages are to answer.
+        draft: The answer that the scores come from; ``None`` where they are the question's.
     """
 
     passages: tuple[Passage, ...]
@@ -53,10 +56,11 @@ class Pruned:
     scores: tuple[float, ...]
     spans: tuple[tuple[Span, ...], ...]
     saved: Saved
-    draft: Answer
+    question: str
+    draft: Answer | None
 
     def __repr__(self) -> str:
-        return f"<Pruned to {self.saved} for {quoted(self.draft.question)}>"
+        return f"<Pruned to {self.saved} for {quoted(self.question)}>"
 
 
 @dataclass(frozen=True)
@@ -107,58 +111,83 @@ def check_count(name: str, value: int) -> None:
         raise InputError(f"{name} is {value!r}; expected a whole number of at least 1.")
 
 
-def prune_by(draft: Answer, maker: PromptMaker, rule: PruneRule) -> Pruned:
-    """Keep what a draft used.
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Passages that the model saw, in an order.
 
-    Args:
-        draft: An answer from all passages; with sentence sources, if sentences are to be dropped.
-        maker: Makes the prompts of the draft's request.
-        rule: How much to keep, and whether of passages or of sentences.
+    Attributes:
+        usage: What passages and their pieces count for.
+        prompt_tokens: How many tokens the prompt has that shows them.
+        dropped: Indices of the passages with text that it does not show.
+        draft: The answer that the scores come from; ``None`` where they are the question's.
     """
-    choose = _whole_passages if rule.unit == "passage" else _sentences
-    spans, request = choose(draft, rule), maker.request
-    kept = tuple(
-        replace(request.passages[index], text=joined(request.passages[index].text, places))
-        for index, places in spans.items()
-    )
-    scores = dict(draft.used_passages)
-    shown = [request.passages[index] for index in draft.kept]
-    language = request.settings.language
-    shorter = replace(maker, request=replace(request, passages=kept))
-    after = shorter.make(range(len(kept)))
-    return Pruned(
-        kept,
-        tuple(spans),
-        tuple(scores[index] for index in spans),
-        tuple(tuple(places) for places in spans.values()),
-        Saved(
-            (len(shown), len(kept)),
-            (_count_sentences(shown, language), _count_sentences(kept, language)),
-            (draft.prompt_tokens, len(after.ids)),
-        ),
-        draft,
-    )
+
+    usage: Usage
+    prompt_tokens: int
+    dropped: tuple[int, ...]
+    draft: Answer | None
+
+    @classmethod
+    def by_draft(cls, draft: Answer) -> Ranked:
+        """Return passages by what an answer used."""
+        return cls(draft.usage, draft.prompt_tokens, draft.dropped, draft)
+
+    def best(self, count: int) -> list[int]:
+        """Return the indices of so many passages, of copies one, in their order."""
+        return PruneRule(top_k=count).choose(dict(self.usage.distinct_passages()))
+
+    def pruned(self, maker: PromptMaker, rule: PruneRule) -> Pruned:
+        """Keep the best.
+
+        Args:
+            maker: Makes the prompts of the request.
+            rule: How much to keep, and whether of passages or of sentences, which takes sources
+                that are sentences.
+        """
+        usage, request = self.usage, maker.request
+        spans = (_whole_passages if rule.unit == "passage" else _sentences)(usage, rule)
+        kept = tuple(
+            replace(request.passages[index], text=joined(request.passages[index].text, places))
+            for index, places in spans.items()
+        )
+        scores = dict(usage.distinct_passages())
+        shown = [request.passages[index] for index in usage.kept]
+        language = request.settings.language
+        shorter = replace(maker, request=replace(request, passages=kept))
+        after = shorter.make(range(len(kept)))
+        return Pruned(
+            kept,
+            tuple(spans),
+            tuple(scores[index] for index in spans),
+            tuple(tuple(places) for places in spans.values()),
+            Saved(
+                (len(shown), len(kept)),
+                (_count_sentences(shown, language), _count_sentences(kept, language)),
+                (self.prompt_tokens, len(after.ids)),
+            ),
+            request.question,
+            self.draft,
+        )
 
 
-def _whole_passages(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+def _whole_passages(usage: Usage, rule: PruneRule) -> dict[int, list[Span]]:
     """Return, for each passage to keep, all of its characters."""
-    kept = rule.choose(dict(draft.used_passages))
-    return {index: [(0, len(draft.passages[index].text))] for index in kept}
+    kept = rule.choose(dict(usage.distinct_passages()))
+    return {index: [(0, len(usage.documents[index].text))] for index in kept}
 
 
-def _sentences(draft: Answer, rule: PruneRule) -> dict[int, list[Span]]:
+def _sentences(usage: Usage, rule: PruneRule) -> dict[int, list[Span]]:
     """Return, for each passage to keep, the characters of its sentences to keep.
 
     White space before its first sentence and behind its last comes with these.
     """
-    sources = draft.attribution.sources
-    owners = [source.passage_index for source in sources]
+    owners = [source.passage_index for source in usage.sources]
     spans: dict[int, list[Span]] = {}
-    for index in rule.choose(dict(draft.used_sources)):
-        source, owner = sources[index], owners[index]
+    for index in rule.choose(dict(usage.distinct_sources())):
+        source, owner = usage.sources[index], owners[index]
         start = source.start if owner in owners[:index] else 0
         is_last = owner not in owners[index + 1 :]
-        end = len(draft.passages[owner].text) if is_last else source.end
+        end = len(usage.documents[owner].text) if is_last else source.end
         spans.setdefault(owner, []).append((start, end))
     return spans
 

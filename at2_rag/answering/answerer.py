@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answer.answer import Answer
-from at2_rag.answer.pruning import Pruned, PruneRule, check_count, prune_by
+from at2_rag.answer.pruning import Pruned, PruneRule, Ranked, check_count
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
@@ -131,9 +131,9 @@ class Answerer:
         """
         if prune_to is None or not _has_more(request, prune_to):
             return self._written(Shown.whole(request), watch, on_written)
-        draft = self.cited(self.new_reading(Shown.whole(request), _blind(watch)))
-        again = self._written(Shown(request, _most_used(draft, prune_to)), watch, on_written)
-        return replace(again, draft=draft, dropped=draft.dropped)
+        found = self.ranked(request, _blind(watch))
+        again = self._written(Shown(request, found.best(prune_to)), watch, on_written)
+        return _told(again, found)
 
     def complete_batch(
         self, requests: Sequence[Request], prune_to: int | None = None
@@ -153,27 +153,49 @@ class Answerer:
         def written(shown: list[Shown]) -> list[Reading]:
             return self.engine.generate_readings(shown, self.estimator.weightings)
 
-        readings = written([Shown.whole(request) for request in requests])
-        if prune_to is None:
-            return [self.finish(reading) for reading in readings]
-        drafts = {i: self.cited(readings[i]) for i, more in enumerate(pruned) if more}
-        again = written([Shown(requests[i], _most_used(d, prune_to)) for i, d in drafts.items()])
-        for index, reading in zip(drafts, again, strict=True):
-            readings[index] = reading
-        answers = [self.finish(reading) for reading in readings]
-        for index, draft in drafts.items():
-            answers[index] = replace(answers[index], draft=draft, dropped=draft.dropped)
-        return answers
+        whole = [Shown.whole(request) for request in requests]
+        if prune_to is None or not any(pruned):
+            return [self.finish(reading) for reading in written(whole)]
+        several = [i for i, more in enumerate(pruned) if more]
+        if requests[0].settings.rank_by == "question":
+            found = {i: self.ranked(requests[i]) for i in several}
+            readings: dict[int, Reading] = {}
+        else:
+            readings = dict(enumerate(written(whole)))
+            found = {i: Ranked.by_draft(self.cited(readings[i])) for i in several}
+        for i, ranked in found.items():
+            whole[i] = Shown(requests[i], ranked.best(prune_to))
+        wanted = [i for i in range(len(requests)) if i in found or i not in readings]
+        readings |= dict(zip(wanted, written([whole[i] for i in wanted]), strict=True))
+        answers = [self.finish(readings[i]) for i in range(len(requests))]
+        return [_told(a, found[i]) if i in found else a for i, a in enumerate(answers)]
+
+    def ranked(self, request: Request, watch: Watch | None = None) -> Ranked:
+        """Rank the passages by what a draft used, or by what the question looks at.
+
+        Args:
+            request: The question, with its passages and settings.
+            watch: Called after each step of a draft; what it raises ends it.
+
+        Raises:
+            InputError: If the prompt is not one in which a question looks at passages.
+        """
+        shown = Shown.whole(request)
+        if request.settings.rank_by == "draft":
+            return Ranked.by_draft(self.cited(self.new_reading(shown, watch)))
+        from at2_rag.answering.looking import look_of  # loads what ablates
+
+        look = look_of(self.engine, shown)
+        return Ranked(look.usage, len(look.prompt.ids), look.dropped, None)
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
-        """Have the model draft an answer, and keep what it used.
+        """Have the model rank passages, and keep the best.
 
         Args:
             request: The question, with its passages and settings.
             rule: How much to keep, and whether of passages or of sentences.
         """
-        draft = self.cited(self.new_reading(Shown.whole(request)))
-        return prune_by(draft, PromptMaker.of(self.engine.tokenizer, request), rule)
+        return self.ranked(request).pruned(PromptMaker.of(self.engine.tokenizer, request), rule)
 
     def given_reading(self, shown: Shown, answer: str, thoughts: str | None) -> Reading:
         """Have the model read an answer that is given.
@@ -317,8 +339,9 @@ def _has_more(request: Request, prune_to: int) -> bool:
     return len(request.to_show) > prune_to
 
 
-def _most_used(draft: Answer, count: int) -> list[int]:
-    return PruneRule(top_k=count).choose(dict(draft.used_passages))
+def _told(answer: Answer, ranked: Ranked) -> Answer:
+    """Return an answer from the best passages with what is known of how they were found."""
+    return replace(answer, draft=ranked.draft, dropped=ranked.dropped)
 
 
 def _blind(watch: Watch | None) -> Watch | None:

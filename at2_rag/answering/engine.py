@@ -113,7 +113,7 @@ class Engine:
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        maker, prompt = self._prompt(shown)
+        maker, prompt = self.prompt(shown)
 
         def follow(progress: Progress | None) -> None:
             assert watch is not None
@@ -143,7 +143,7 @@ class Engine:
         prompts = []
         for index, shown in enumerate(asked):
             with told_of(f"questions[{index}]"):
-                prompts.append(self._prompt(shown))
+                prompts.append(self.prompt(shown))
         options = self._generate_options(asked[0].request)
         generated = in_length_batches(
             [prompt.ids for _, prompt in prompts],
@@ -245,8 +245,15 @@ class Engine:
             options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
         return options
 
-    def _prompt(self, shown: Shown) -> tuple[PromptMaker, EncodedPrompt]:
-        """Return the prompt and what made it, cut down if need be so that an answer has room."""
+    def prompt(self, shown: Shown) -> tuple[PromptMaker, EncodedPrompt]:
+        """Return the prompt and what made it, cut down if need be so that an answer has room.
+
+        Args:
+            shown: The question, and which of its passages to show.
+
+        Raises:
+            ContextOverflowError: If the prompt does not fit.
+        """
         maker = PromptMaker.of(self.tokenizer, shown.request)
         context = context_length(self.recorded.model)
         room = None if context is None else context - shown.request.settings.max_new_tokens

@@ -40,6 +40,9 @@ class Listener:
     seen: dict[int, int]
     """Queries that each attention module, by identity, has been handed so far."""
 
+    known: int = 0
+    """How many tokens of the text come before the first query that is heard."""
+
     listens: bool = True
     """Whether what is computed now is heard."""
 
@@ -78,7 +81,7 @@ def _recording_function(wrapped: str) -> Callable[..., tuple[Tensor, Tensor | No
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         if (listener := _listener.get()) is not None and listener.listens:
-            first_query = listener.seen.get(id(module), 0)
+            first_query = listener.seen.get(id(module), listener.known)
             listener.seen[id(module)] = first_query + query.shape[2]
             mask = _as_mask(module, attention_mask, _positions(wrapped, module, kwargs))
             call = _as_call(module, query, key, mask, first_query, kwargs)

@@ -73,6 +73,7 @@ class AttentionCapture:
         first_row: int,
         byte_limit: int = DEFAULT_BYTE_LIMIT,
         *,
+        known: int = 0,
         stepwise: bool = False,
     ) -> Iterator[Recording]:
         """Fold the attention weights of all queries from position ``first_row`` on.
@@ -86,6 +87,7 @@ class AttentionCapture:
             fold: What takes in the weights as they come.
             first_row: Absolute position of the first query that is wanted.
             byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
+            known: How many tokens of the text the model remembers already, and does not run.
             stepwise: Whether the passes are those of a generation with a cache, whose steps may
                 wait for one another.
 
@@ -94,7 +96,9 @@ class AttentionCapture:
         """
         install(model)  # in case somebody chose another attention function since
         waiting = self._in_cache if stepwise else frozenset[int]()
-        recording = Recording(self._layers, fold, first_row, byte_limit, waiting, stepwise=stepwise)
+        recording = Recording(
+            self._layers, fold, first_row, byte_limit, waiting, known=known, stepwise=stepwise
+        )
         with listening(recording):
             yield recording
         recording.catch_up()
@@ -112,6 +116,7 @@ class Recording(Listener):
         first_row: Absolute position of the first query that is wanted.
         byte_limit: Working memory, as for :func:`at2_rag.attention.weights.attention_weights`.
         waiting: Layers whose steps may wait for one another.
+        known: How many tokens of the text are run before what is heard.
         stepwise: Whether the passes are those of a generation with a cache.
     """
 
@@ -123,8 +128,10 @@ class Recording(Listener):
         byte_limit: int,
         waiting: frozenset[int],
         *,
+        known: int = 0,
         stepwise: bool = False,
     ) -> None:
+        self.known = known
         self.seen: dict[int, int] = {}
         self.listens = not stepwise
         self._stepwise = stepwise

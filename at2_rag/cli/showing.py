@@ -78,6 +78,11 @@ def note_what_happened(answer: Answer) -> None:
             f"pruned {counted(len(answer.draft.kept), 'passage')} to the {len(answer.kept)} that "
             f"a draft used most: {names_of(answer, answer.kept)}"
         )
+    elif pruned := answer.pruned:
+        note(
+            f"pruned {counted(len(pruned) + len(answer.kept), 'passage')} to the "
+            f"{len(answer.kept)} that the question looks at most: {names_of(answer, answer.kept)}"
+        )
     if answer.citations and not answer.calibrated:
         note(unknown_in_words(answer.estimator))
     if answer.truncated:

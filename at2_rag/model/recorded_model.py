@@ -138,7 +138,8 @@ class RecordedModel:
             prompt: Token ids of the prompt.
             answer: Token ids of the answer.
             weightings: (weightings, layers, heads): what attention is weighted by.
-            cache: An empty one, to keep what the model remembers; ``None`` to forget it.
+            cache: To keep what the model remembers, and go on from what it does: an empty one, or
+                one of less than the whole prompt; ``None`` to forget it.
             ranges: Tokens of the prompt that attention is wanted to as wholes, which costs less;
                 ``None`` for every token by itself.
 
@@ -165,8 +166,7 @@ class RecordedModel:
         Args:
             texts: Token ids of each prompt, and of the answer to it.
             weightings: (weightings, layers, heads): what attention is weighted by.
-            cache: An empty one, to keep what the model remembers of a single text; ``None`` to
-                forget it.
+            cache: Of a single text, as for :meth:`read`; ``None`` to forget it.
             ranges: Tokens of each prompt that attention is wanted to as wholes; ``None`` for every
                 token by itself.
 
@@ -198,9 +198,10 @@ class RecordedModel:
         longest = max(map(len, keys))
         first_row = min(len(prompt) for prompt, _ in texts) - 1
         fold = LinearFold(weightings, first_row, longest - first_row, longest, pieces)
-        rows = [ids + [0] * (longest - len(ids)) for ids in keys]
-        ends = sorted({len(ids) - 1 for ids in keys})
-        with capture_of(self.model).recording(self.model, fold, first_row):
+        known = 0 if cache is None else cache.get_seq_length()
+        rows = [ids[known:] + [0] * (longest - len(ids)) for ids in keys]
+        ends = sorted({len(ids) - 1 - known for ids in keys})
+        with capture_of(self.model).recording(self.model, fold, first_row, known=known):
             logits = self.model(
                 input_ids=torch.tensor(rows, device=input_device(self.model)),
                 past_key_values=cache,

@@ -36,6 +36,7 @@ class SettingsOptions(TypedDict, total=False):
     max_batch_tokens: int
     transitive: bool
     score_by: Literal["attention", "gradient"]
+    rank_by: Literal["draft", "question"]
     prove: int | None
     prove_by: Literal["attention", "knockout"]
     groundedness: bool
@@ -83,6 +84,10 @@ class Settings:
             again, forwards and back; drafts to prune by are scored so, too. Whether a statement is
             ``supported`` the estimator says in any case, where it is calibrated. A ``method`` of
             the reader goes before it.
+        rank_by: What passages are ranked by where they are pruned: ``"draft"``, what a first answer
+            used, as in the paper; or ``"question"``, what the question looks at beyond what a
+            question without content does, before anything is answered, for which the prompt is
+            read once (in-context re-ranking, Chen et al., arXiv 2410.02642).
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.
@@ -114,6 +119,7 @@ class Settings:
     max_batch_tokens: int = 8192
     transitive: bool = True
     score_by: Literal["attention", "gradient"] = "attention"
+    rank_by: Literal["draft", "question"] = "draft"
     prove: int | None = None
     prove_by: Literal["attention", "knockout"] = "attention"
     groundedness: bool = False
@@ -142,6 +148,7 @@ class Settings:
         _check_flag("transitive", self.transitive)
         _check_flag("groundedness", self.groundedness)
         _check_choice("score_by", self.score_by, ("attention", "gradient"))
+        _check_choice("rank_by", self.rank_by, ("draft", "question"))
         _check_choice("prove_by", self.prove_by, ("attention", "knockout"))
         _check_choice("on_overflow", self.on_overflow, ("error", "drop", "truncate"))
         _check_choice("on_empty", self.on_empty, ("error", "answer"))

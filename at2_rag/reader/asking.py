@@ -146,7 +146,7 @@ class Asking(Parts):
         history: Sequence[Message] = (),
         **options: Unpack[DraftOptions],
     ) -> Pruned:
-        """Draft an answer and keep what it used.
+        """Draft an answer and keep what it used, or what the question looks at.
 
         Args:
             question: What the model is to answer.
@@ -157,7 +157,7 @@ class Asking(Parts):
                 kept, above 0 and at most 1; this or ``top_k`` is given.
             unit: What is kept or dropped: whole passages, or sentences within them.
             history: Earlier chat messages, each with ``role`` and ``content``.
-            options: As for :meth:`answer`.
+            options: As for :meth:`answer`; ``rank_by="question"`` makes no draft.
 
         Raises:
             InputError: If an argument cannot be used, as its message says.
@@ -167,6 +167,35 @@ class Asking(Parts):
         # Before the rule: who wrote k=3 is to hear of k, and not that top_k is missing.
         request = self._answerer.request(question, passages, history, options)
         return self._answerer.keep_used(request, PruneRule(top_k, min_share, unit))
+
+    def rank(
+        self,
+        question: str,
+        passages: Iterable[str | Passage],
+        *,
+        history: Sequence[Message] = (),
+        **options: Unpack[AnswerOptions],
+    ) -> list[tuple[int, float]]:
+        """Return (passage index, score) of the passages, the best first.
+
+        By what a drafted answer used; or with ``rank_by="question"`` by what the question looks at,
+        which takes no answer. Passages that say the same count as one, and copies come last.
+        Scores are comparable within one call only; what the model does not see is left out.
+
+        Args:
+            question: What the passages are to answer.
+            passages: What the retriever returned; never changed.
+            history: Earlier chat messages, each with ``role`` and ``content``.
+            options: As for :meth:`answer`; options of ``model.generate`` are the draft's.
+
+        Raises:
+            InputError: If an argument cannot be used, as its message says; or with
+                ``rank_by="question"``, if the prompt has the question before the passages.
+            ContextOverflowError: If the prompt does not fit.
+            NumericalError: If the model produced NaN.
+        """
+        request = self._answerer.request(question, passages, history, options)
+        return self._answerer.ranked(request).usage.distinct_passages()
 
     def has_sources(
         self,

@@ -103,7 +103,7 @@ class KeptPassage(BaseModel):
         passage_index: Index of the passage, from 0.
         text: What is kept of the passage.
         title: What the passage is called.
-        score: How much the draft answer used it.
+        score: How much the draft answer used it, or the question looks at it.
     """
 
     passage_index: int
@@ -119,13 +119,13 @@ class PrunedPassages(BaseModel):
         passages: Those that are kept, in their order.
         tokens_before: How many tokens the prompt had with all passages.
         tokens_after: How many tokens the prompt has with those that are kept.
-        draft: The answer that was drafted from all passages.
+        draft: The answer that was drafted from all passages; null where the question ranks them.
     """
 
     passages: list[KeptPassage]
     tokens_before: int
     tokens_after: int
-    draft: str
+    draft: str | None
 
 
 def cited_answer(answer: Answer) -> CitedAnswer:
@@ -178,5 +178,5 @@ def kept_passages(pruned: Pruned) -> PrunedPassages:
         ],
         tokens_before=before,
         tokens_after=after,
-        draft=pruned.draft.text,
+        draft=None if pruned.draft is None else pruned.draft.text,
     )

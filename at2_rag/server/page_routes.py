@@ -173,5 +173,5 @@ def _pruned(service: Service, pruned: Pruned, *, attribution: bool) -> dict[str,
         "scores": list(pruned.scores),
         "spans": [[list(span) for span in spans] for spans in pruned.spans],
         "saved": asdict(pruned.saved),
-        "draft": service.to_dict(pruned.draft, attribution=attribution),
+        "draft": pruned.draft and service.to_dict(pruned.draft, attribution=attribution),
     }

@@ -144,7 +144,8 @@ class Service:
                 stopping_criteria=[_NobodyListens(line)],
                 **self._bounded(asked),
             )
-            return replace(pruned, draft=self._noted(pruned.draft))
+            draft = pruned.draft
+            return replace(pruned, draft=None if draft is None else self._noted(draft))
 
         return self._one(prune)
 

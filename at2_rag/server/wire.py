@@ -35,7 +35,8 @@ class Options(BaseModel):
         prove_by: What they are hidden from: all tokens, or those behind the passages only.
         groundedness: Whether to look for words that are from no passage.
         refusals: What an answer says where the passages do not say.
-        prune_to: How many passages to answer from again, those that a draft used most.
+        rank_by: What passages are pruned by: what a draft used, or what the question looks at.
+        prune_to: How many passages to answer from, those that rank first.
         temperature: How freely to sample; 0, the default, takes the likeliest tokens.
         top_p: The share of the likeliest tokens that are sampled from.
         seed: What sampling begins with.
@@ -56,6 +57,7 @@ class Options(BaseModel):
     language: str | None = None
     transitive: bool | None = None
     score_by: Literal["attention", "gradient"] | None = None
+    rank_by: Literal["draft", "question"] | None = None
     prove: Annotated[int, Field(ge=1)] | None = None
     prove_by: Literal["attention", "knockout"] | None = None
     groundedness: bool | None = None

@@ -229,6 +229,15 @@ def test_pruning_says_what_it_kept(files):
     assert f"note: pruned 6 passages to the 2 that a draft used most: {names}\n" in result.stderr
 
 
+def test_pruning_by_the_question_takes_no_draft(files):
+    result = ask("-p", str(files), "--prune-to", "2", "--rank-by", "question", "--json")
+    answer = json.loads(result.stdout)
+    assert (len(answer["kept"]), answer["draft"]) == (2, None)
+    names = ", ".join(answer["passages"][index]["id"] for index in answer["kept"])
+    said = f"note: pruned 6 passages to the 2 that the question looks at most: {names}\n"
+    assert said in result.stderr
+
+
 def test_verify_proves_what_is_cited(files, estimator):
     options = ("-p", str(files), "--estimator", str(estimator), "--verify")
     as_json = json.loads(ask(*options, "--json").stdout)

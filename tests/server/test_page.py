@@ -115,6 +115,17 @@ def test_pruning_is_the_readers(server, demo_reader, rule):
     check_answer(told["draft"], own.draft)
 
 
+def test_pruning_by_the_question_tells_of_no_draft(server, demo_reader):
+    own = demo_reader.prune(QUESTION, GIVEN, top_k=1, rank_by="question")
+    asking = {**ASKING, "top_k": 1, "options": {"rank_by": "question"}}
+    told = server.post("/api/prune", json=asking).json()["pruned"]
+    assert (told["kept"], told["draft"]) == (list(own.kept), None)
+    check_same(told["scores"], list(own.scores), steps=4096)
+    asking = {**ASKING, "options": {"rank_by": "question", "prune_to": 1}}
+    *_, (name, answer) = events_of(server.post("/api/answer", json=asking))
+    assert (name, answer["kept"]) == ("answer", list(own.kept))
+
+
 def test_sampling_is_not_for_citing(server):
     body = {**ASKING, "answer": TEXT, "options": {"temperature": 1.0, "seed": 3}}
     assert server.post("/api/cite", json=body).status_code == 200

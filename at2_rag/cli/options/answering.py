@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from at2_rag.cli.options.choices import ProofKind, ScoreKind, SourceUnit
+from at2_rag.cli.options.choices import ProofKind, RankKind, ScoreKind, SourceUnit
 
 _ANSWERING = "Answering"
 
@@ -15,9 +15,18 @@ PruneTo = Annotated[
     typer.Option(
         min=1,
         metavar="K",
-        help="Draft an answer, keep the K passages it used most, and answer again.",
+        help="Rank the passages, by a first answer or --rank-by question, and answer from the best "
+        "K.",
         rich_help_panel=_ANSWERING,
         show_default=False,
+    ),
+]
+RankBy = Annotated[
+    RankKind,
+    typer.Option(
+        help="What --prune-to goes by: draft, what a first answer used; or question, what the "
+        "question looks at, which takes no first answer.",
+        rich_help_panel=_ANSWERING,
     ),
 ]
 Unit = Annotated[

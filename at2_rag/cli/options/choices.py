@@ -28,6 +28,13 @@ class ScoreKind(StrEnum):
     gradient = "gradient"
 
 
+class RankKind(StrEnum):
+    """``--rank-by``."""
+
+    draft = "draft"
+    question = "question"
+
+
 class OnOverflow(StrEnum):
     """What to do with passages that the model cannot take in."""
 

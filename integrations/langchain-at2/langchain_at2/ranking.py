@@ -46,7 +46,7 @@ def most_used(
     request = Request(query, tuple(documents_to_passages(checked)), ())
     ranked: list[tuple[int, float]] = []
     if not all(passage.is_empty for passage in request.passages):
-        ranked = reader.answer(query, request.readable_passages, **options).used_passages
+        ranked = reader.rank(query, request.readable_passages, **options)
     seen = {index for index, _ in ranked}
     ranked = [*ranked, *((i, 0.0) for i in range(len(checked)) if i not in seen)]
     if score_threshold is not None:

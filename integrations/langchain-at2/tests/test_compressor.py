@@ -32,6 +32,15 @@ def test_the_most_used_come_first(compressor, reader, documents, question, world
     assert needed <= {document.page_content for document in kept}
 
 
+def test_the_question_ranks_them_without_a_draft(reader, documents, question, world):
+    options = {"rank_by": "question"}
+    by_question = AT2DocumentCompressor(reader=reader, reader_options=options)
+    kept = by_question.compress_documents(documents, question)
+    ranked = reader.rank(question, world.passages, **options)[:3]
+    assert [d.page_content for d in kept] == [world.passages[i].text for i, _ in ranked]
+    assert scores(kept) == pytest.approx([score for _, score in ranked])
+
+
 def test_documents_are_copied_and_complete(compressor, documents, question):
     before = deepcopy(documents)
     kept = compressor.compress_documents(documents, question)

@@ -78,6 +78,15 @@ def test_the_draft_has_its_own_options(reader, ranked):
         AT2Postprocessor(reader, options={"score_by": "gradients"})
 
 
+def test_the_question_ranks_them_without_a_draft(reader, ranked):
+    example, nodes, _ = ranked[0]
+    postprocessor = AT2Postprocessor(reader, options={"rank_by": "question"})
+    found = postprocessor.postprocess_nodes(nodes, query_str=example.question)
+    best = reader.rank(example.question, example.passages, rank_by="question")[:3]
+    assert [item.node_id for item in found] == [nodes[i].node_id for i, _ in best]
+    assert [item.score for item in found] == pytest.approx([score for _, score in best])
+
+
 def test_a_threshold_leaves_out_what_is_below(reader, ranked):
     example, nodes, kept = ranked[0]
     postprocessor = AT2Postprocessor(reader, top_n=6, score_threshold=kept[1].score)
@@ -188,9 +197,9 @@ def test_what_does_not_fit_is_kept_unscored_where_the_reader_drops(reader, nodes
 
 def test_the_model_reads_the_metadata_that_is_asked_for(reader, nodes, monkeypatch):
     read = []
-    answer = Reader.answer
+    rank = Reader.rank
     monkeypatch.setattr(
-        Reader, "answer", lambda self, q, p, **k: read.append(p) or answer(self, q, p, **k)
+        Reader, "rank", lambda self, q, p, **k: read.append(p) or rank(self, q, p, **k)
     )
     hidden = nodes[1].node.model_copy(update={"excluded_llm_metadata_keys": ["title", "url"]})
     pair = [nodes[0], NodeWithScore(node=hidden)]

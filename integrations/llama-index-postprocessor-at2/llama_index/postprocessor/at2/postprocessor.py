@@ -147,7 +147,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
         passages = passages_of(nodes, self.metadata_mode)
         if all(passage.is_empty for passage in passages):
             return {}
-        return dict(self.reader.answer(question, passages, **self.options).used_passages)
+        return dict(self.reader.rank(question, passages, **self.options))
 
     def _scored(self, item: NodeWithScore, score: float | None) -> NodeWithScore:
         update: dict[str, Any] = {"score": score}

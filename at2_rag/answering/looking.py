@@ -1,0 +1,138 @@
+"""What a question looks at, before anything is answered.
+
+Passages come before the question, so its tokens have seen them all. What they pay to a passage,
+less what a question without content pays to it, ranks the passages (in-context re-ranking, Chen et
+al., arXiv 2410.02642). The prompt is read once; of the other question only the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from at2_rag.ablation.reuse import Beginning, can_reuse
+from at2_rag.answer.usage import Usage
+from at2_rag.answering.engine import Engine, Shown
+from at2_rag.errors import InputError
+from at2_rag.estimators import LinearEstimator, Regions
+from at2_rag.prompt.maker import PromptMaker
+from at2_rag.prompt.tokens import EncodedPrompt
+from at2_rag.spans import Span
+
+#: What is asked to see what any question looks at, such as the first and the last passage.
+NO_CONTENT = "N/A"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a question looks at.
+
+    Attributes:
+        maker: What made the prompt.
+        prompt: The prompt that the question is part of.
+        usage: What passages and their pieces count for: what the question pays to a token of each
+            beyond what a question without content does, as a share of what it pays to a token of
+            all together; negative where it pays less.
+    """
+
+    maker: PromptMaker
+    prompt: EncodedPrompt
+    usage: Usage
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """Indices of the passages with text that the prompt does not show."""
+        shown = self.prompt.shown
+        return tuple(index for index in self.maker.request.readable if index not in shown)
+
+
+def look_of(engine: Engine, shown: Shown) -> Look:
+    """Have the model read a question behind its passages, and return what it looks at.
+
+    Args:
+        engine: The model that reads.
+        shown: The question, and which of its passages to show.
+
+    Raises:
+        InputError: If the prompt has the question before the passages, or not at all.
+        ContextOverflowError: If the prompt does not fit.
+        NumericalError: If the model produced NaN.
+    """
+    maker, prompt = engine.prompt(shown)
+    empty = replace(maker, request=replace(maker.request, question=NO_CONTENT))
+    plain = empty.make(prompt.shown)
+    behind = max((prompt.token_range(*place.block)[1] for place in prompt.places), default=0)
+    if prompt.ids[:behind] != plain.ids[:behind] or prompt.ids == plain.ids:
+        raise InputError(
+            "Passages are ranked by what the question looks at, and in this prompt it comes before "
+            "them or not at all; expected a template with {question} behind {passages}, and a "
+            "question other than 'N/A'. Or use rank_by=\"draft\"."
+        )
+    places = {place.index for place in prompt.places}
+    sources = [source for source in maker.sources(prompt) if source.passage_index in places]
+    documents = maker.request.documents.items
+    regions = Regions(
+        sources=tuple(prompt.source_tokens(sources)),
+        owners=tuple(source.passage_index for source in sources),
+        passages=tuple(prompt.document_tokens(len(documents))),
+        statements=(),
+    )
+    model = engine.recorded.model
+    cache = DynamicCache(config=model.config) if can_reuse(model) else None
+    asked = _looks(engine, prompt.ids, behind, regions, cache)
+    known = Beginning.of(cache)
+    again = None if known is None else known.copies(1, behind)
+    others = _looks(engine, plain.ids, behind, regions, again)
+    usage = Usage(
+        documents,
+        prompt.shown,
+        maker.request.settings.source_unit,
+        tuple(sources),
+        _beyond(asked[0], others[0], regions.sources),
+        _beyond(asked[1], others[1], regions.passages),
+    )
+    return Look(maker, prompt, usage)
+
+
+def _looks(
+    engine: Engine,
+    ids: Sequence[int],
+    behind: int,
+    regions: Regions,
+    cache: DynamicCache | None,
+) -> tuple[Tensor, Tensor]:
+    """Return (sources,) and (documents,): what all heads pay, the mean of the tokens behind them.
+
+    Args:
+        engine: The model that reads.
+        ids: Token ids of the prompt.
+        behind: Position of the first token behind all passages.
+        regions: Where sources and documents lie.
+        cache: What the model remembers of what is before that token, or nothing.
+    """
+    # As if an answer began with the second of them: attention is that of what comes before each.
+    prompt, said = ids[: behind + 1], [*ids[behind + 1 :], 0]
+    estimator = LinearEstimator.uniform_of(engine.recorded.shape)
+    ranges = (*regions.sources, *regions.passages)
+    attention = engine.recorded.read(prompt, said, estimator.weightings, cache, ranges)
+    scores = estimator.scores(attention, regions)
+    return scores.sources.mean(dim=0), scores.passages.mean(dim=0)
+
+
+def _beyond(asked: Tensor, other: Tensor, ranges: Sequence[Span]) -> Tensor:
+    """Return (ranges,): how much more a token of each gets by one question than by another.
+
+    As a share of what the tokens of all get by the first: a token of each, added up.
+
+    Args:
+        asked: (ranges,): what each gets by the one.
+        other: (ranges,): what each gets by the other.
+        ranges: The tokens of each; those not shown have none.
+    """
+    lengths = torch.tensor([max(end - start, 1) for start, end in ranges])
+    asked, other = asked / lengths, other / lengths
+    return (asked - other) / asked.sum()
