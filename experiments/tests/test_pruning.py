@@ -45,7 +45,8 @@ def small(**told):
 def run(demo_reader, tmp_path_factory):
     """Every method on a few small worlds: the folder and the records."""
     folder = tmp_path_factory.mktemp("run")
-    methods = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-4", "at2")
+    by = ("oracle", "random", "bm25", "retrieval", "question")
+    methods = (*by, "average-attention", "esm-4", "at2")
     run_experiment(small(methods=methods, num_passages=5), demo_reader, folder)
     return folder, records_of(folder)
 
@@ -213,7 +214,8 @@ def test_what_must_hold_of_pruning(run):
     _, records = run
     found = summarize(records)
     methods = [curve.method for curve in found.curves]
-    assert methods == ["oracle", "random", "bm25", "average-attention", "esm-4", "at2"]
+    by = ["oracle", "random", "bm25", "question"]
+    assert methods == [*by, "average-attention", "esm-4", "at2"]
     for curve in found.curves:
         assert len(curve.points) == 5
         # All passages kept is no pruning, and each point has kept as many as it says.
@@ -228,8 +230,10 @@ def test_what_must_hold_of_pruning(run):
     assert at2.points[2].f1.mean > chance.points[2].f1.mean
     assert (at2.passes, at2.drafts) == (0.0, 1)
     assert (oracle.passes, oracle.drafts) == (0.0, 0)
+    looked = found.curve("question")
+    assert (looked.passes, looked.drafts) == (1.0, 0)
     assert found.curve("esm-4").passes == 4.0
-    assert found.distinct < found.prompts == 30
+    assert found.distinct < found.prompts == 35
     for lead in found.leads:
         for place, ahead in enumerate(lead.f1):
             other = found.curve(lead.method).points[place].f1.mean

@@ -16,9 +16,12 @@ from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.methods import AT2, has_estimator, own_name
 from at2_rag_experiments.pruning.prefixes import answers_from_sets
 from at2_rag_experiments.pruning.ranking import (
+    QUESTION,
+    WITHOUT_DRAFT,
     WITHOUT_READING,
     Ranking,
     rank_by_method,
+    rank_by_question,
     rank_by_use,
     rank_unread,
     with_titles_inside,
@@ -30,7 +33,16 @@ from at2_rag_experiments.short_answers import exact_match, f1, final_answer, sho
 
 #: ``retrieval`` is left out where the data do not tell the retriever's scores, and ``at2`` where
 #: the reader has no learned estimator.
-METHODS = ("oracle", "random", "bm25", "retrieval", "average-attention", "esm-32", "at2")
+METHODS = (
+    "oracle",
+    "random",
+    "bm25",
+    "retrieval",
+    "question",
+    "average-attention",
+    "esm-32",
+    "at2",
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,9 @@ class HotpotPruningConfig(ExperimentConfig):
 
     Attributes:
         methods: Names of what ranks the passages: ``oracle``, ``random``, ``bm25``, ``minilm``,
-            ``retrieval``, and those of :data:`at2_rag.methods.METHOD_NAMES`. ``at2`` is the
-            reader's own estimator, which tables call ``probed`` if its heads were found so.
+            ``retrieval``, ``question`` for what the question looks at, and those of
+            :data:`at2_rag.methods.METHOD_NAMES`. ``at2`` is the reader's own estimator, which
+            tables call ``probed`` if its heads were found so.
         ks: How many passages are kept, each of these numbers in turn; empty for every number.
         num_passages: Passages of each question about a world.
         hops: Facts that a question about a world takes.
@@ -142,7 +155,7 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
         absent |= set() if has_estimator(reader) else {AT2}
         methods = [name for name in self.config.methods if name not in absent]
         whole = task
-        if task.answer.text and set(methods) - {*WITHOUT_READING, AT2}:
+        if task.answer.text and set(methods) - {*WITHOUT_DRAFT, AT2}:
             passages = with_titles_inside(item.passages)
             thoughts = None if task.answer.thoughts is None else task.answer.thoughts.text
             whole = reader.task(
@@ -152,6 +165,8 @@ class HotpotPruning(Experiment[GoldQuestion, Reader]):
         for name in methods:
             if name == AT2:
                 found[own_name(reader)] = rank_by_use(task.answer)
+            elif name == QUESTION:
+                found[name] = rank_by_question(reader, item, self._options)
             elif name in WITHOUT_READING:
                 found[name] = rank_unread(name, item, self.config.seed)
             else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from random import Random
+from typing import Any
 
 from at2_rag.ablation.task import AttributionTask
 from at2_rag.answer.answer import Answer
@@ -12,13 +13,18 @@ from at2_rag.documents.bm25 import order_by_bm25
 from at2_rag.documents.passages import Passage
 from at2_rag.methods import AttentionMethod, method_by_name
 from at2_rag.methods.base import checked_scores
+from at2_rag.reader import Reader
 
 from at2_rag_experiments.base import Record
 from at2_rag_experiments.gold_question import GoldQuestion
 from at2_rag_experiments.similarity import similarities
 
-#: Methods that need no answer to rank passages.
+#: Methods that need no model to rank passages.
 WITHOUT_READING = ("oracle", "random", "bm25", "minilm", "retrieval")
+#: What the question looks at, before anything is answered.
+QUESTION = "question"
+#: Methods that need no answer to rank passages.
+WITHOUT_DRAFT = (*WITHOUT_READING, QUESTION)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,24 @@ def _rank_by_similarity(question: GoldQuestion) -> Ranking:
     texts = [passage.text for passage in with_titles_inside(question.passages)]
     scores = tuple(similarities([question.question], texts)[0].tolist())
     return Ranking(descending(scores), scores, 0.0)
+
+
+def rank_by_question(reader: Reader, question: GoldQuestion, options: Mapping[str, Any]) -> Ranking:
+    """Rank by what the question looks at, as ``reader.prune(…, rank_by="question")`` does.
+
+    Args:
+        reader: The reader whose model reads the question behind its passages.
+        question: The question with its passages.
+        options: Settings of the reader, by name.
+
+    Raises:
+        InputError: If the prompt has the question before the passages.
+    """
+    found = dict(reader.rank(question.question, question.passages, rank_by="question", **options))
+    # What was not read comes last.
+    least = min(found.values(), default=0.0)
+    scores = tuple(found.get(index, least) for index in range(len(question.passages)))
+    return Ranking(descending(scores), scores, 1.0)
 
 
 def rank_by_use(answer: Answer) -> Ranking:

@@ -13,7 +13,7 @@ from at2_rag_experiments.base import Record
 from at2_rag_experiments.estimates import mean_of
 from at2_rag_experiments.methods import AT2, PROBED
 from at2_rag_experiments.pruning.keeping import RULES
-from at2_rag_experiments.pruning.ranking import WITHOUT_READING
+from at2_rag_experiments.pruning.ranking import WITHOUT_DRAFT
 from at2_rag_experiments.short_answers import contains, final_answer
 
 
@@ -198,7 +198,7 @@ def _curve(records: Sequence[Record], method: str, ks: Sequence[int]) -> Curve:
         method,
         tuple(_top(records, method, [k] * len(records)) for k in ks),
         fmean(record["rankings"][method]["passes"] for record in records),
-        0 if method in WITHOUT_READING else 1,
+        0 if method in WITHOUT_DRAFT else 1,
     )
 
 
