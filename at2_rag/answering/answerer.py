@@ -185,7 +185,7 @@ class Answerer:
             return Ranked.by_draft(self.cited(self.new_reading(shown, watch)))
         from at2_rag.answering.looking import look_of  # loads what ablates
 
-        look = look_of(self.engine, shown)
+        look = look_of(self.engine, shown, self.estimator)
         return Ranked(look.usage, len(look.prompt.ids), look.dropped, None)
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:

@@ -17,8 +17,9 @@ from transformers import DynamicCache
 from at2_rag.ablation.reuse import Beginning, can_reuse
 from at2_rag.answer.usage import Usage
 from at2_rag.answering.engine import Engine, Shown
+from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
-from at2_rag.estimators import LinearEstimator, Regions
+from at2_rag.estimators import LinearEstimator, ProbedEstimator, Regions, ScoreEstimator
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
@@ -50,12 +51,14 @@ class Look:
         return tuple(index for index in self.maker.request.readable if index not in shown)
 
 
-def look_of(engine: Engine, shown: Shown) -> Look:
+def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
     """Have the model read a question behind its passages, and return what it looks at.
 
     Args:
         engine: The model that reads.
         shown: The question, and which of its passages to show.
+        estimator: Whose heads count, if they were found by probing; those of others are for
+            answers, and all heads count alike.
 
     Raises:
         InputError: If the prompt has the question before the passages, or not at all.
@@ -83,10 +86,11 @@ def look_of(engine: Engine, shown: Shown) -> Look:
     )
     model = engine.recorded.model
     cache = DynamicCache(config=model.config) if can_reuse(model) else None
-    asked = _looks(engine, prompt.ids, behind, regions, cache)
+    heads = _heads_of(estimator, engine.recorded.shape)
+    asked = _looks(engine, heads, prompt.ids, behind, regions, cache)
     known = Beginning.of(cache)
     again = None if known is None else known.copies(1, behind)
-    others = _looks(engine, plain.ids, behind, regions, again)
+    others = _looks(engine, heads, plain.ids, behind, regions, again)
     usage = Usage(
         documents,
         prompt.shown,
@@ -98,17 +102,29 @@ def look_of(engine: Engine, shown: Shown) -> Look:
     return Look(maker, prompt, usage)
 
 
+def _heads_of(estimator: ScoreEstimator, shape: AttentionShape) -> LinearEstimator:
+    """Return what attention is weighted by: the heads that probing found, or all heads alike.
+
+    Heads that look at what an answer says look at what a question asks for, too.
+    """
+    if isinstance(estimator, ProbedEstimator):
+        return LinearEstimator(estimator.coefficients)
+    return LinearEstimator.uniform_of(shape)
+
+
 def _looks(
     engine: Engine,
+    heads: LinearEstimator,
     ids: Sequence[int],
     behind: int,
     regions: Regions,
     cache: DynamicCache | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return (sources,) and (documents,): what all heads pay, the mean of the tokens behind them.
+    """Return (sources,) and (documents,): what heads pay, the mean of the tokens behind them all.
 
     Args:
         engine: The model that reads.
+        heads: What their attention is weighted by.
         ids: Token ids of the prompt.
         behind: Position of the first token behind all passages.
         regions: Where sources and documents lie.
@@ -116,10 +132,9 @@ def _looks(
     """
     # As if an answer began with the second of them: attention is that of what comes before each.
     prompt, said = ids[: behind + 1], [*ids[behind + 1 :], 0]
-    estimator = LinearEstimator.uniform_of(engine.recorded.shape)
     ranges = (*regions.sources, *regions.passages)
-    attention = engine.recorded.read(prompt, said, estimator.weightings, cache, ranges)
-    scores = estimator.scores(attention, regions)
+    attention = engine.recorded.read(prompt, said, heads.weightings, cache, ranges)
+    scores = heads.scores(attention, regions)
     return scores.sources.mean(dim=0), scores.passages.mean(dim=0)
 
 

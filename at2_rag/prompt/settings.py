@@ -87,7 +87,8 @@ class Settings:
         rank_by: What passages are ranked by where they are pruned: ``"draft"``, what a first answer
             used, as in the paper; or ``"question"``, what the question looks at beyond what a
             question without content does, before anything is answered, for which the prompt is
-            read once (in-context re-ranking, Chen et al., arXiv 2410.02642).
+            read once (in-context re-ranking, Chen et al., arXiv 2410.02642); the heads that probing
+            found count, or all alike where the reader has another estimator.
         prove: How many sources of each statement, those that score best, are really left out when
             the answer is there, to cite what the statement is half as likely without; ``None`` to
             cite by scores alone. Costs forward passes.

@@ -15,6 +15,7 @@ from at2_rag.ablation import reuse
 from at2_rag.ablation.reuse import Beginning, can_reuse
 from at2_rag.answering import looking
 from at2_rag.answering.looking import NO_CONTENT
+from at2_rag.estimators import ProbedEstimator
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.worlds import generate_examples
 
@@ -26,8 +27,12 @@ def worlds():
     return list(islice(generate_examples(11, 6, 2), 12))
 
 
-def looks(tokenizer, text, passages):
-    """Return what eager attention pays to each text from the tokens behind them all, as told."""
+def looks(tokenizer, text, passages, heads):
+    """Return what heads of eager attention pay to each text from the tokens behind them all.
+
+    Args:
+        heads: (layers, heads): what each counts for.
+    """
     model = AutoModelForCausalLM.from_pretrained(LLAMA / "model", attn_implementation="eager")
     encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
     offsets, ids = encoded["offset_mapping"], torch.tensor([encoded["input_ids"]])
@@ -39,12 +44,27 @@ def looks(tokenizer, text, passages):
         end = text.index(body, start) + len(body)
         inside = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
         ranges.append((inside[0], inside[-1] + 1))
-    rows = attention[:, 0, :, ranges[-1][1] :].double().mean(dim=(0, 1, 2))
+    rows = attention[:, 0, :, ranges[-1][1] :].double().mean(dim=2)
+    rows = (rows * heads.double()[..., None]).sum(dim=(0, 1))
     return torch.stack([rows[a:b].sum() / (b - a) for a, b in ranges])
 
 
-def test_scores_are_what_all_heads_pay_beyond_what_they_pay_for_no_question(golden_llama):
-    reader = Reader(golden_llama.model, golden_llama.tokenizer, "average")
+def few_heads(shape):
+    """Return coefficients of three heads, as probing finds some."""
+    coefficients = torch.zeros(shape.layers, shape.heads)
+    coefficients[0, 1], coefficients[1, 0], coefficients[-1, -1] = 0.5, 0.3, 0.2
+    return coefficients
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_scores_are_what_heads_pay_beyond_what_they_pay_for_no_question(golden_llama, probed):
+    """Those that probing found, or all of them alike."""
+    shape = RecordedModel(golden_llama.model).shape
+    estimator, heads = "average", torch.full((shape.layers, shape.heads), 1.0)
+    if probed:
+        heads = few_heads(shape)
+        estimator = ProbedEstimator(heads, equal_tokens=3.0)
+    reader = Reader(golden_llama.model, golden_llama.tokenizer, estimator)
     template = PromptTemplate("{passages}\n\nQ: {question}", titled="<{title}> {text}")
     texts = [getattr(passage, "text", passage) for passage in PASSAGES]
     passages = [Passage(text, title=f"Number {i}") for i, text in enumerate(texts)]
@@ -52,8 +72,8 @@ def test_scores_are_what_all_heads_pay_beyond_what_they_pay_for_no_question(gold
     prompt = reader.task(QUESTION, passages, "x", prompt=template)
     text = golden_llama.tokenizer.decode(prompt.ids[: prompt.prompt_length])
     told = [(f"<Number {i}>", p.text) for i, p in enumerate(passages)]
-    own = looks(golden_llama.tokenizer, text, told)
-    other = looks(golden_llama.tokenizer, text.replace(QUESTION, NO_CONTENT), told)
+    own = looks(golden_llama.tokenizer, text, told, heads)
+    other = looks(golden_llama.tokenizer, text.replace(QUESTION, NO_CONTENT), told, heads)
     expected = (own - other) / own.sum()
     assert expected.abs().max() > 1e-3
     check_close([found[i] for i in range(len(passages))], expected, scale=1.0, steps=4096)
