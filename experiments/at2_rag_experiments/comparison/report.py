@@ -29,7 +29,7 @@ _FAMILIES = {
     for index, name in enumerate(
         ("at2", "average-attention", "copying", "network", "gradient", "esm", "leave-one-out")
     )
-} | dict.fromkeys((SHIPPED, PROBED), COLOURS[-1])
+} | {"knockout": "#882255", SHIPPED: COLOURS[-1], PROBED: COLOURS[-1]}
 
 
 def tables(found: ComparisonResults) -> tuple[Table, ...]:
@@ -181,8 +181,10 @@ def _draw_time(found: ComparisonResults, axes: Any) -> None:
         axes.plot(
             [], [], "k", linestyle="none", marker=marker, fillstyle="none", label=results.unit
         )
+    there = {s.method for results in found.units for s in results.comparison.summaries}
     for name, colour in _FAMILIES.items():
-        axes.plot([], [], color=colour, linewidth=4, label=name)
+        if any(method.startswith(name) for method in there):
+            axes.plot([], [], color=colour, linewidth=4, label=name)
     axes.set_xscale("log")
     axes.set_ylim(top=1.3)  # the legend is above what there can be
     axes.set_xlabel("time beyond writing the answer (forward passes)")
