@@ -166,7 +166,8 @@ class RecordedModel:
         Args:
             texts: Token ids of each prompt, and of the answer to it.
             weightings: (weightings, layers, heads): what attention is weighted by.
-            cache: Of a single text, as for :meth:`read`; ``None`` to forget it.
+            cache: Where the model remembers a single text, as for :meth:`read`; ``None`` to forget
+                it.
             ranges: Tokens of each prompt that attention is wanted to as wholes; ``None`` for every
                 token by itself.
 

@@ -15,6 +15,7 @@ from at2_rag.server.openai_routes import openai_routes
 from at2_rag.server.page_routes import page_routes
 from at2_rag.server.problems import Problem, invalid, problem_of
 from at2_rag.server.proxy_routes import proxy_routes
+from at2_rag.server.rerank_routes import rerank_routes
 from at2_rag.server.service import Service
 from at2_rag.server.status_routes import status_routes
 from at2_rag.server.upstream import Upstream
@@ -61,7 +62,8 @@ def create_app(
     app.add_exception_handler(Exception, _refused)
     chat = openai_routes(service) if upstream is None else proxy_routes(service, upstream)
     page = web_page_routes(service, example or Example.articles())
-    for router in (chat, page_routes(service), status_routes(service), page):
+    own = page_routes(service), rerank_routes(service), status_routes(service)
+    for router in (chat, *own, page):
         app.include_router(router)
     return app
 

@@ -40,13 +40,13 @@ def openai_routes(service: Service) -> APIRouter:
     @router.get("/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
         """Say whether there is such a model."""
-        _check_model(service, name)
+        check_model(service, name)
         return _model(name, begun)
 
     @router.post("/chat/completions", response_model=None)
     async def complete(chat: ChatRequest, request: Request) -> Response:
         """Answer the last message, from the documents and tools' results, with citations."""
-        _check_model(service, chat.model)
+        check_model(service, chat.model)
         completion = Completion(service.name)
         work = service.answering(asked_of(chat, service.limits))
         try:
@@ -97,7 +97,8 @@ def _whole(last: Event) -> Answer:
     return last
 
 
-def _check_model(service: Service, name: str | None) -> None:
+def check_model(service: Service, name: str | None) -> None:
+    """Raise a ``Problem`` unless a request names the one model that there is, or none."""
     if name not in (None, "", service.name):
         raise Problem(
             404,

@@ -17,10 +17,10 @@ from at2_rag.answer.statement import Statement
 from at2_rag.answering.streaming import Event, Thinking, Writing
 from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
-from at2_rag.server.presence import while_there
+from at2_rag.server.presence import waited_for, while_there
 from at2_rag.server.problems import Problem
 from at2_rag.server.replies import Json
-from at2_rag.server.service import Service, T
+from at2_rag.server.service import Service
 from at2_rag.server.streams import EventStream, event
 from at2_rag.server.uploads import passages_of_files
 from at2_rag.server.wire import AnswerRequest, CiteRequest, ProveRequest, PruneRequest
@@ -55,7 +55,7 @@ class _Doors:
         service = self._service
         work = service.answering(_asked(service, asking))
         if not asking.stream:
-            answer = _whole(await _waited(request, work))
+            answer = _whole(await waited_for(request, work))
             told = service.to_dict(answer, attribution=asking.attribution)
             return Json({"answer": told})
         try:
@@ -72,7 +72,7 @@ class _Doors:
         service = self._service
         asked = _asked(service, asking, generating=False)
         work = service.citing(asked, asking.answer, asking.thoughts)
-        answer = await _waited(request, work)
+        answer = await waited_for(request, work)
         told = service.to_dict(answer, attribution=asking.attribution)
         return Json({"answer": told})
 
@@ -80,12 +80,12 @@ class _Doors:
         """Leave out what each statement cites, and tell how much less likely it gets."""
         asked = _asked(self._service, asking, generating=False)
         work = self._service.proving(asked, asking)
-        return Json({"verification": (await _waited(request, work)).to_dict()})
+        return Json({"verification": (await waited_for(request, work)).to_dict()})
 
     async def prune(self, asking: PruneRequest, request: Request) -> Response:
         """Draft an answer, and keep the passages that it used."""
         service = self._service
-        pruned = await _waited(request, service.pruning(_asked(service, asking), asking))
+        pruned = await waited_for(request, service.pruning(_asked(service, asking), asking))
         return Json({"pruned": _pruned(service, pruned, attribution=asking.attribution)})
 
     async def passages(self, files: list[UploadFile]) -> Response:
@@ -134,14 +134,6 @@ def _view(answer: Answer) -> dict[str, Any]:
         "behind": behind,
         "ranked": [index for index, _ in answer.used_passages],
     }
-
-
-async def _waited(request: Request, work: Work[T]) -> T:
-    """Return what comes last, while the client waits for it."""
-    try:
-        return await while_there(request, work.last())
-    finally:
-        work.leave()
 
 
 def _asked(

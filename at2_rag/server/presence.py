@@ -9,8 +9,25 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from at2_rag.server.problems import Problem
+from at2_rag.server.work import Work
 
 T = TypeVar("T")
+
+
+async def waited_for(request: Request, work: Work[T]) -> T:
+    """Return what comes last of some work, and leave it, whatever comes of it.
+
+    Args:
+        request: The client's request, whose body has been read.
+        work: What is done for the client.
+
+    Raises:
+        Problem: If the client has left, which nobody is told, or the work has failed.
+    """
+    try:
+        return await while_there(request, work.last())
+    finally:
+        work.leave()
 
 
 async def while_there(request: Request, doing: Coroutine[Any, Any, T]) -> T:

@@ -149,6 +149,25 @@ class Service:
 
         return self._one(prune)
 
+    def ranking(self, asked: Asked) -> Work[list[tuple[int, float]]]:
+        """Have passages put in order, the best first; those that the model does not see left out.
+
+        Args:
+            asked: The question that they are to answer.
+
+        Raises:
+            Problem: If too many wait already.
+        """
+
+        def rank(line: Line[list[tuple[int, float]]]) -> list[tuple[int, float]]:
+            listening = [_NobodyListens(line)]
+            options = self._bounded(asked)
+            return self.reader.rank(
+                asked.question, asked.passages, stopping_criteria=listening, **options
+            )
+
+        return self._one(rank)
+
     def to_dict(self, answer: Answer, *, attribution: bool) -> dict[str, Any]:
         """Return an answer as plain JSON types, with the model's name as clients know it.
 

@@ -158,6 +158,28 @@ class PruneRequest(_Request):
     unit: Literal["passage", "sentence"] = "passage"
 
 
+class RerankRequest(BaseModel):
+    """Documents to be put in order for a query, as Cohere, Jina and vLLM have it.
+
+    Attributes:
+        query: What the documents are to answer.
+        documents: Strings, or objects with ``text``.
+        model: The name of the model; the server's own if left out.
+        top_n: How many of the documents to tell of at most, the best first.
+        return_documents: Whether their texts come back as well.
+        at2: How to rank: ``rank_by``, and what else decides how the model is asked.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    query: str
+    documents: Annotated[list[Document], Field(min_length=1)]
+    model: str | None = None
+    top_n: Annotated[int, Field(ge=1)] | None = None
+    return_documents: bool = True
+    at2: Options = Options()
+
+
 class StreamOptions(BaseModel):
     """What a stream has beside the text.
 

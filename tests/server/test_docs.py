@@ -45,6 +45,7 @@ def test_there_are_examples():
         "/v1/chat/completions",
         "/api/answer",
         "/api/prune",
+        "/v1/rerank",
     }
 
 

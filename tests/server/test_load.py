@@ -100,7 +100,7 @@ def test_slow_readers_keep_nobody_waiting_and_get_all(server, alone):
             assert b"data: [DONE]\n\n" in read[-40:]
 
 
-@pytest.mark.parametrize("path", [PATH, "/api/answer", "/api/prune", "/api/cite"])
+@pytest.mark.parametrize("path", [PATH, "/api/answer", "/api/prune", "/api/cite", "/v1/rerank"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_clients_that_vanish_leave_nothing(demo_reader, path, stream):
     asking = {"question": "Who?", "passages": DOCUMENTS}
@@ -109,6 +109,7 @@ def test_clients_that_vanish_leave_nothing(demo_reader, path, stream):
         "/api/answer": {**asking, "stream": stream},
         "/api/prune": {**asking, "top_k": 1},
         "/api/cite": {**asking, "answer": "It is Tete Gorun."},
+        "/v1/rerank": {"query": "Who?", "documents": DOCUMENTS},
     }[path]
     with served(demo_reader) as server, held(demo_reader) as gate:
         gone = [server.socket() for _ in range(6)]

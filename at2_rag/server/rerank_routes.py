@@ -1,0 +1,67 @@
+"""Reranking, as Cohere, Jina, vLLM and llama.cpp have it: documents by how much a query needs them.
+
+What the model's question looks at ranks them, so that the model that answers is its own reranker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from at2_rag.documents.passages import Passage
+from at2_rag.server.asked import Asked
+from at2_rag.server.documents import passages_of
+from at2_rag.server.openai_routes import check_model
+from at2_rag.server.presence import waited_for
+from at2_rag.server.replies import Json
+from at2_rag.server.service import Service
+from at2_rag.server.wire import RerankRequest
+
+#: Where clients of the various servers look for it.
+PATHS = ("/v1/rerank", "/v2/rerank", "/rerank")
+#: Unless the request says otherwise: no answer is drafted, and what does not fit comes last.
+_SETTINGS = {"rank_by": "question", "on_overflow": "drop"}
+
+
+def rerank_routes(service: Service) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        service: Ranks documents.
+    """
+    router = APIRouter(tags=["reranking"])
+
+    async def rerank(asking: RerankRequest, request: Request) -> Response:
+        """Put documents in order, those that the query needs most first."""
+        check_model(service, asking.model)
+        passages = passages_of(asking.documents, service.limits, "documents")
+        options = {**_SETTINGS, **asking.at2.settings(service.limits)}
+        work = service.ranking(Asked(asking.query, passages, options=options))
+        ranked = await waited_for(request, work)
+        return Json(_told(service.name, asking, passages, ranked))
+
+    for path in PATHS:
+        router.post(path, response_model=None)(rerank)
+    return router
+
+
+def _told(
+    model: str,
+    asking: RerankRequest,
+    passages: list[Passage],
+    ranked: list[tuple[int, float]],
+) -> dict[str, Any]:
+    """Return the response; documents that the model did not read are last, with the least score."""
+    seen, least = dict(ranked), min((score for _, score in ranked), default=0.0)
+    unseen = ((index, min(least, 0.0)) for index in range(len(passages)) if index not in seen)
+    results = [
+        {"index": index, "relevance_score": score, "document": {"text": passages[index].text}}
+        for index, score in [*ranked, *unseen][: asking.top_n]
+    ]
+    if not asking.return_documents:
+        for result in results:
+            del result["document"]
+    return {"id": f"rerank-{uuid4().hex}", "model": model, "results": results}
