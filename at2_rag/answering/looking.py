@@ -26,6 +26,9 @@ from at2_rag.spans import Span
 
 #: What is asked to see what any question looks at, such as the first and the last passage.
 NO_CONTENT = "N/A"
+#: So many of the tokens behind the passages count for each, those that look at it most: few words
+#: of a long question, or of a log that is pasted behind it, are about what it asks for.
+MOST = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +39,8 @@ class Look:
         maker: What made the prompt.
         prompt: The prompt that the question is part of.
         usage: What passages and their pieces count for: what the question pays to a token of each
-            beyond what a question without content does, as a share of what it pays to a token of
-            all together; negative where it pays less.
+            beyond what a question without content does, as a share of what it pays to all;
+            negative where it pays less.
     """
 
     maker: PromptMaker
@@ -96,8 +99,7 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
         prompt.shown,
         maker.request.settings.source_unit,
         tuple(sources),
-        _beyond(asked[0], others[0], regions.sources),
-        _beyond(asked[1], others[1], regions.passages),
+        *(_beyond(own, other) for own, other in zip(asked, others, strict=True)),
     )
     return Look(maker, prompt, usage)
 
@@ -120,11 +122,11 @@ def _looks(
     regions: Regions,
     cache: DynamicCache | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return (sources,) and (documents,): what heads pay, the mean of the tokens behind them all.
+    """Return (sources,) and (documents,): what the tokens that look most pay to a token of each.
 
     Args:
         engine: The model that reads.
-        heads: What their attention is weighted by.
+        heads: What attention is weighted by.
         ids: Token ids of the prompt.
         behind: Position of the first token behind all passages.
         regions: Where sources and documents lie.
@@ -135,19 +137,23 @@ def _looks(
     ranges = (*regions.sources, *regions.passages)
     attention = engine.recorded.read(prompt, said, heads.weightings, cache, ranges)
     scores = heads.scores(attention, regions)
-    return scores.sources.mean(dim=0), scores.passages.mean(dim=0)
+    return _most(scores.sources, regions.sources), _most(scores.passages, regions.passages)
 
 
-def _beyond(asked: Tensor, other: Tensor, ranges: Sequence[Span]) -> Tensor:
-    """Return (ranges,): how much more a token of each gets by one question than by another.
-
-    As a share of what the tokens of all get by the first: a token of each, added up.
+def _most(looks: Tensor, ranges: Sequence[Span]) -> Tensor:
+    """Return (ranges,): what a token of each gets from the tokens that pay it most, their mean.
 
     Args:
-        asked: (ranges,): what each gets by the one.
-        other: (ranges,): what each gets by the other.
+        looks: (tokens behind, ranges): what each of the tokens behind all passages pays to each.
         ranges: The tokens of each; those not shown have none.
     """
     lengths = torch.tensor([max(end - start, 1) for start, end in ranges])
-    asked, other = asked / lengths, other / lengths
-    return (asked - other) / asked.sum()
+    return looks.topk(min(MOST, len(looks)), dim=0).values.mean(dim=0) / lengths
+
+
+def _beyond(asked: Tensor, other: Tensor) -> Tensor:
+    """Return (ranges,): how much more each gets by one question than by another.
+
+    As a share of what all get by the first.
+    """
+    return (asked - other) / asked.sum().clamp(min=torch.finfo(asked.dtype).tiny)

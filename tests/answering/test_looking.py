@@ -14,7 +14,7 @@ from at2_rag import InputError, LinearEstimator, Passage, PromptTemplate, Reader
 from at2_rag.ablation import reuse
 from at2_rag.ablation.reuse import Beginning, can_reuse
 from at2_rag.answering import looking
-from at2_rag.answering.looking import NO_CONTENT
+from at2_rag.answering.looking import MOST, NO_CONTENT
 from at2_rag.estimators import ProbedEstimator
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.worlds import generate_examples
@@ -44,9 +44,13 @@ def looks(tokenizer, text, passages, heads):
         end = text.index(body, start) + len(body)
         inside = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
         ranges.append((inside[0], inside[-1] + 1))
-    rows = attention[:, 0, :, ranges[-1][1] :].double().mean(dim=2)
-    rows = (rows * heads.double()[..., None]).sum(dim=(0, 1))
-    return torch.stack([rows[a:b].sum() / (b - a) for a, b in ranges])
+    rows = attention[:, 0, :, ranges[-1][1] :].double()
+    rows = (rows * heads.double()[..., None, None]).sum(dim=(0, 1))
+    found = []
+    for a, b in ranges:
+        most = sorted(rows[:, a:b].sum(dim=1).tolist())[-MOST:]
+        found.append(sum(most) / len(most) / (b - a))
+    return torch.tensor(found)
 
 
 def few_heads(shape):
