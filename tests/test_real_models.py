@@ -152,11 +152,12 @@ def test_a_changed_digit_in_a_quoted_sentence_is_found(reader):
     assert found >= changed * 0.6
 
 
-def test_the_question_looks_at_the_article_that_it_is_about(reader):
-    """Before anything is answered; among half of the articles, all of other things."""
+@pytest.mark.parametrize("behind", ["", 20 * "\n2026-11-30 12:01 worker 3: job done, 0 retries"])
+def test_the_question_looks_at_the_article_that_it_is_about(reader, behind):
+    """Before anything is answered; among half of the articles, also with a log behind it."""
     first = 0
-    for question in QUESTIONS[:10]:
+    for question in QUESTIONS[:8]:
         articles, own = read_for(question)
-        ranked = reader.rank(question["question"], articles, rank_by="question")
+        ranked = reader.rank(question["question"] + behind, articles, rank_by="question")
         first += own in [index for index, _ in ranked[:2]]
-    assert first >= 8
+    assert first >= 7  # 8 when this was written

@@ -72,11 +72,16 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
     empty = replace(maker, request=replace(maker.request, question=NO_CONTENT))
     plain = empty.make(prompt.shown)
     behind = max((prompt.token_range(*place.block)[1] for place in prompt.places), default=0)
+    if maker.request.question == NO_CONTENT:
+        raise InputError(
+            f"The question is {NO_CONTENT!r}, which stands for no question where others are "
+            "ranked by; expected one that asks for something."
+        )
     if prompt.ids[:behind] != plain.ids[:behind] or prompt.ids == plain.ids:
         raise InputError(
             "Passages are ranked by what the question looks at, and in this prompt it comes before "
-            "them or not at all; expected a template with {question} behind {passages}, and a "
-            "question other than 'N/A'. Or use rank_by=\"draft\"."
+            "them or not at all; expected a template with {question} behind {passages}. Or use "
+            'rank_by="draft".'
         )
     places = {place.index for place in prompt.places}
     sources = [source for source in maker.sources(prompt) if source.passage_index in places]

@@ -66,6 +66,8 @@ def ask(
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
         note(f"there are no more than {len(read)} passages, so nothing is pruned")
+    if prune_to is None and rank_by != options.RankKind.draft:
+        note("--rank-by ranks passages to prune them; without --prune-to, nothing is pruned")
     note_demo_reader(model)
     reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     answered = answer_at_once if json else answer_on_screen

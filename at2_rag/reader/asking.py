@@ -195,6 +195,8 @@ class Asking(Parts):
             NumericalError: If the model produced NaN.
         """
         request = self._answerer.request(question, passages, history, options)
+        if not request.to_show:  # an answer from nothing would rank nothing
+            return []
         return self._answerer.ranked(request).usage.distinct_passages()
 
     def has_sources(

@@ -170,16 +170,20 @@ def test_what_does_not_fit_is_dropped_and_not_pruned(short_reader):
     assert [i for i, _ in short_reader.rank("Who?", ["One.", long], **options)] == [0]
 
 
-@pytest.mark.parametrize(
-    ("question", "prompt"),
-    [
-        (QUESTION, PromptTemplate("Q: {question}\n\n{passages}")),
-        (NO_CONTENT, PromptTemplate("{passages}\n\nQ: {question}")),
-    ],
-)
-def test_a_question_that_cannot_look_back_is_refused(golden_reader, question, prompt):
+def test_a_question_that_cannot_look_back_is_refused(golden_reader):
+    first = PromptTemplate("Q: {question}\n\n{passages}")
     with pytest.raises(InputError, match="before them or not at all"):
-        golden_reader.rank(question, PASSAGES, prompt=prompt, **BY)
+        golden_reader.rank(QUESTION, PASSAGES, prompt=first, **BY)
+    with pytest.raises(InputError, match="is 'N/A', which stands for no question"):
+        golden_reader.rank(NO_CONTENT, PASSAGES, **BY)
+
+
+@pytest.mark.parametrize("rank_by", ["draft", "question"])
+def test_nothing_is_asked_where_there_is_nothing_to_rank(golden_reader, monkeypatch, rank_by):
+    monkeypatch.setattr(golden_reader.model, "forward", None)
+    told = {"rank_by": rank_by, "on_empty": "answer"}
+    assert golden_reader.rank(QUESTION, [], **told) == []
+    assert golden_reader.rank(QUESTION, [" "], **told) == []
 
 
 def test_ranked_by_a_draft_is_what_the_draft_used(golden_reader):

@@ -236,6 +236,8 @@ def test_pruning_by_the_question_takes_no_draft(files):
     names = ", ".join(answer["passages"][index]["id"] for index in answer["kept"])
     said = f"note: pruned 6 passages to the 2 that the question looks at most: {names}\n"
     assert said in result.stderr
+    whole = ask("-p", str(files), "--rank-by", "question")
+    assert "note: --rank-by ranks passages to prune them; without --prune-to" in whole.stderr
 
 
 def test_verify_proves_what_is_cited(files, estimator):
