@@ -85,7 +85,9 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
         )
     places = {place.index for place in prompt.places}
     sources = [source for source in maker.sources(prompt) if source.passage_index in places]
-    documents = maker.request.documents.items
+    request = maker.request
+    originals = request.originals or request.passages
+    documents = (*originals, *request.documents.items[len(originals) :])
     regions = Regions(
         sources=tuple(prompt.source_tokens(sources)),
         owners=tuple(source.passage_index for source in sources),
@@ -102,7 +104,7 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
     usage = Usage(
         documents,
         prompt.shown,
-        maker.request.settings.source_unit,
+        request.settings.source_unit,
         tuple(sources),
         *(_beyond(own, other) for own, other in zip(asked, others, strict=True)),
     )

@@ -155,6 +155,16 @@ def test_sentences_are_kept_by_it_too(demo_reader, worlds):
     assert list(share.kept) == (sorted(enough) or [max(ranked, key=ranked.get)])
 
 
+@pytest.mark.parametrize("rank_by", ["draft", "question"])
+def test_what_was_shortened_to_be_read_is_kept_whole(short_reader, rank_by):
+    long = [Passage("A mill stands here. " * 60, title=f"Number {i}") for i in range(2)]
+    long[1] = Passage("The river is wide. " * 60, title="Number 1")
+    told = {"on_overflow": "truncate", "rank_by": rank_by}
+    assert short_reader.answer("Who?", long, on_overflow="truncate").shortened
+    pruned = short_reader.prune("Who?", long, top_k=1, **told)
+    assert pruned.passages == (long[pruned.kept[0]],)
+
+
 def test_where_all_is_kept_nothing_is_looked_at(golden_reader, monkeypatch):
     monkeypatch.setattr(looking, "look_of", None)
     answer = golden_reader.answer(QUESTION, PASSAGES, prune_to=4, **BY)
