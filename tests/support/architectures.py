@@ -53,8 +53,10 @@ _SHARED = {
 }  # fmt: skip
 
 
-def build(name: str, seed: int = 0) -> PreTrainedModel:
+def build(name: str, seed: int = 0, **told) -> PreTrainedModel:
     """Return a random float32 model; its weights are large enough for peaked attention.
+
+    ``told`` goes into its config, such as a vocabulary for a tokenizer that there is.
 
     Skips what this version of transformers is too old for.
     """
@@ -63,7 +65,7 @@ def build(name: str, seed: int = 0) -> PreTrainedModel:
         pytest.skip(f"transformers {transformers.__version__} is too old for {name}")
     known = AutoConfig.for_model(name).to_dict()
     own = _OWN.get(name, {}) | (_SHARED if shared else {})
-    chosen = {k: v for k, v in (_COMMON | own).items() if k in known}
+    chosen = {k: v for k, v in (_COMMON | own | told).items() if k in known}
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **chosen)).eval()
     with torch.no_grad():
