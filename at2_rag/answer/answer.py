@@ -292,6 +292,7 @@ class Answer:
             "passages": [passage.to_dict() for passage in self.passages],
             "kept": list(self.kept),
             "dropped": list(self.dropped),
+            "pruned": list(self.pruned),
             "draft": self.draft.to_dict() if self.draft else None,
             "truncated": self.truncated,
             "prompt_tokens": self.prompt_tokens,
@@ -323,7 +324,7 @@ class Answer:
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Answer:
-        derived = {"marked_text", "marks", "citations", "calibrated", "ranked_passages"}
+        derived = {"marked_text", "marks", "citations", "calibrated", "ranked_passages", "pruned"}
         fields = {key: value for key, value in data.items() if key not in derived}
         return cls(
             **{
