@@ -144,7 +144,7 @@ class Answer:
         """Return what :attr:`ranked_sources` does, with copies counted as one, as passages are."""
         return self.usage.distinct_sources()
 
-    @property
+    @cached_property
     def usage(self) -> Usage:
         """How much of the passages was used, over all that the model wrote."""
         thoughts = None if self.thoughts is None else self.thoughts.attribution

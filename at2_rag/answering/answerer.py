@@ -183,10 +183,9 @@ class Answerer:
         shown = Shown.whole(request)
         if request.settings.rank_by == "draft":
             return Ranked.by_draft(self.cited(self.new_reading(shown, watch)))
-        from at2_rag.answering.looking import look_of  # loads what ablates
+        from at2_rag.answering.looking import ranked_by_question  # loads what ablates
 
-        look = look_of(self.engine, shown, self.estimator)
-        return Ranked(look.usage, len(look.prompt.ids), look.dropped, None)
+        return ranked_by_question(self.engine, shown, self.estimator)
 
     def keep_used(self, request: Request, rule: PruneRule) -> Pruned:
         """Have the model rank passages, and keep the best.

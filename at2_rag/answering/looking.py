@@ -8,20 +8,19 @@ al., arXiv 2410.02642). The prompt is read once; of the other question only the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 from at2_rag.ablation.reuse import Beginning, can_reuse
+from at2_rag.answer.pruning import Ranked
 from at2_rag.answer.usage import Usage
 from at2_rag.answering.engine import Engine, Shown
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
 from at2_rag.estimators import LinearEstimator, ProbedEstimator, Regions, ScoreEstimator
-from at2_rag.prompt.maker import PromptMaker
-from at2_rag.prompt.tokens import EncodedPrompt
 from at2_rag.spans import Span
 
 #: What is asked to see what any question looks at, such as the first and the last passage.
@@ -31,31 +30,11 @@ NO_CONTENT = "N/A"
 MOST = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What a question looks at.
+def ranked_by_question(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Ranked:
+    """Have the model read a question behind its passages, and rank these by what it looks at.
 
-    Attributes:
-        maker: What made the prompt.
-        prompt: The prompt that the question is part of.
-        usage: What passages and their pieces count for: what the question pays to a token of each
-            beyond what a question without content does, as a share of what it pays to all;
-            negative where it pays less.
-    """
-
-    maker: PromptMaker
-    prompt: EncodedPrompt
-    usage: Usage
-
-    @property
-    def dropped(self) -> tuple[int, ...]:
-        """Indices of the passages with text that the prompt does not show."""
-        shown = self.prompt.shown
-        return tuple(index for index in self.maker.request.readable if index not in shown)
-
-
-def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
-    """Have the model read a question behind its passages, and return what it looks at.
+    Scores are what the question pays to a token of each beyond what a question without content
+    does, as a share of what it pays to all; negative where it pays less.
 
     Args:
         engine: The model that reads.
@@ -68,26 +47,24 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
         ContextOverflowError: If the prompt does not fit.
         NumericalError: If the model produced NaN.
     """
-    maker, prompt = engine.prompt(shown)
-    empty = replace(maker, request=replace(maker.request, question=NO_CONTENT))
-    plain = empty.make(prompt.shown)
-    behind = max((prompt.token_range(*place.block)[1] for place in prompt.places), default=0)
-    if maker.request.question == NO_CONTENT:
+    if shown.request.question == NO_CONTENT:
         raise InputError(
             f"The question is {NO_CONTENT!r}, which stands for no question where others are "
             "ranked by; expected one that asks for something."
         )
+    maker, prompt = engine.prompt(shown)
+    empty = replace(maker, request=replace(maker.request, question=NO_CONTENT))
+    plain = empty.make(prompt.shown)
+    behind = max((prompt.token_range(*place.block)[1] for place in prompt.places), default=0)
     if prompt.ids[:behind] != plain.ids[:behind] or prompt.ids == plain.ids:
         raise InputError(
             "Passages are ranked by what the question looks at, and in this prompt it comes before "
             "them or not at all; expected a template with {question} behind {passages}. Or use "
             'rank_by="draft".'
         )
-    places = {place.index for place in prompt.places}
+    request, places = maker.request, set(prompt.shown)
     sources = [source for source in maker.sources(prompt) if source.passage_index in places]
-    request = maker.request
-    originals = request.originals or request.passages
-    documents = (*originals, *request.documents.items[len(originals) :])
+    documents = (*request.given, *request.documents["conversation"])
     regions = Regions(
         sources=tuple(prompt.source_tokens(sources)),
         owners=tuple(source.passage_index for source in sources),
@@ -108,7 +85,7 @@ def look_of(engine: Engine, shown: Shown, estimator: ScoreEstimator) -> Look:
         tuple(sources),
         *(_beyond(own, other) for own, other in zip(asked, others, strict=True)),
     )
-    return Look(maker, prompt, usage)
+    return Ranked(usage, len(prompt.ids), request.left_out(prompt.shown), None)
 
 
 def _heads_of(estimator: ScoreEstimator, shape: AttentionShape) -> LinearEstimator:

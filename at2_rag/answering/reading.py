@@ -74,7 +74,7 @@ class Reading:
             estimator: The estimator that the attention was folded for.
         """
         request, prompt = self.request, self.prompt
-        originals = request.originals or request.passages
+        originals = request.given
         cited = self.cited(list(self.scores(estimator)), estimator)
         return Answer(
             question=request.question,
@@ -83,7 +83,7 @@ class Reading:
             statements=cited.statements,
             attribution=cited.attribution,
             kept=prompt.shown,
-            dropped=tuple(i for i in request.readable if i not in prompt.shown),
+            dropped=request.left_out(prompt.shown),
             draft=None,
             truncated=self.truncated,
             prompt_tokens=self.prompt_length,

@@ -126,7 +126,7 @@ class AnswerWriter:
             written: All that the model has written.
         """
         if self._ahead:
-            self._line.put(Writing(_new(self._ahead, written.response.text), last=True))
+            self._write_ahead(written.response.text, last=True)
 
     def finish(self, answer: Answer) -> None:
         """Hand over what is left of the finished answer, and the answer.
@@ -163,10 +163,11 @@ class AnswerWriter:
             self._line.put(Thinking(new))
             self._thought += new
 
-    def _write_ahead(self, text: str) -> None:
+    def _write_ahead(self, text: str, *, last: bool = False) -> None:
         """Hand over what is new of the text, but for white space before what may follow."""
-        if new := _new(self._ahead, text):
-            self._line.put(Writing(new))
+        new = _new(self._ahead, text)
+        if new or last:
+            self._line.put(Writing(new, last))
             self._ahead += new
 
     def _cited(

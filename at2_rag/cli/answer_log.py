@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from at2_rag.cli import engines, options
 from at2_rag.cli.auditing import AuditChoices, ModelChoices, audit_log
-from at2_rag.cli.loading import prompt_setting, proof_settings, score_setting
+from at2_rag.cli.loading import prompt_setting, proof_settings, rank_setting, score_setting
 from at2_rag.known_estimators import AUTO
 
 
@@ -46,7 +46,7 @@ def answer_log(
         "max_citations": max_citations,
         "on_overflow": on_overflow.value,
         "system": system,
-        "rank_by": rank_by.value,
+        **rank_setting(rank_by, prune_to),
         **score_setting(score_by),
         **proof_settings(prove, prove_by),
         "groundedness": groundedness,

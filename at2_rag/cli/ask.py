@@ -12,6 +12,7 @@ from at2_rag.cli.loading import (
     note_demo_reader,
     prompt_setting,
     proof_settings,
+    rank_setting,
     score_setting,
 )
 from at2_rag.cli.outputs import check_file
@@ -66,8 +67,7 @@ def ask(
     read = keep_best(question, read, max_passages, "the question")
     if prune_to is not None and prune_to >= len(read):
         note(f"there are no more than {len(read)} passages, so nothing is pruned")
-    if prune_to is None and rank_by != options.RankKind.draft:
-        note("--rank-by ranks passages to prune them; without --prune-to, nothing is pruned")
+    ranking = rank_setting(rank_by, prune_to)
     note_demo_reader(model)
     reader = load_reader(model, dtype=dtype.value, device=device, estimator=estimator, **asked)
     answered = answer_at_once if json else answer_on_screen
@@ -77,12 +77,12 @@ def ask(
             question,
             read,
             prune_to=prune_to,
-            rank_by=rank_by.value,
             source_unit=source_unit.value,
             max_new_tokens=max_new_tokens,
             max_citations=max_citations,
             on_overflow=on_overflow.value,
             system=system,
+            **ranking,
             **scoring,
             **proving,
             groundedness=groundedness,

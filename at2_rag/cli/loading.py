@@ -171,6 +171,18 @@ def score_setting(score_by: Enum) -> dict[str, Any]:
     return {"score_by": score_by.value}
 
 
+def rank_setting(rank_by: Enum, prune_to: int | None) -> dict[str, Any]:
+    """Return the reader's setting that an option means, and tell where it changes nothing.
+
+    Args:
+        rank_by: What passages are ranked by, by name.
+        prune_to: How many passages to keep; ``None`` for all.
+    """
+    if prune_to is None and rank_by.value != "draft":
+        note("--rank-by ranks passages to prune them; without --prune-to, nothing is pruned")
+    return {"rank_by": rank_by.value}
+
+
 def proof_settings(prove: int | None, prove_by: Enum | None) -> dict[str, Any]:
     """Return the reader's settings that two options mean; none where they were not given.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -46,7 +46,20 @@ class Request:
             replace(passage, text=passage.text[: lengths[i]]) if lengths.get(i) else passage
             for i, passage in enumerate(self.passages)
         )
-        return replace(self, passages=passages, originals=self.originals or self.passages)
+        return replace(self, passages=passages, originals=self.given)
+
+    @property
+    def given(self) -> tuple[Passage, ...]:
+        """The passages as the caller gave them, also where less of them is shown."""
+        return self.originals or self.passages
+
+    def left_out(self, shown: Collection[int]) -> tuple[int, ...]:
+        """Return the indices of the passages with text that are not shown.
+
+        Args:
+            shown: Indices of the passages that are.
+        """
+        return tuple(index for index in self.readable if index not in shown)
 
     @property
     def readable(self) -> list[int]:

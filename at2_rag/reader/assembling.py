@@ -58,7 +58,6 @@ def put_together(
     """
     check_method(method)
     model.eval()
-    recorded = RecordedModel(model)
     if estimator is None:
         # A method that comes by name may be made of the estimator.
         estimator = AUTO if method is None or isinstance(method, str) else AVERAGE
@@ -66,14 +65,11 @@ def put_together(
     check_settings(settings)
     own, unknown = (settings or settings_for(model)).override(options)
     refuse_unknown(unknown)
-    if isinstance(estimator, str | Path):
-        estimator = load_estimator(
-            estimator, model, tokenizer, access, prompt=own.prompt, stacklevel=stacklevel + 2
-        )
+    engine = Engine(RecordedModel(model), tokenizer)
+    estimator = _fitting(engine, estimator, own, access, stacklevel + 1)
     warn_of_plain_prompts(model, tokenizer, stacklevel=stacklevel + 1)
-    estimator.check_fits(recorded.shape)
     _warn_of_other_prompt(estimator, own, stacklevel + 1)
-    return Answerer(Engine(recorded, tokenizer), estimator, own, _as_method(method, estimator))
+    return Answerer(engine, estimator, own, _as_method(method, estimator))
 
 
 def changed(
@@ -99,21 +95,12 @@ def changed(
         InputError: If an argument is of another kind, or an option is no setting.
         EstimatorMismatchError: If the estimator is for another model.
     """
-    engine = old.engine
     check_estimator(estimator)
     check_settings(settings)
     own, unknown = (settings or old.settings).override(options)
     refuse_unknown(unknown)
-    if isinstance(estimator, str | Path):
-        estimator = load_estimator(
-            estimator,
-            engine.recorded.model,
-            engine.tokenizer,
-            prompt=own.prompt,
-            stacklevel=stacklevel + 2,
-        )
     if estimator is not None:
-        estimator.check_fits(engine.recorded.shape)
+        estimator = _fitting(old.engine, estimator, own, None, stacklevel + 1)
     if estimator is not None or own.prompt != old.settings.prompt:
         _warn_of_other_prompt(estimator or old.estimator, own, stacklevel + 1)
     estimator = estimator or old.estimator
@@ -122,6 +109,33 @@ def changed(
     elif method == "estimator":
         method = None
     return replace(old, estimator=estimator, method=_as_method(method, estimator), settings=own)
+
+
+def _fitting(
+    engine: Engine,
+    estimator: ScoreEstimator | str | Path,
+    settings: Settings,
+    access: HubAccess | None,
+    stacklevel: int,
+) -> ScoreEstimator:
+    """Return an estimator that fits a model, loaded if it was named.
+
+    Raises:
+        InputError: If nothing is where it is to be loaded from.
+        EstimatorMismatchError: If it is for another model.
+    """
+    recorded = engine.recorded
+    if isinstance(estimator, str | Path):
+        estimator = load_estimator(
+            estimator,
+            recorded.model,
+            engine.tokenizer,
+            access,
+            prompt=settings.prompt,
+            stacklevel=stacklevel + 2,
+        )
+    estimator.check_fits(recorded.shape)
+    return estimator
 
 
 def _as_method(

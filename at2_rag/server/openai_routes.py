@@ -40,13 +40,13 @@ def openai_routes(service: Service) -> APIRouter:
     @router.get("/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
         """Say whether there is such a model."""
-        check_model(service, name)
+        service.check_name(name)
         return _model(name, begun)
 
     @router.post("/chat/completions", response_model=None)
     async def complete(chat: ChatRequest, request: Request) -> Response:
         """Answer the last message, from the documents and tools' results, with citations."""
-        check_model(service, chat.model)
+        service.check_name(chat.model)
         completion = Completion(service.name)
         work = service.answering(asked_of(chat, service.limits))
         try:
@@ -95,17 +95,6 @@ def _tells_more(coming: Event, ahead: bool) -> bool:
 def _whole(last: Event) -> Answer:
     assert isinstance(last, Answer)  # a stream's last event is
     return last
-
-
-def check_model(service: Service, name: str | None) -> None:
-    """Raise a ``Problem`` unless a request names the one model that there is, or none."""
-    if name not in (None, "", service.name):
-        raise Problem(
-            404,
-            f"There is no model {name!r}; expected {service.name!r}, the only one here.",
-            "model_not_found",
-            "model",
-        )
 
 
 def _model(name: str, begun: int) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from fastapi.responses import Response
 from at2_rag.documents.passages import Passage
 from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
-from at2_rag.server.openai_routes import check_model
 from at2_rag.server.presence import waited_for
 from at2_rag.server.replies import Json
 from at2_rag.server.service import Service
@@ -36,7 +35,7 @@ def rerank_routes(service: Service) -> APIRouter:
 
     async def rerank(asking: RerankRequest, request: Request) -> Response:
         """Put documents in order, those that the query needs most first."""
-        check_model(service, asking.model)
+        service.check_name(asking.model)
         passages = passages_of(asking.documents, service.limits, "documents")
         options = {**_SETTINGS, **asking.at2.settings(service.limits)}
         work = service.ranking(Asked(asking.query, passages, options=options))
@@ -57,11 +56,11 @@ def _told(
     """Return the response; documents that the model did not read are last, with the least score."""
     seen, least = dict(ranked), min((score for _, score in ranked), default=0.0)
     unseen = ((index, min(least, 0.0)) for index in range(len(passages)) if index not in seen)
-    results = [
-        {"index": index, "relevance_score": score, "document": {"text": passages[index].text}}
+    results: list[dict[str, Any]] = [
+        {"index": index, "relevance_score": score}
         for index, score in [*ranked, *unseen][: asking.top_n]
     ]
-    if not asking.return_documents:
+    if asking.return_documents:
         for result in results:
-            del result["document"]
+            result["document"] = {"text": passages[result["index"]].text}
     return {"id": f"rerank-{uuid4().hex}", "model": model, "results": results}

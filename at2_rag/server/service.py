@@ -63,6 +63,16 @@ class Service:
         """What has happened so far."""
         return self.desk.metrics
 
+    def check_name(self, name: str | None) -> None:
+        """Raise a ``Problem`` unless a request names the one model that there is, or none."""
+        if name not in (None, "", self.name):
+            raise Problem(
+                404,
+                f"There is no model {name!r}; expected {self.name!r}, the only one here.",
+                "model_not_found",
+                "model",
+            )
+
     def answering(self, asked: Asked) -> Work[Event]:
         """Have a question answered: what the reader's stream yields, as it comes.
 

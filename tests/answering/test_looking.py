@@ -166,7 +166,7 @@ def test_what_was_shortened_to_be_read_is_kept_whole(short_reader, rank_by):
 
 
 def test_where_all_is_kept_nothing_is_looked_at(golden_reader, monkeypatch):
-    monkeypatch.setattr(looking, "look_of", None)
+    monkeypatch.setattr(looking, "ranked_by_question", None)
     answer = golden_reader.answer(QUESTION, PASSAGES, prune_to=4, **BY)
     assert answer.pruned == ()
 

@@ -14,8 +14,9 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.postprocessor.at2.checks import check_reader
 from llama_index.postprocessor.at2.held import HeldReader
 from llama_index.postprocessor.at2.nodes import passages_of
+from llama_index.postprocessor.at2.prompts import with_template
 
-from at2_rag import PromptTemplate, Reader
+from at2_rag import Reader
 
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
 
@@ -82,7 +83,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
             "score_threshold": score_threshold,
             "keep_retrieval_score": keep_retrieval_score,
             "metadata_mode": metadata_mode,
-            "options": _with_template(options or {}),
+            "options": with_template(options or {}),
         }
         super().__init__(**fields, **kwargs)
         self._held = HeldReader(check_reader(reader))
@@ -155,10 +156,3 @@ class AT2Postprocessor(BaseNodePostprocessor):
             metadata = {**item.node.metadata, "retrieval_score": item.score}
             update["node"] = item.node.model_copy(update={"metadata": metadata})
         return item.model_copy(update=update)
-
-
-def _with_template(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options whose template is one again, where it was written as JSON."""
-    prompt = options.get("prompt")
-    template = {"prompt": PromptTemplate(**prompt)} if isinstance(prompt, Mapping) else {}
-    return {**options, **template}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,3 +84,14 @@ def _read(template: BasePromptTemplate) -> tuple[str | None, str]:
             "one of the user, and system messages before it."
         )
     return "\n\n".join(system) or None, others[0].content or ""
+
+
+def with_template(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a reader's options whose template is one again, where it was written as JSON.
+
+    Args:
+        options: Options of the reader, by name.
+    """
+    prompt = options.get("prompt")
+    template = {"prompt": at2_rag.PromptTemplate(**prompt)} if isinstance(prompt, Mapping) else {}
+    return {**options, **template}

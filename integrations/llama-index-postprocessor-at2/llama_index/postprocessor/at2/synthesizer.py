@@ -26,7 +26,7 @@ from llama_index.postprocessor.at2.cited import CitedResponse
 from llama_index.postprocessor.at2.history import history_of
 from llama_index.postprocessor.at2.jobs import Job
 from llama_index.postprocessor.at2.nodes import passages_of
-from llama_index.postprocessor.at2.prompts import ReaderPrompt
+from llama_index.postprocessor.at2.prompts import ReaderPrompt, with_template
 from llama_index.postprocessor.at2.responses import (
     AT2AsyncStreamingResponse,
     AT2Response,
@@ -34,7 +34,6 @@ from llama_index.postprocessor.at2.responses import (
 )
 from llama_index.postprocessor.at2.stand_in import ReaderLLM
 
-import at2_rag
 from at2_rag import AnswerOptions, Passage, Reader
 
 dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # re-exported without saying so
@@ -158,8 +157,7 @@ class AT2Synthesizer(BaseSynthesizer):
             callback_manager: LlamaIndex's callbacks, which are told of each question and answer.
         """
         fields = {key: value for key, value in data.items() if key not in ("class_name", "model")}
-        prompt = at2_rag.PromptTemplate(**data["options"]["prompt"])
-        fields["options"] = {**data["options"], "prompt": prompt}
+        fields["options"] = with_template(data["options"])
         return cls(reader, callback_manager=callback_manager, **fields)
 
     def synthesize(
