@@ -75,5 +75,9 @@ def is_alive(pid):
 
 
 def contents(folder):
-    """Return the files of a folder, by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Return the whole files of a folder, by name.
+
+    A process killed amid a write leaves the hidden file that it wrote to, which stays for a day.
+    """
+    whole = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.name: path.read_bytes() for path in whole}
