@@ -389,6 +389,17 @@ def test_unknown_options_are_named(golden_reader):
         golden_reader.attribute(QUESTION, PASSAGES, "The Mol.", temperature=1)
 
 
+def test_options_can_be_checked_before_there_is_a_question(golden_reader):
+    golden_reader.check_options(max_citations=1, temperature=0.5, do_sample=True)
+    golden_reader.check_options(generating=False, max_citations=1, score_by="gradient")
+    with pytest.raises(InputError, match=r"max_tokens=1; .* did you mean max_new_tokens"):
+        golden_reader.check_options(max_tokens=1)
+    with pytest.raises(InputError, match="max_citations is 0"):
+        golden_reader.check_options(max_citations=0)
+    with pytest.raises(InputError, match="Unknown option temperature=1; expected any of"):
+        golden_reader.check_options(generating=False, temperature=1)
+
+
 def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):
     whole = golden_reader.answer(QUESTION, PASSAGES)
     stop = whole.text[4:6]
@@ -411,7 +422,13 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
     )
     assert isinstance(reader.method, RandomMethod)
     assert (reader.settings.max_citations, reader.model.dtype) == (1, torch.float32)
-    for name, meant in (("max_citation", "max_citations"), ("max_tokens", "max_new_tokens")):
+    misspelt = {
+        "max_citation": "max_citations",
+        "max_tokens": "max_new_tokens",
+        "dtipe": "dtype",
+        "devicemap": "device_map",
+    }
+    for name, meant in misspelt.items():
         with pytest.raises(InputError, match=rf"Unknown option {name}=1\. Did you mean {meant}\?"):
             Reader.from_pretrained(folder, "average", **{name: 1})
 

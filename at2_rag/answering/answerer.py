@@ -70,9 +70,8 @@ class Answerer:
         Raises:
             InputError: If question, passages or an option cannot be used.
         """
-        settings, generation = self.settings.override(with_config_unfolded(options))
+        settings, generation = self.told_by(options)
         warn_of_no_sampling(only_for_sampling(generation), stacklevel=3)
-        refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
         if not isinstance(question, str) or not question.strip():
             raise InputError(f"question is {question!r}; expected text to answer.")
         check_text("question", question)
@@ -86,6 +85,33 @@ class Answerer:
                 f"source_kinds={settings.source_kinds}; expected at least one document with text."
             )
         return request
+
+    def told_by(self, options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+        """Return the settings that options make, and those of them that are for ``model.generate``.
+
+        Args:
+            options: As for :meth:`request`.
+
+        Raises:
+            InputError: If an option is unknown, or cannot be used.
+        """
+        settings, generation = self.settings.override(with_config_unfolded(options))
+        refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
+        return settings, generation
+
+    def check_options(self, options: Mapping[str, Any], *, generating: bool) -> None:
+        """Refuse options that no question could be asked with.
+
+        Args:
+            options: As for :meth:`request`.
+            generating: Whether the model is to write, so that those of ``model.generate`` will do.
+
+        Raises:
+            InputError: If an option is unknown, or cannot be used.
+        """
+        _, generation = self.told_by(options)
+        if not generating:
+            refuse_unknown(generation)
 
     def has_sources(
         self,

@@ -20,7 +20,6 @@ from at2_rag.answering.given import GivenText
 from at2_rag.answering.logged import LoggedRow
 from at2_rag.errors import At2Error, InputError
 from at2_rag.prompt.request import Request
-from at2_rag.prompt.settings import refuse_unknown
 
 T = TypeVar("T")
 
@@ -65,11 +64,9 @@ class Audit:
         Raises:
             InputError: If an option is unknown, or cannot be used.
         """
-        request, _ = self._request({"question": "?", "passages": ["."], "answer": "."})
-        if self.answers:
-            check_count("prune_to", 1 if self.prune_to is None else self.prune_to)
-        else:
-            refuse_unknown(request.generation)
+        self.answerer.check_options(self.options, generating=self.answers)
+        if self.answers and self.prune_to is not None:
+            check_count("prune_to", self.prune_to)
 
     def rows(self, rows: Iterable[Mapping[str, Any]], at_a_time: int) -> Iterator[AuditedRow]:
         """Yield each row with what became of it, in their order.

@@ -282,10 +282,15 @@ def meant_by(name: str, known: Collection[str], most: int = 1, alike: float = 0.
     return get_close_matches(name, sorted(known), most, alike)
 
 
-def refuse_nearly_settings(options: Mapping[str, Any]) -> None:
-    """Raise ``InputError`` if an option of something else was most likely meant as a setting."""
-    for name in options:
-        if meant := meant_by(name, Settings.names(), alike=0.85):
+def refuse_misspelt_of(known: Collection[str], options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` if an option was most likely meant to be another.
+
+    Args:
+        known: Names of options that are misspelt at times. There may be others.
+        options: Options by name.
+    """
+    for name in options.keys() - known:
+        if meant := meant_by(name, known, alike=0.8):
             raise InputError(
                 f"Unknown option {name}={short(options[name])}. Did you mean {meant[0]}?"
             )

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answering.answerer import Answerer
 from at2_rag.estimators import ScoreEstimator
+from at2_rag.model.options import AnswerOptions
 from at2_rag.model_facts import input_device
 from at2_rag.prompt.settings import Settings, SettingsOptions
 from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
@@ -67,6 +68,19 @@ class Parts:
             settings: Settings of the question.
         """
         return self._answerer.method_for(settings)
+
+    def check_options(self, *, generating: bool = True, **options: Unpack[AnswerOptions]) -> None:
+        """Refuse options that a call could not take, for who is told of them before any question.
+
+        Args:
+            generating: Whether the call has the model write, and takes options of
+                ``model.generate``; else it takes settings alone.
+            options: Options of the call, by name.
+
+        Raises:
+            InputError: If an option is unknown, or cannot be used.
+        """
+        self._answerer.check_options(options, generating=generating)
 
     def thinking_markers(self, **options: Unpack[SettingsOptions]) -> ThinkingMarkers | None:
         """Return what the model writes around its thoughts; ``None`` if it does not think.

@@ -19,7 +19,7 @@ from at2_rag.model.pipelines import model_of
 from at2_rag.prompt.settings import (
     Settings,
     SettingsOptions,
-    refuse_nearly_settings,
+    refuse_misspelt_of,
     settings_for,
 )
 from at2_rag.reader.arguments import check_kind, check_method, check_parts, check_settings
@@ -116,7 +116,7 @@ class Reader(Examining, Asking):
         check_settings(settings)
         check_method(method)
         _, loading = (settings or Settings()).override(options)
-        refuse_nearly_settings(loading)
+        refuse_misspelt_of(LoadingOptions.__annotations__.keys(), loading)
         model, tokenizer = load_model(name, loading)
         own, _ = (settings or settings_for(model)).override(options)
         access = HubAccess.of(loading)

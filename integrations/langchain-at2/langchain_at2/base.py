@@ -35,7 +35,6 @@ class ReaderRunnable(HoldsReader, RunnableSerializable[dict[str, Any], AIMessage
     max_citations: int | None = Field(default=None, ge=1)
     verify: bool = False
     inline_markers: bool = False
-    reader_options: dict[str, Any] = Field(default_factory=dict)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 from at2_rag import InputError
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
@@ -38,6 +38,8 @@ class AT2Citer(ReaderRunnable):
     ``None`` if it names none. Where nothing was retrieved, the message is read all the same, and
     nothing is cited for what it says; ``reader_options={"on_empty": "error"}`` refuses it.
     """
+
+    _writes: ClassVar[bool] = False
 
     @property
     def InputType(self) -> Any:

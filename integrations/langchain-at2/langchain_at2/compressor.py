@@ -28,12 +28,12 @@ class AT2DocumentCompressor(HoldsReader, BaseDocumentCompressor):
         top_n: How many documents to keep at most; ``None`` for any number.
         score_threshold: Score below which documents are not kept; unitless, on the scale that the
             reader's estimator has. ``None`` for no such bound.
-        reader_options: Options of ``reader.answer`` for the draft, such as ``max_new_tokens``.
+        reader_options: Options of ``reader.rank``, such as ``max_new_tokens`` of the draft; with
+            ``{"rank_by": "question"}`` none is made.
     """
 
     top_n: int | None = Field(default=3, ge=1)
     score_threshold: float | None = None
-    reader_options: dict[str, Any] = Field(default_factory=dict)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 

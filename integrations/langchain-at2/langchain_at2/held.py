@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from at2_rag import InputError, Reader
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 
 def as_reader(value: Any) -> Reader:
@@ -49,11 +57,22 @@ class HoldsReader(BaseModel):
 
     Attributes:
         reader: The local model, as the component uses it.
+        reader_options: Options of what the component has the reader do, by name.
     """
 
+    #: Whether the reader's model is to write, so that options may be those of ``model.generate``.
+    _writes: ClassVar[bool] = True
+
     reader: ReaderField
+    reader_options: dict[str, Any] = Field(default_factory=dict)
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        """Refuse options that no call could take where they are given, not when a chain runs."""
+        self.reader.check_options(generating=self._writes, **self.reader_options)
+        return self
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         shared = {} if memo is None else memo

@@ -41,7 +41,8 @@ def prune_node(
             whose last human one it is.
         documents_key: Where the state has the documents.
         output_key: Where the kept documents go in the state; ``None`` for where the documents were.
-        reader_options: Options of ``reader.answer`` for the draft.
+        reader_options: Options of ``reader.rank``, such as ``max_new_tokens`` of the draft; with
+            ``rank_by="question"`` none is made.
     """
     # The compressor checks the options once, here, and not when the graph runs.
     options = AT2DocumentCompressor(

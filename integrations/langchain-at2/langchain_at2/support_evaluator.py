@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from at2_rag import Answer, InputError
@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langsmith.evaluation import EvaluationResult, RunEvaluator
 from langsmith.schemas import Example, Run
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from langchain_at2.documents import documents_to_passages
 from langchain_at2.held import HoldsReader
@@ -29,11 +29,12 @@ class AT2SupportEvaluator(HoldsReader, RunEvaluator):
     Attributes:
         reader: The local model that reads the answers; as for ``AT2Citer``.
         key: What the score is called.
-        reader_options: Options of ``Reader.audit``, by name, such as ``on_overflow``.
+        reader_options: Settings of the reader, by name, such as ``on_overflow``.
     """
 
+    _writes: ClassVar[bool] = False
+
     key: str = "at2_support"
-    reader_options: dict[str, Any] = Field(default_factory=dict)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=())
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import nullcontext
 
 import pytest
 from at2_rag import Reader
@@ -13,7 +14,14 @@ from pydantic import ValidationError
 from support.laws import check_message
 from support.loaded import ChatHuggingFace, HuggingFacePipeline, loaded_pipeline
 
-from langchain_at2 import AT2CitedAnswer, AT2Citer, AT2DocumentCompressor, cite_node, prune_node
+from langchain_at2 import (
+    AT2CitedAnswer,
+    AT2Citer,
+    AT2DocumentCompressor,
+    AT2SupportEvaluator,
+    cite_node,
+    prune_node,
+)
 
 #: The demo model's own coefficients are not found by probing it: it is tiny.
 pytestmark = pytest.mark.filterwarnings("ignore::at2_rag.NoHeadsWarning")
@@ -34,6 +42,21 @@ def test_a_loaded_model_is_taken_as_it_is(loaded, reader, component, place):
     assert isinstance(made.reader, Reader)
     assert made.reader.model is reader.model
     assert made.reader.tokenizer is reader.tokenizer
+
+
+@pytest.mark.parametrize("component", [*COMPONENTS, AT2SupportEvaluator])
+def test_options_that_no_call_could_take_are_refused_at_once(reader, component):
+    with pytest.raises(ValidationError, match="score_by is 'gradients'"):
+        component(reader=reader, reader_options={"score_by": "gradients"})
+    with pytest.raises(ValidationError, match="Unknown option max_citation=1"):
+        component(reader=reader, reader_options={"max_citation": 1})
+    generates = component in (AT2CitedAnswer, AT2DocumentCompressor)
+    with (
+        nullcontext()
+        if generates
+        else pytest.raises(ValidationError, match="Unknown option temperature")
+    ):
+        component(reader=reader, reader_options={"temperature": 0.5, "do_sample": True})
 
 
 def test_it_answers_and_cites_as_a_reader_of_the_model_does(loaded, asked):

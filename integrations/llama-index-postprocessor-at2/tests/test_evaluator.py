@@ -43,6 +43,12 @@ def test_responses_bring_their_contexts(evaluator):
     assert evaluator.get_prompts() == {}
 
 
+def test_options_that_no_evaluation_could_take_are_refused_at_once(evaluator):
+    for wrong in ({"max_citations": 0}, {"temperature": 0.5}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            AT2SupportEvaluator(evaluator.reader, reader_options=wrong)
+
+
 def test_what_is_missing_is_told(evaluator):
     with pytest.raises(ValueError, match="all three"):
         evaluator.evaluate(QUESTION, "Yes.")

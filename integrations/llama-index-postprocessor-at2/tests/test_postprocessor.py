@@ -76,6 +76,8 @@ def test_the_draft_has_its_own_options(reader, ranked):
     assert again.options == told
     with pytest.raises(InputError, match="score_by is 'gradients'"):
         AT2Postprocessor(reader, options={"score_by": "gradients"})
+    with pytest.raises(InputError, match=r"max_new_token=1; .* did you mean max_new_tokens"):
+        AT2Postprocessor(reader, options={"max_new_token": 1})
 
 
 def test_the_question_ranks_them_without_a_draft(reader, ranked):

@@ -261,6 +261,7 @@ def test_a_reader_may_be_shown_the_best_nodes_only(reader, asked):
     [
         ({"prune_to": 0}, "prune_to is 0"),
         ({"options": {"max_citations": 0}}, "max_citations is 0"),
+        ({"options": {"history": (), "max_new_token": 1}}, "did you mean max_new_tokens"),
         ({"options": {"prompt": "{passages}"}}, "expected any of .from-passages"),
         ({"metadata_mode": "some"}, "MetadataMode"),
     ],

@@ -24,7 +24,11 @@ class AT2SupportEvaluator(BaseEvaluator):
     Args:
         reader: The local model that reads the responses; as for ``AT2Synthesizer``.
         score_threshold: Least share with which a response passes.
-        reader_options: Options of ``Reader.attribute``, by name, such as ``on_overflow``.
+        reader_options: Settings of the reader, by name, such as ``on_overflow``.
+
+    Raises:
+        TypeError: If ``reader`` is no reader.
+        ValueError: If an option is unknown, or cannot be used.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class AT2SupportEvaluator(BaseEvaluator):
         self._held = HeldReader(check_reader(reader))
         self._score_threshold = score_threshold
         self._options = dict(reader_options or {})
+        self.reader.check_options(generating=False, **self._options)
 
     @property
     def reader(self) -> Reader:

@@ -91,7 +91,10 @@ class AT2Synthesizer(BaseSynthesizer):
         empty_response: str | None = None,
     ) -> None:
         reader = self._reader = check_reader(reader)
-        settings, _ = reader.settings.override(dict(options or {}))
+        own: dict[str, Any] = dict(options or {})
+        own.pop("history", None)
+        reader.check_options(**own)  # said here, not when a query comes
+        settings, _ = reader.settings.override(own)
         super().__init__(
             llm=ReaderLLM.of(reader),
             callback_manager=callback_manager,
