@@ -19,8 +19,8 @@ class AT2DocumentCompressor(HoldsReader, BaseDocumentCompressor):
     """Drafts an answer and keeps the documents that it used most, most used first.
 
     Each document kept is a copy with the draft's score in ``metadata["relevance_score"]``.
-    Documents that the draft did not see, because they are empty or did not fit, score 0 and come
-    last.
+    Documents that the model did not see, because they are empty or did not fit, come last and score
+    0, or what the last of the others does where that is less.
 
     Attributes:
         reader: The local model that drafts the answer; or what has loaded it, as for

@@ -27,7 +27,8 @@ def most_used(
 ) -> list[tuple[int, float]]:
     """Return (index, score) of the documents to keep, most used first.
 
-    Those that the draft did not see, because they are empty or did not fit, score 0 and come last.
+    Those that the model did not see, because they are empty or did not fit, come last and score 0,
+    or what the last of the others does where that is less.
     No draft is made if there is nothing to read.
 
     Args:
@@ -48,7 +49,9 @@ def most_used(
     if not all(passage.is_empty for passage in request.passages):
         ranked = reader.rank(query, request.readable_passages, **options)
     seen = {index for index, _ in ranked}
-    ranked = [*ranked, *((i, 0.0) for i in range(len(checked)) if i not in seen)]
+    least = min((score for _, score in ranked), default=0.0)
+    unseen = ((index, min(least, 0.0)) for index in range(len(checked)) if index not in seen)
+    ranked = [*ranked, *unseen]
     if score_threshold is not None:
         ranked = [(index, score) for index, score in ranked if score >= score_threshold]
     return ranked[:top_n]

@@ -39,6 +39,11 @@ def test_the_question_ranks_them_without_a_draft(reader, documents, question, wo
     ranked = reader.rank(question, world.passages, **options)[:3]
     assert [d.page_content for d in kept] == [world.passages[i].text for i, _ in ranked]
     assert scores(kept) == pytest.approx([score for _, score in ranked])
+    everything = AT2DocumentCompressor(reader=reader, top_n=None, reader_options=options)
+    kept = everything.compress_documents([Document(""), *documents], question)
+    assert kept[-1].page_content == ""
+    assert scores(kept) == sorted(scores(kept), reverse=True)
+    assert scores(kept)[-1] < 0  # looked at less than by any question
 
 
 def test_documents_are_copied_and_complete(compressor, documents, question):
