@@ -136,15 +136,23 @@ def effects_by_gradient(task: AttributionTask, shares: Sequence[float] = SHARES)
         return torch.zeros(len(task.targets), len(task.sources))
     # A caller may be recording attention without gradients, which inference mode forbids.
     with torch.inference_mode(False), torch.enable_grad():
-        paid = torch.tensor(shares)[:, None].repeat(1, len(task.sources)).requires_grad_()
-        answer = task.ids[task.prompt_length :]
-        log_p = answer_log_probabilities(FadingText.of(task).logits(paid, len(answer)), answer)
-        last = len(task.targets) - 1
-        slopes = [
-            torch.autograd.grad(log_p[:, start:end].sum(), paid, retain_graph=target < last)[0]
-            for target, (start, end) in enumerate(task.targets)
-        ]
-    return _widths(shares) @ torch.stack(slopes)
+        text = FadingText.of(task)
+        # One after another: together they would take as long, and memory for all at once.
+        slopes = torch.stack([_slopes(text, task, share) for share in shares], dim=1)
+    return _widths(shares) @ slopes
+
+
+def _slopes(text: FadingText, task: AttributionTask, share: float) -> Tensor:
+    """Return (targets, sources): gradients of targets where all sources are paid one share."""
+    paid = torch.full((1, len(task.sources)), share, requires_grad=True)
+    answer = task.ids[task.prompt_length :]
+    log_p = answer_log_probabilities(text.logits(paid, len(answer)), answer)[0]
+    last = len(task.targets) - 1
+    slopes = [
+        torch.autograd.grad(log_p[start:end].sum(), paid, retain_graph=target < last)[0][0]
+        for target, (start, end) in enumerate(task.targets)
+    ]
+    return torch.stack(slopes)
 
 
 def gradient_cost(task: AttributionTask, shares: Sequence[float] = SHARES) -> float:
