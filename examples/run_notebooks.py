@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parent
 #: Longer pages, in characters, are not kept in a notebook.
-LONGEST_PAGE = 60_000
+LONGEST_PAGE = 70_000
 #: Of a cell, in seconds. A busy machine is no fault.
 PATIENCE = 600
 

@@ -23,7 +23,7 @@ from at2_rag.view.drawing import visible, written
 from at2_rag.view.numbers import PackedTable
 from at2_rag.view.page import page
 
-_SCRIPTS = ("answer.js", "whole_page.js")
+_SCRIPT = "whole_page.js"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AnswerView:
             '<main class="sides">'
         )
         body = f"{begin}\n{self.html}\n</main>"
-        whole = page(self.question, body, scripts=_SCRIPTS, data=self.data)
+        whole = page(self.question, body, script=_SCRIPT, data=self.data)
         before, _, behind = whole.partition(self.html)
         return before, behind
 

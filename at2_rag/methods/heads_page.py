@@ -58,7 +58,7 @@ def heads_page(
         f"{_columns(sources, columns, answer)}</section></main>",
     ]
     data = _data(answer, weights, attention, contributions, tables)
-    return page(f"Heads: {answer.question}", "\n".join(parts), scripts=(_SCRIPT,), data=data)
+    return page(f"Heads: {answer.question}", "\n".join(parts), script=_SCRIPT, data=data)
 
 
 def _tables(answer: Answer, attention: Tensor, beside: Mapping[str, Answer]) -> dict[str, Tensor]:

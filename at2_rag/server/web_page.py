@@ -16,6 +16,7 @@ from at2_rag.documents.passages import Passage
 from at2_rag.server.problems import Problem
 from at2_rag.server.replies import Json
 from at2_rag.server.service import Service
+from at2_rag.view.scripts import modules_of
 
 #: The page may load its own files and ask this server, and nothing else; what is drawn as HTML goes
 #: through the one policy that is named.
@@ -53,7 +54,7 @@ _ASSETS = {
         "serve.css", "icon.svg", "main.js", "api.js", "given.js", "uploading.js", "asking.js",
         "live.js", "shown.js", "elements.js",
     ),
-    "at2_rag.view": ("page.css", "answer.js"),
+    "at2_rag.view": ("page.css", *modules_of("answer.js")),
 }  # fmt: skip
 
 

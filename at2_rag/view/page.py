@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
 from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from at2_rag.view.drawing import visible
+from at2_rag.view.scripts import asset, joined
 
 
-def page(title: str, body: str, *, scripts: Sequence[str] = (), data: Any = None) -> str:
+def page(title: str, body: str, *, script: str | None = None, data: Any = None) -> str:
     """Return a page that may load nothing, and run no script but its own.
 
     Args:
         title: What the page is called.
         body: What the page shows, as HTML.
-        scripts: Names of scripts among the package's assets, which are put together as one module;
-            none for a page without.
+        script: Name of a script among the package's assets; ``None`` for a page without.
         data: What the script reads, in plain JSON types.
     """
-    script = "".join(map(asset, scripts))
-    parts = _data(data) + f'<script type="module">{script}</script>\n' if script else ""
+    code = joined(script) if script else ""
+    parts = _data(data) + f'<script type="module">{code}</script>\n' if code else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(code)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         '<meta name="referrer" content="no-referrer">\n'
@@ -50,12 +48,6 @@ def framed(html: str, height: int = 640) -> str:
         f'style="width:100%;height:{height}px;border:0;resize:vertical;overflow:auto" '
         f'srcdoc="{escape(html)}"></iframe>'
     )
-
-
-@cache
-def asset(name: str) -> str:
-    """Return the text of a style or a script that comes with the package."""
-    return files("at2_rag.view").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def embedded(data: Any) -> str:

@@ -13,6 +13,7 @@ from support.visiting import visited
 from at2_rag import Answer, Passage
 from at2_rag.server.limits import Limits
 from at2_rag.server.web_page import Example
+from at2_rag.view.scripts import asset, modules_of
 
 expect.set_options(timeout=30_000)
 GIVEN = [Passage(**fields) for fields in PASSAGES]
@@ -397,6 +398,8 @@ def test_the_page_is_strict_and_its_files_need_no_token(demo_reader):
         assert "require-trusted-types-for 'script'" in policy
         assert response.headers["x-content-type-options"] == "nosniff"
         assert server.get("/assets/main.js").headers["content-type"].startswith("text/javascript")
+        for name in modules_of("answer.js"):  # and no other file has the name of one of them
+            assert server.get(f"/assets/{name}").text == asset(name)
         for elsewhere in ("/assets/..%2findex.html", "/assets/heads.js", "/assets/nothing.js"):
             assert server.get(elsewhere).status_code == 404
         assert server.get("/api/start").status_code == 401

@@ -23,7 +23,7 @@ def test_data_end_no_script_and_are_the_same_again(text):
 
 
 def test_a_page_loads_nothing():
-    html = page("<A> & b", "<main></main>", scripts=("answer.js",), data={})
+    html = page("<A> & b", "<main></main>", script="whole_page.js", data={})
     assert "<title>&lt;A&gt; &amp; b</title>" in html
     policy = unescape(re.search(r'Policy" content="([^"]*)"', html)[1])
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-")

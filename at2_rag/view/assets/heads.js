@@ -1,26 +1,20 @@
 // The heads of a model on one answer: a map of them, and where any of them looked.
-(() => {
-"use strict";
+import { button, drawnShare, make } from "./making.js";
+import { all, numbers, unpacked } from "./reading.js";
+
 const data = JSON.parse(document.getElementById("data").textContent);
-const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const numbers = (told) => (told ? told.split(" ").map(Number) : []);
 const LEAST_SHOWN = 0.2; // of a method's highest score, as in the paper's figures
 const TOP = 10;
 const [layers, heads, , sources] = data.attention.shape;
-const cells = new Map(all(".cell").map((cell) => [`${cell.dataset.l} ${cell.dataset.h}`, cell]));
-const columns = all(".method");
+const cells = new Map(all(".cell", document)
+  .map((cell) => [`${cell.dataset.l} ${cell.dataset.h}`, cell]));
+const columns = all(".method", document);
 const pieces = columns.map((column) => all("[data-s]", column).map((piece) => ({
   piece, sources: numbers(piece.dataset.s),
 })));
 let [layer, head] = data.head;
 let statement = 0;
 let map = 0;
-
-async function unpacked(table) {
-  const bytes = Uint8Array.from(atob(table.data), (char) => char.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  table.values = new Int16Array(await new Response(stream).arrayBuffer());
-}
 
 const weightOf = (l, h) => data.weights.values[l * heads + h] * data.weights.scale;
 function contributionOf(l, h) {
@@ -71,26 +65,8 @@ function drawTop() {
   }
   order.sort((a, b) => b.own - a.own);
   const items = order.slice(0, TOP).filter(({ own }) => own > 0).map(({ l, h, own }) => {
-    const share = own / total;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "row";
-    const bar = document.createElement("span");
-    bar.className = "use";
-    const inner = document.createElement("i");
-    inner.style.setProperty("--w", share.toFixed(3));
-    bar.append(inner);
-    const told = document.createElement("span");
-    told.className = "share";
-    told.textContent = `${Math.round(share * 100)}%`;
-    const name = document.createElement("span");
-    name.className = "what";
-    name.textContent = `layer ${l}, head ${h}`;
-    button.append(name, bar, told);
-    button.addEventListener("click", () => choose(l, h));
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
+    const name = make("span", "what", `layer ${l}, head ${h}`);
+    return make("li", "", button("row", () => choose(l, h), name, ...drawnShare(own / total)));
   });
   document.getElementById("top").replaceChildren(...items);
 }
@@ -126,7 +102,7 @@ function choose(l, h) {
 }
 function say(number) {
   statement = number;
-  for (const group of all("[data-g]")) {
+  for (const group of all("[data-g]", document)) {
     const own = Number(group.dataset.g) === statement;
     group.classList.toggle("on", own);
     if (group.hasAttribute("aria-pressed")) group.setAttribute("aria-pressed", String(own));
@@ -154,15 +130,14 @@ document.addEventListener("keydown", (event) => {
     cells.get(`${layer} ${head}`).focus();
   }
 });
-for (const input of all("input[name=map]")) {
+for (const input of all("input[name=map]", document)) {
   input.addEventListener("change", () => { map = Number(input.value); draw(); });
 }
 
 async function start() {
   const tables = [data.weights, data.attention, data.contributions, ...data.methods.map((m) => m.table)];
-  await Promise.all(tables.map(unpacked));
+  await Promise.all(tables.map(async (table) => { table.values = await unpacked(table); }));
   say(0);
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 start();
-})();
