@@ -107,7 +107,7 @@ class _Drawer:
             return [run]
         start = run.span[0]
         parts = cut(run.span, self._drawing.edges)
-        return [Run(run.text[a - start : b - start], (a, b)) for a, b in parts]
+        return [Run(_between(run.text, a - start, b - start), (a, b)) for a, b in parts]
 
     def _put_inserts(self) -> str:
         """Put each insert behind the last piece before it; return those before all pieces."""
@@ -211,6 +211,11 @@ class _Drawer:
                 self._begun.add((name, number))
                 return {"id": place}
         return {}
+
+
+def _between(text: str, start: int, end: int) -> str:
+    """Return a part of a text; of a line end that is cut in two, the second half alone shows."""
+    return text[start : end - text.startswith("\r\n", end - 1)]
 
 
 def _pieces(tree: _Tree) -> Iterable[_Piece]:

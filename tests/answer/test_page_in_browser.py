@@ -208,6 +208,16 @@ def test_any_words_that_are_selected_are_attributed(page, answer, words):
     check_shades(page, {})
 
 
+def test_space_alone_is_no_words(page, answer):
+    place = answer.text.index(" ")
+    select(page, place, place + 1)
+    check_shades(page, {})
+    assert page.locator("#told h3").inner_text().startswith("The whole answer goes back to")
+    words = answer.text[:place]
+    select(page, 0, place)  # and does not get in the way of what is selected next
+    eventually(page, page.locator("#told h3").inner_text, lambda told: told.startswith(f"“{words}"))
+
+
 def test_a_double_click_selects_a_word(page, answer):
     place = answer.text.index("mayor")
     (token, *_) = touching(answer.attribution.token_spans, place, place + 5)

@@ -64,6 +64,7 @@ def shown(text, markdown):
 @given(drawn(), st.booleans())
 @example(("**A b. C** d.", [(0, 6)], [(0, 6), (7, 13)]), True)
 @example(("`a` ```\nb\n```", [(0, 1)], [(0, 3)]), True)
+@example(("\n\r\n", [(0, 2)], []), False)
 def test_all_that_is_shown_is_drawn_and_cut_at_every_span(given_, markdown):
     text, spans, groups = given_
     layer = Layer.of(enumerate(spans))

@@ -17,11 +17,6 @@ export const button = (text, onclick, attributes = {}) =>
 export const counted = (number, what) =>
   `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
-export function short(text, most = 90) {
-  const chars = [...text.slice(0, 4 * most).replace(/\s+/g, " ").trim()];
-  return chars.length > most ? `${chars.slice(0, most).join("")}…` : chars.join("");
-}
-
 export function save(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: address, download: name }).click();

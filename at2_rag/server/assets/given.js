@@ -1,5 +1,6 @@
 // The passages that are asked about; they stay in the page, and go to the server with a question.
-import { button, counted, make, short } from "./elements.js";
+import { button, counted, make } from "./elements.js";
+import { short } from "./making.js";
 
 const FIELDS = ["text", "title", "id", "url", "metadata"];
 

@@ -1,5 +1,6 @@
 // An answer while it is written: text as it comes, numbers as soon as a statement ends.
-import { counted, make, short } from "./elements.js";
+import { counted, make } from "./elements.js";
+import { short } from "./making.js";
 
 export class Live {
   constructor(passages) {

@@ -45,8 +45,10 @@ export class Choices {
     return this.ofStatement(text, statement, Number(link.dataset.n));
   }
 
-  in(selection) { // null where nothing is selected that has scores
+  in(selection) { // null where nothing is selected that has scores, and of space alone
     if (!selection || selection.isCollapsed || !selection.rangeCount) return null;
+    const said = short(selection.toString(), 60);
+    if (!said) return null;
     const range = selection.getRangeAt(0);
     for (const [text, element] of Object.entries(this.places.texts)) {
       if (!range.intersectsNode(element) || !this.scores.has(text)) continue;
@@ -55,7 +57,7 @@ export class Choices {
       if (!tokens.length) continue;
       const from = tokens.reduce((a, b) => Math.min(a, b));
       const to = tokens.reduce((a, b) => Math.max(a, b)) + 1;
-      return { kind: "said", text, from, to, said: short(selection.toString(), 60) };
+      return { kind: "said", text, from, to, said };
     }
     const { passages } = this.places;
     if (!range.intersectsNode(passages)) return null;

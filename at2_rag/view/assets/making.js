@@ -23,7 +23,6 @@ export function drawnShare(share) {
 }
 
 export function short(text, most = 90) {
-  const plain = text.replace(/\s+/g, " ").trim();
-  const chars = [...plain];
-  return chars.length > most ? `${chars.slice(0, most).join("")}…` : plain;
+  const chars = [...text.slice(0, 4 * most).replace(/\s+/g, " ").trim()];
+  return chars.length > most ? `${chars.slice(0, most).join("")}…` : chars.join("");
 }
