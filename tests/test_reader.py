@@ -390,14 +390,34 @@ def test_unknown_options_are_named(golden_reader):
 
 
 def test_options_can_be_checked_before_there_is_a_question(golden_reader):
-    golden_reader.check_options(max_citations=1, temperature=0.5, do_sample=True)
-    golden_reader.check_options(generating=False, max_citations=1, score_by="gradient")
-    with pytest.raises(InputError, match=r"max_tokens=1; .* did you mean max_new_tokens"):
-        golden_reader.check_options(max_tokens=1)
-    with pytest.raises(InputError, match="max_citations is 0"):
-        golden_reader.check_options(max_citations=0)
-    with pytest.raises(InputError, match="Unknown option temperature=1; expected any of"):
-        golden_reader.check_options(generating=False, temperature=1)
+    earlier = [{"role": "user", "content": "Hello."}]
+    sampled = {"max_citations": 1, "temperature": 0.5, "do_sample": True}
+    golden_reader.check_options("answer", {**sampled, "prune_to": 2, "history": earlier})
+    golden_reader.check_options("rank", {**sampled, "rank_by": "question", "history": earlier})
+    golden_reader.check_options("attribute", {"score_by": "gradient", "thoughts": "Hm."})
+    golden_reader.check_options("audit", {"max_citations": 1})
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "message"),
+    [
+        ("answer", {"max_tokens": 1}, r"max_tokens=1; .* did you mean max_new_tokens"),
+        ("answer", {"max_citations": 0}, "max_citations is 0"),
+        ("answer", {"prune_to": 0}, "prune_to is 0"),
+        ("answer", {"num_return_sequences": 2}, "num_return_sequences is 2; expected 1"),
+        ("answer", {"do_sample": True, "temperature": 0}, "temperature is 0 with do_sample"),
+        ("answer", {"self": 1, "call": 2}, "Unknown option self=1"),
+        ("answer", {1: 2}, "an option is called 1; expected its name as text"),
+        ("rank", {"history": ["Hello."]}, "history"),
+        ("rank", {"prune_to": 1}, "Unknown option prune_to=1"),
+        ("attribute", {"temperature": 1}, "Unknown option temperature=1; expected any of"),
+        ("attribute", {"thoughts": 1}, "thoughts is"),
+        ("audit", {"history": []}, "Unknown option history"),
+    ],
+)
+def test_options_that_no_call_could_take_are_refused(golden_reader, call, options, message):
+    with pytest.raises(InputError, match=message):
+        golden_reader.check_options(call, options)
 
 
 def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):

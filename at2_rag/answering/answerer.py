@@ -19,6 +19,7 @@ from at2_rag.documents.passages import Passage, as_passages, check_text
 from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model.generate_options import (
+    generate_options,
     only_for_sampling,
     refuse_misspelt,
     with_config_unfolded,
@@ -110,7 +111,9 @@ class Answerer:
             InputError: If an option is unknown, or cannot be used.
         """
         _, generation = self.told_by(options)
-        if not generating:
+        if generating:
+            generate_options(self.engine.recorded.model, generation)
+        else:
             refuse_unknown(generation)
 
     def has_sources(

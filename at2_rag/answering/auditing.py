@@ -86,7 +86,7 @@ class Audit:
         return [_audited(row, done.get(i, asked[i])) for i, row in enumerate(rows)]
 
     def _request(self, row: Mapping[str, Any]) -> tuple[Request, GivenText | None]:
-        logged = LoggedRow.of(row)
+        logged = LoggedRow.of(row, answered=not self.answers)
         request = self.answerer.request(
             logged.question, logged.passages, logged.history, self.options
         )

@@ -40,8 +40,8 @@ class LoggedRow:
     Attributes:
         question: What was asked.
         passages: What was retrieved, best first.
-        answer: What was answered; ``None`` if the row does not say.
-        thoughts: What was thought before the answer; ``None`` if the row does not say.
+        answer: What was answered; ``None`` if the row does not say, or nobody wants to know.
+        thoughts: What was thought before the answer; ``None`` likewise.
         history: Earlier messages of the chat.
     """
 
@@ -52,8 +52,13 @@ class LoggedRow:
     history: tuple[Message, ...]
 
     @classmethod
-    def of(cls, row: object) -> LoggedRow:
+    def of(cls, row: object, *, answered: bool = True) -> LoggedRow:
         """Read a row.
+
+        Args:
+            row: A row of a log, as the module says.
+            answered: Whether the row's own answer and thoughts are wanted; else they may be
+                anything, such as a list of right answers.
 
         Raises:
             InputError: If it has no question or no passages, or a field is of another type.
@@ -72,8 +77,8 @@ class LoggedRow:
         return cls(
             question,
             _passages(_field(row, _PASSAGES, last=True)),
-            _text(row, _ANSWER, last=True),
-            _text(row, _THOUGHTS, last=True),
+            _text(row, _ANSWER, last=True) if answered else None,
+            _text(row, _THOUGHTS, last=True) if answered else None,
             _history(_field(row, _HISTORY)),
         )
 

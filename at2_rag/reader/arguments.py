@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any
+from typing import Any, Literal
 
 from torch.nn import Module
 
+from at2_rag.answer.pruning import check_count
+from at2_rag.documents.conversation import checked_history
 from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.prompt.settings import Settings
+
+#: Methods of a reader that components are told options of.
+CallName = Literal["answer", "rank", "attribute", "audit"]
+
+#: Those of them that have the model write, so that options of ``model.generate`` will do.
+WRITING = ("answer", "rank")
+
+#: What each of them takes by name beside settings and options of ``model.generate``.
+OWN_OPTIONS: Mapping[CallName, frozenset[str]] = {
+    "answer": frozenset({"history", "prune_to"}),
+    "rank": frozenset({"history"}),
+    "attribute": frozenset({"history", "thoughts"}),
+    "audit": frozenset(),
+}
 
 
 def as_tuples(name: str, values: object, length: int, expected: str) -> list[Any]:
@@ -78,3 +94,25 @@ def check_method(method: object) -> None:
         from at2_rag.methods import check_method_name
 
         check_method_name(method)
+
+
+def check_names(options: Mapping[Any, Any]) -> None:
+    """Raise ``InputError`` unless all options have names."""
+    for name in options:
+        if not isinstance(name, str):
+            raise InputError(f"an option is called {name!r}; expected its name as text.")
+
+
+def check_own(name: str, value: Any) -> None:
+    """Raise ``InputError`` unless an argument of :data:`OWN_OPTIONS` can be used.
+
+    Args:
+        name: What the argument is called.
+        value: What it is given.
+    """
+    if name == "history":
+        checked_history(value)
+    elif name == "thoughts":
+        check_kind(name, value, (str, type(None)))
+    elif value is not None:
+        check_count(name, value)

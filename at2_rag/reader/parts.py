@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answering.answerer import Answerer
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.model.options import AnswerOptions
 from at2_rag.model_facts import input_device
 from at2_rag.prompt.settings import Settings, SettingsOptions
 from at2_rag.prompt.thinking_markers import ThinkingMarkers, thinking_markers
+from at2_rag.reader.arguments import OWN_OPTIONS, WRITING, CallName, check_names, check_own
 
 if TYPE_CHECKING:
     from at2_rag.methods import AttributionMethod
@@ -69,18 +70,24 @@ class Parts:
         """
         return self._answerer.method_for(settings)
 
-    def check_options(self, *, generating: bool = True, **options: Unpack[AnswerOptions]) -> None:
+    def check_options(self, call: CallName, options: Mapping[str, Any]) -> None:
         """Refuse options that a call could not take, for who is told of them before any question.
 
+        What only a question or a prompt can tell is not known yet, and is refused when it is asked.
+
         Args:
-            generating: Whether the call has the model write, and takes options of
-                ``model.generate``; else it takes settings alone.
-            options: Options of the call, by name.
+            call: The method of a reader that they are for.
+            options: Options of the method, by name; also ``history``, ``thoughts`` and
+                ``prune_to``, where it takes them.
 
         Raises:
             InputError: If an option is unknown, or cannot be used.
         """
-        self._answerer.check_options(options, generating=generating)
+        check_names(options)
+        own, others = OWN_OPTIONS[call], dict(options)
+        for name in own & others.keys():
+            check_own(name, others.pop(name))
+        self._answerer.check_options(others, generating=call in WRITING)
 
     def thinking_markers(self, **options: Unpack[SettingsOptions]) -> ThinkingMarkers | None:
         """Return what the model writes around its thoughts; ``None`` if it does not think.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from at2_rag import InputError
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
@@ -39,7 +39,7 @@ class AT2Citer(ReaderRunnable):
     nothing is cited for what it says; ``reader_options={"on_empty": "error"}`` refuses it.
     """
 
-    _writes: ClassVar[bool] = False
+    _call = "attribute"
 
     @property
     def InputType(self) -> Any:
@@ -56,9 +56,12 @@ class AT2Citer(ReaderRunnable):
             request.question,
             request.readable_passages,
             text,
-            thoughts=thoughts,
-            history=request.history,
-            **{"on_empty": "answer", **self._own_options},
+            **{
+                "thoughts": thoughts,
+                "history": request.history,
+                "on_empty": "answer",
+                **self._own_options,
+            },
         )
         placed = with_thoughts_placed(answer)
         cited = cite_blocks(

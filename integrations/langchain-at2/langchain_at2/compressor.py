@@ -32,6 +32,8 @@ class AT2DocumentCompressor(HoldsReader, BaseDocumentCompressor):
             ``{"rank_by": "question"}`` none is made.
     """
 
+    _call = "rank"
+
     top_n: int | None = Field(default=3, ge=1)
     score_threshold: float | None = None
 

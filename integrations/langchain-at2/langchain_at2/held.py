@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from at2_rag import InputError, Reader
 from pydantic import (
@@ -60,8 +60,8 @@ class HoldsReader(BaseModel):
         reader_options: Options of what the component has the reader do, by name.
     """
 
-    #: Whether the reader's model is to write, so that options may be those of ``model.generate``.
-    _writes: ClassVar[bool] = True
+    #: The reader's method that the options are for.
+    _call: ClassVar[Literal["answer", "rank", "attribute", "audit"]] = "answer"
 
     reader: ReaderField
     reader_options: dict[str, Any] = Field(default_factory=dict)
@@ -71,7 +71,7 @@ class HoldsReader(BaseModel):
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         """Refuse options that no call could take where they are given, not when a chain runs."""
-        self.reader.check_options(generating=self._writes, **self.reader_options)
+        self.reader.check_options(self._call, self.reader_options)
         return self
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

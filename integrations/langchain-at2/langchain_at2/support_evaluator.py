@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from at2_rag import Answer, InputError
@@ -32,7 +32,7 @@ class AT2SupportEvaluator(HoldsReader, RunEvaluator):
         reader_options: Settings of the reader, by name, such as ``on_overflow``.
     """
 
-    _writes: ClassVar[bool] = False
+    _call = "audit"
 
     key: str = "at2_support"
 
@@ -57,11 +57,11 @@ class AT2SupportEvaluator(HoldsReader, RunEvaluator):
             evaluator_run_id: Not looked at.
 
         Raises:
-            InputError: If there is no question, answer or document, or one cannot be used.
+            InputError: If no question, answer or list of documents is told, or one cannot be used.
         """
         inputs = {**(example.inputs or {} if example else {}), **(run.inputs or {})}
         row = {"inputs": _plain(inputs), "outputs": _plain(run.outputs or {})}
-        [audited] = self.reader.audit([row], **self.reader_options)
+        [audited] = self.reader.audit([row], **{"on_empty": "answer", **self.reader_options})
         if audited.answer is None:
             raise audited.error or InputError("The run could not be read.")
         return self._result(audited.answer)

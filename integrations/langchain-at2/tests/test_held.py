@@ -26,6 +26,7 @@ from langchain_at2 import (
 #: The demo model's own coefficients are not found by probing it: it is tiny.
 pytestmark = pytest.mark.filterwarnings("ignore::at2_rag.NoHeadsWarning")
 
+EARLIER = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good day."}]
 COMPONENTS = [AT2CitedAnswer, AT2Citer, AT2DocumentCompressor]
 
 
@@ -50,6 +51,10 @@ def test_options_that_no_call_could_take_are_refused_at_once(reader, component):
         component(reader=reader, reader_options={"score_by": "gradients"})
     with pytest.raises(ValidationError, match="Unknown option max_citation=1"):
         component(reader=reader, reader_options={"max_citation": 1})
+    with pytest.raises(ValidationError, match="Unknown option reader"):
+        component(reader=reader, reader_options={"reader": 1})
+    if component is not AT2SupportEvaluator:  # its rows have one of their own
+        component(reader=reader, reader_options={"history": EARLIER})
     generates = component in (AT2CitedAnswer, AT2DocumentCompressor)
     with (
         nullcontext()

@@ -43,6 +43,14 @@ def test_responses_bring_their_contexts(evaluator):
     assert evaluator.get_prompts() == {}
 
 
+def test_a_response_without_contexts_is_supported_by_nothing(evaluator):
+    """As ours are that cite nothing; they keep nothing of the others of a run back."""
+    response = Response("The Danube is 12 hours long.", source_nodes=[])
+    found = evaluator.evaluate_response("How long is the Danube?", response)
+    assert (found.score, found.passing, found.invalid_result) == (0.0, False, False)
+    assert "The Danube is 12 hours long." in found.feedback
+
+
 def test_options_that_no_evaluation_could_take_are_refused_at_once(evaluator):
     for wrong in ({"max_citations": 0}, {"temperature": 0.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

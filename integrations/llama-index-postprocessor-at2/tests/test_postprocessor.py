@@ -76,6 +76,11 @@ def test_the_draft_has_its_own_options(reader, ranked):
     assert again.options == told
     with pytest.raises(InputError, match="score_by is 'gradients'"):
         AT2Postprocessor(reader, options={"score_by": "gradients"})
+    earlier = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
+    followed = AT2Postprocessor(reader, options={"history": earlier})
+    found = followed.postprocess_nodes(nodes, query_str=example.question)
+    ranked = reader.rank(example.question, example.passages, history=earlier)[:3]
+    assert [item.node_id for item in found] == [nodes[i].node_id for i, _ in ranked]
     with pytest.raises(InputError, match=r"max_new_token=1; .* did you mean max_new_tokens"):
         AT2Postprocessor(reader, options={"max_new_token": 1})
 

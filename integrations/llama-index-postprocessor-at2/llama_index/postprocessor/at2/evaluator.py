@@ -40,7 +40,7 @@ class AT2SupportEvaluator(BaseEvaluator):
         self._held = HeldReader(check_reader(reader))
         self._score_threshold = score_threshold
         self._options = dict(reader_options or {})
-        self.reader.check_options(generating=False, **self._options)
+        self.reader.check_options("attribute", self._options)
 
     @property
     def reader(self) -> Reader:
@@ -70,7 +70,9 @@ class AT2SupportEvaluator(BaseEvaluator):
                 "query, response and contexts are expected, all three; "
                 "evaluate_response(query, response) takes the contexts from the source nodes."
             )
-        answer = self.reader.attribute(query, list(contexts), response, **self._options)
+        # A response that cites nothing comes without contexts, and is one to be judged.
+        options = {"on_empty": "answer", **self._options}
+        answer = self.reader.attribute(query, list(contexts), response, **options)
         return self._result(answer, query, response, contexts)
 
     async def aevaluate(

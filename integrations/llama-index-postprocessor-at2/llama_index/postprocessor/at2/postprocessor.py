@@ -87,7 +87,7 @@ class AT2Postprocessor(BaseNodePostprocessor):
         }
         super().__init__(**fields, **kwargs)
         self._held = HeldReader(check_reader(reader))
-        self.reader.check_options(**self.options)  # said here, not when a query comes
+        self.reader.check_options("rank", self.options)  # said here, not when a query comes
 
     @classmethod
     def class_name(cls) -> str:

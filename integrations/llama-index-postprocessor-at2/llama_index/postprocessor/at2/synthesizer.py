@@ -91,10 +91,9 @@ class AT2Synthesizer(BaseSynthesizer):
         empty_response: str | None = None,
     ) -> None:
         reader = self._reader = check_reader(reader)
-        own: dict[str, Any] = dict(options or {})
-        own.pop("history", None)
-        reader.check_options(**own)  # said here, not when a query comes
-        settings, _ = reader.settings.override(own)
+        told = _plain(options or {})
+        reader.check_options("answer", told)  # said here, not when a query comes
+        settings, _ = reader.settings.override(told)
         super().__init__(
             llm=ReaderLLM.of(reader),
             callback_manager=callback_manager,
@@ -102,7 +101,7 @@ class AT2Synthesizer(BaseSynthesizer):
             empty_response=empty_response,
         )
         self._prune_to = check_prune_to(prune_to)
-        self._options = _plain(options or {})
+        self._options = told
         self._metadata_mode = MetadataMode(metadata_mode)
         self._prompt = ReaderPrompt(settings.prompt, settings.system)
         self._template = self._prompt.as_template()
