@@ -451,6 +451,9 @@ def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):
     for name, meant in misspelt.items():
         with pytest.raises(InputError, match=rf"Unknown option {name}=1\. Did you mean {meant}\?"):
             Reader.from_pretrained(folder, "average", **{name: 1})
+    for name in ("do_sample", "history", "anything"):
+        with pytest.raises(InputError, match=rf"Unknown option {name}=True; expected a setting"):
+            Reader.from_pretrained(folder, "average", **{name: True})
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ _ATTACHED = re.compile(r"(?:\[\d+\]|[^\w\s]|_)+(?=\s|$)")
 #: The number of a list's item, or several of lists within lists, which belong to what follows.
 _ITEM_NUMBER = re.compile(r"(?:[-+*•◦▪‣·∙●○>\s]*\(?(?:\d{1,3}|[^\W\d_]|[ivxIVX]+)[.)])+\s*")
 
+#: The end of a question or an exclamation in quotes or brackets, behind which a sentence goes on
+#: where a small letter follows: 'Who said "Stop!" is not known.' Punkt takes it for an end always.
+_ASKED_WITHIN = re.compile("[?!][\"'”’»)\\]]+$")
+
+_SIGN = re.compile(r"\S")
+
 #: In Thai a period shortens a word, and ends no sentence.
 _THAI_PERIOD = re.compile("[\u0e00-\u0e7f]\\.$")
 
@@ -258,12 +264,19 @@ def _ends(flat: str, run: tuple[int, int], punkt: PunktSentenceTokenizer) -> Ite
     quoted = list(_quoted(text))
     other = {match.end() for match in OTHER_FULL_STOP.finditer(text)}
     other = {end for end in other if not any(a < end <= b for a, b in quoted)}
-    by_punkt = {stop for _, stop in punkt.span_tokenize(text)}
+    by_punkt = {stop for _, stop in punkt.span_tokenize(text) if not _goes_on(text, stop)}
     units = {match.end() for match in _UNIT.finditer(text)}
-    places = (
-        other | units | {stop for stop in by_punkt if not _THAI_PERIOD.search(text, stop - 2, stop)}
-    )
-    yield from (begin + place for place in sorted(places) if place < len(text))
+    yield from (begin + place for place in sorted(other | units | by_punkt) if place < len(text))
+
+
+def _goes_on(text: str, stop: int) -> bool:
+    """Whether a sentence goes on where Punkt takes it to end."""
+    if _THAI_PERIOD.search(text, stop - 2, stop):
+        return True
+    if not _ASKED_WITHIN.search(text, stop - 4, stop):
+        return False
+    following = _SIGN.search(text, stop)
+    return following is not None and following[0].islower()
 
 
 def _quoted(text: str) -> Iterator[tuple[int, int]]:

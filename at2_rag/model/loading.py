@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import torch
@@ -40,6 +42,9 @@ _TOKENIZER_OPTIONS = (
 
 #: What the option for the number format is called, and what it was before.
 _DTYPE_NAMES = ("dtype", "torch_dtype")
+
+#: What a model's class says of an option that transformers leaves to it and it does not know.
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 #: What the demo reader's model is called, wherever it lies.
 DEMO_READER = "at2-rag demo reader"
@@ -95,6 +100,15 @@ def _loaded(
         raise UnsupportedModelError(
             f"{name} is no causal language model of transformers; expected a decoder-only "
             "model, such as Llama, Qwen or Gemma."
+        ) from error
+    except TypeError as error:
+        named = _UNEXPECTED.search(str(error))
+        if named is None or named[1] not in options:
+            raise
+        raise InputError(
+            f"Unknown option {named[1]}={short(options[named[1]])}; expected a setting, or an "
+            "option of AutoModelForCausalLM.from_pretrained. Those of model.generate, such as "
+            "do_sample, are given to each call: reader.answer(…, do_sample=True)."
         ) from error
 
 

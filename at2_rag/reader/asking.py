@@ -194,8 +194,9 @@ class Asking(Parts):
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        request = self._answerer.request(question, passages, history, options)
-        if not request.to_show:  # an answer from nothing would rank nothing
+        asked = {"on_empty": "answer", **options}  # of nothing, the order is nothing
+        request = self._answerer.request(question, passages, history, asked)
+        if not request.to_show:
             return []
         return self._answerer.ranked(request).usage.distinct_passages()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from at2_rag.documents.passages import SourceKind
 from at2_rag.documents.sources import SourceUnit
@@ -88,6 +88,10 @@ class Options(BaseModel):
         return {"do_sample": True, "temperature": self.temperature, **top_p}
 
 
+#: Clients that write out all fields write null for those that were left out.
+TheOptions = Annotated[Options, BeforeValidator(lambda told: {} if told is None else told)]
+
+
 class _Request(BaseModel):
     """A question about passages.
 
@@ -104,7 +108,7 @@ class _Request(BaseModel):
     question: str
     passages: list[Document] = []
     history: list[dict[str, Any]] = []
-    options: Options = Options()
+    options: TheOptions = Options()
     attribution: bool = True
 
 
@@ -177,7 +181,7 @@ class RerankRequest(BaseModel):
     model: str | None = None
     top_n: Annotated[int, Field(ge=1)] | None = None
     return_documents: bool = True
-    at2: Options = Options()
+    at2: TheOptions = Options()
 
 
 class StreamOptions(BaseModel):
@@ -203,7 +207,7 @@ class ProxiedChat(BaseModel):
 
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
     documents: list[Document] | None = None
-    at2: Options = Options()
+    at2: TheOptions = Options()
 
 
 class ChatRequest(ProxiedChat):

@@ -52,6 +52,13 @@ def test_what_the_model_cannot_read_comes_last(server):
     assert [result["index"] for result in told[-2:]] == [3, 4]
     scores = [result["relevance_score"] for result in told]
     assert scores == sorted(scores, reverse=True)
+    told = reranked(server, documents=["", " "])["results"]
+    assert [(result["index"], result["relevance_score"]) for result in told] == [(0, 0), (1, 0)]
+
+
+def test_null_is_what_is_left_out(server):
+    told = reranked(server, at2=None, top_n=None, model=None)
+    assert told["results"] == reranked(server)["results"]
 
 
 @pytest.mark.parametrize(

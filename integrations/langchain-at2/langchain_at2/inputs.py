@@ -24,13 +24,13 @@ class AnswerInput(TypedDict, total=False):
     """A question and the documents to answer it from, under either name.
 
     Attributes:
-        question: What the model is to answer.
+        question: What the model is to answer; a message will do as well.
         context: The documents, best first, as retrieval chains name them.
         documents: The documents, as graphs name them; one of the two is to be given.
         history: Earlier messages of the chat, calls of tools and their results among them.
     """
 
-    question: Required[str]
+    question: Required[str | BaseMessage]
     context: list[Document]
     documents: list[Document]
     history: list[BaseMessage]
@@ -101,7 +101,9 @@ def read_request(value: Any) -> Request:
         )
     passages = documents_to_passages(_documents(value))
     history = next((value[key] for key in _HISTORY_KEYS if value.get(key)), ())
-    return Request(value[asked], tuple(passages), read_history(history))
+    question = value[asked]
+    text = str(question.text) if isinstance(question, BaseMessage) else question
+    return Request(text, tuple(passages), read_history(history))
 
 
 def _documents(value: Mapping[str, Any]) -> list[Document]:

@@ -38,6 +38,10 @@ class TestInput:
         with pytest.raises(InputError, match=says):
             list(cited.stream(value))
 
+    def test_a_message_is_a_question(self, cited, asked):
+        told = {**asked, "question": HumanMessage(asked["question"])}
+        assert cited.invoke(told) == cited.invoke(asked)
+
     @pytest.mark.parametrize("question", ["", "  ", None, 3])
     def test_without_a_question(self, cited, documents, question):
         with pytest.raises(InputError, match="expected text to answer"):
