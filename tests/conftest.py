@@ -14,6 +14,7 @@ os.environ["HF_ASSETS_CACHE"] = os.path.join(
 )
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
+import nltk.data
 import pytest
 import torch
 import transformers
@@ -23,6 +24,7 @@ from support.golden import NAMES, load_golden, load_model, save_short_model
 from support.real_data import real_data
 
 from at2_rag import Reader, ScoreEstimator
+from at2_rag.documents.sentences import load_punkt
 
 # No deadlines: a busy machine is no fault. In CI the same cases every time, so that a change is
 # judged by what it changed; everybody else's runs go on looking for new ones.
@@ -102,3 +104,26 @@ def browser():
     pytest.importorskip("playwright", reason="PLAYWRIGHT IS MISSING, so no page is looked at")
     with launched() as found:
         yield found
+
+
+@pytest.fixture
+def not_loaded():
+    """Start, and leave, without parameters in memory."""
+    load_punkt.cache_clear()
+    yield
+    load_punkt.cache_clear()
+
+
+@pytest.fixture
+def nltk_data(not_loaded, tmp_path, monkeypatch):
+    """A folder of nltk data where one language knows the abbreviation "bzw"."""
+    folder = tmp_path / "tokenizers" / "punkt_tab" / "german"
+    folder.mkdir(parents=True)
+    for name in ("collocations.tab", "sent_starters.txt", "ortho_context.tab"):
+        folder.joinpath(name).write_text("", "utf-8")
+    folder.joinpath("abbrev_types.txt").write_text("bzw", "utf-8")
+    # nltk warns about data that others could have written.
+    for path in (folder, folder.parent, folder.parent.parent, tmp_path):
+        path.chmod(0o700)
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    return tmp_path

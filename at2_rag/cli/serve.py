@@ -102,6 +102,7 @@ def serve(
     source_unit: options.Unit = options.SourceUnit.sentence,
     max_new_tokens: options.MaxNewTokens = 256,
     system: options.System = None,
+    language: options.Language = "english",
     dtype: options.DtypeOption = options.Dtype.auto,
     device: options.Device = "auto",
     max_waiting: _Waiting = 64,
@@ -132,7 +133,10 @@ def serve(
             other = Upstream(upstream, upstream_key, limits.seconds, forwards=own_token is None)
         loaded = _reader(model, estimator, dtype, device)
         reader = loaded.with_options(
-            source_unit=source_unit.value, max_new_tokens=max_new_tokens, system=system
+            source_unit=source_unit.value,
+            max_new_tokens=max_new_tokens,
+            system=system,
+            language=language,
         )
         service = Service.of(reader, limits, name)
         app = create_app(service, token=own_token, upstream=other, example=_example(loaded))

@@ -67,6 +67,18 @@ def test_a_prompt_is_the_readers(place):
     assert "prompt is 'paper'" in refused.stderr
 
 
+def test_sentences_are_those_of_the_language(place, nltk_data):
+    (place / "answer.txt").write_text("Heute bzw. Morgen geht es.", encoding="utf-8")
+    options = ("-q", QUESTION, "-p", place / "notes.md", "--answer", place / "answer.txt", "--json")
+    german, english = (json.loads(cite(*options, *more).stdout)
+                       for more in (("--language", "german"), ()))  # fmt: skip
+    assert [len(told["statements"]) for told in (german, english)] == [1, 2]
+    refused = cite(*options, "--language", "klingon")
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.replace("│", " ").split())
+    assert "language='klingon'; expected one of english, german" in said
+
+
 def test_what_is_too_long_for_the_demo_reader_is_told_with_its_name(place):
     (place / "long.txt").write_text("It rained. " * 20_000, encoding="utf-8")
     arguments = ["cite", "-q", QUESTION, "-p", place / "notes.md", "--answer", place / "long.txt"]

@@ -288,29 +288,6 @@ def test_abbreviations_contain_initials(word, known):
 # Languages
 
 
-@pytest.fixture
-def not_loaded():
-    """Start, and leave, without parameters in memory."""
-    load_punkt.cache_clear()
-    yield
-    load_punkt.cache_clear()
-
-
-@pytest.fixture
-def nltk_data(not_loaded, tmp_path, monkeypatch):
-    """A folder of nltk data where one language knows the abbreviation "bzw"."""
-    folder = tmp_path / "tokenizers" / "punkt_tab" / "german"
-    folder.mkdir(parents=True)
-    for name in ("collocations.tab", "sent_starters.txt", "ortho_context.tab"):
-        folder.joinpath(name).write_text("", "utf-8")
-    folder.joinpath("abbrev_types.txt").write_text("bzw", "utf-8")
-    # nltk warns about data that others could have written.
-    for path in (folder, folder.parent, folder.parent.parent, tmp_path):
-        path.chmod(0o700)
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    return tmp_path
-
-
 def test_other_languages_come_from_nltk_data(nltk_data):
     text = "Heute bzw. Morgen geht es. Dr. Meier kommt."
     assert available_languages() == ["english", "german"]

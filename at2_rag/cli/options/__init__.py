@@ -2,6 +2,7 @@
 
 from at2_rag.cli.options.answering import (
     Groundedness,
+    Language,
     MaxCitations,
     MaxNewTokens,
     Prompt,
@@ -52,6 +53,7 @@ __all__ = [
     "Groundedness",
     "Html",
     "InfoModel",
+    "Language",
     "LogFiles",
     "LogOut",
     "MaxCitations",

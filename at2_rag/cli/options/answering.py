@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from at2_rag.cli.options.choices import ProofKind, RankKind, ScoreKind, SourceUnit
+from at2_rag.documents.sentences import ENGLISH, load_punkt
+from at2_rag.errors import MissingResourceError
 
 _ANSWERING = "Answering"
 
@@ -26,6 +28,28 @@ RankBy = Annotated[
     typer.Option(
         help="What --prune-to goes by: draft, what a first answer used; or question, what the "
         "question looks at, which takes no first answer.",
+        rich_help_panel=_ANSWERING,
+    ),
+]
+
+
+def _installed(language: str) -> str:
+    """Refuse a language whose sentences cannot be found here, before a model is loaded."""
+    if language != ENGLISH:
+        try:
+            load_punkt(language)
+        except MissingResourceError as error:
+            raise typer.BadParameter(str(error)) from error
+    return language
+
+
+Language = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        callback=_installed,
+        help="Language whose abbreviations are known where sentences end: english, or one of "
+        "nltk's data that is installed, such as german.",
         rich_help_panel=_ANSWERING,
     ),
 ]
