@@ -413,6 +413,7 @@ def test_options_can_be_checked_before_there_is_a_question(golden_reader):
         ("attribute", {"temperature": 1}, "Unknown option temperature=1; expected any of"),
         ("attribute", {"thoughts": 1}, "thoughts is"),
         ("audit", {"history": []}, "Unknown option history"),
+        ("cite", {}, "call is 'cite'; expected one of answer, rank, attribute, audit"),
     ],
 )
 def test_options_that_no_call_could_take_are_refused(golden_reader, call, options, message):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from at2_rag.answering.answerer import Answerer
+from at2_rag.errors import InputError
 from at2_rag.estimators import ScoreEstimator
 from at2_rag.model_facts import input_device
 from at2_rag.prompt.settings import Settings, SettingsOptions
@@ -81,8 +82,10 @@ class Parts:
                 ``prune_to``, where it takes them.
 
         Raises:
-            InputError: If an option is unknown, or cannot be used.
+            InputError: If an option is unknown, or cannot be used; or if there is no such method.
         """
+        if call not in OWN_OPTIONS:
+            raise InputError(f"call is {call!r}; expected one of {', '.join(OWN_OPTIONS)}.")
         check_names(options)
         own, others = OWN_OPTIONS[call], dict(options)
         for name in own & others.keys():
