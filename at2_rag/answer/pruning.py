@@ -170,6 +170,20 @@ class Ranked:
         )
 
 
+def with_unseen(ranked: Sequence[tuple[int, float]], count: int) -> list[tuple[int, float]]:
+    """Return an order of all passages: those that the model did not see come last.
+
+    They score 0, or what the last of the others does where that is less: never above these.
+
+    Args:
+        ranked: Index and score of each passage that the model saw, best first.
+        count: How many passages there are.
+    """
+    seen = {index for index, _ in ranked}
+    least = min([0.0, *(score for _, score in ranked)])
+    return [*ranked, *((index, least) for index in range(count) if index not in seen)]
+
+
 def _whole_passages(usage: Usage, rule: PruneRule) -> dict[int, list[Span]]:
     """Return, for each passage to keep, all of its characters."""
     kept = rule.choose(dict(usage.distinct_passages()))

@@ -11,6 +11,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from at2_rag.answer.pruning import with_unseen
 from at2_rag.documents.passages import Passage
 from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
@@ -54,11 +55,9 @@ def _told(
     ranked: list[tuple[int, float]],
 ) -> dict[str, Any]:
     """Return the response; documents that the model did not read are last, with the least score."""
-    seen, least = dict(ranked), min((score for _, score in ranked), default=0.0)
-    unseen = ((index, min(least, 0.0)) for index in range(len(passages)) if index not in seen)
     results: list[dict[str, Any]] = [
         {"index": index, "relevance_score": score}
-        for index, score in [*ranked, *unseen][: asking.top_n]
+        for index, score in with_unseen(ranked, len(passages))[: asking.top_n]
     ]
     if asking.return_documents:
         for result in results:

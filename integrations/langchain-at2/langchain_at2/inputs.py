@@ -101,9 +101,16 @@ def read_request(value: Any) -> Request:
         )
     passages = documents_to_passages(_documents(value))
     history = next((value[key] for key in _HISTORY_KEYS if value.get(key)), ())
-    question = value[asked]
-    text = str(question.text) if isinstance(question, BaseMessage) else question
-    return Request(text, tuple(passages), read_history(history))
+    return Request(text_of_question(value[asked]), tuple(passages), read_history(history))
+
+
+def text_of_question(question: Any) -> Any:
+    """Return the text of a message, and anything else as it is, for the reader to take or refuse.
+
+    Args:
+        question: Text, a message, or what should be one of them.
+    """
+    return str(question.text) if isinstance(question, BaseMessage) else question
 
 
 def _documents(value: Mapping[str, Any]) -> list[Document]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from at2_rag import AnswerOptions, InputError, Reader
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from langchain_at2.annotations import references_text
 from langchain_at2.citer import AT2Citer, CiterOptions
 from langchain_at2.compressor import AT2DocumentCompressor
-from langchain_at2.inputs import check_documents
+from langchain_at2.inputs import check_documents, text_of_question
 from langchain_at2.ranking import most_used, scored_copies
 
 Node = Runnable[Any, dict[str, Any]]
@@ -156,7 +156,7 @@ def _question(state: Any, key: str) -> Any:
     value = _value(state, key)
     if _is_list(value):
         value = next((m for m in reversed(value) if isinstance(m, HumanMessage)), None)
-    return str(value.text) if isinstance(value, BaseMessage) else value
+    return text_of_question(value)
 
 
 def _without_question(messages: Sequence[Any]) -> Sequence[Any]:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from at2_rag import Reader
+from at2_rag.answer.pruning import with_unseen
 from langchain_core.documents import Document
 
 from langchain_at2.documents import documents_to_passages
@@ -37,7 +38,7 @@ def most_used(
         query: The question that the draft answers.
         top_n: How many documents to keep at most; ``None`` for any number.
         score_threshold: Score below which documents are not kept; ``None`` for no such bound.
-        options: Options of ``reader.answer`` for the draft, by name.
+        options: Options of ``reader.rank``, by name.
 
     Raises:
         InputError: If the query is blank, or ``documents`` are no documents.
@@ -48,10 +49,7 @@ def most_used(
     ranked: list[tuple[int, float]] = []
     if not all(passage.is_empty for passage in request.passages):
         ranked = reader.rank(query, request.readable_passages, **options)
-    seen = {index for index, _ in ranked}
-    least = min((score for _, score in ranked), default=0.0)
-    unseen = ((index, min(least, 0.0)) for index in range(len(checked)) if index not in seen)
-    ranked = [*ranked, *unseen]
+    ranked = with_unseen(ranked, len(checked))
     if score_threshold is not None:
         ranked = [(index, score) for index, score in ranked if score >= score_threshold]
     return ranked[:top_n]
