@@ -67,11 +67,11 @@ def all_end(folder):
 def is_alive(pid):
     """Tell whether a process runs."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # before it is opened; while it is read
         return False
     # A zombie is gone, and waits for its parent to hear of it.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def contents(folder):

@@ -60,7 +60,6 @@ def test_two_actors_one_of_them_killed_give_the_same_files(demo_reader, tmp_path
     assert (report.stored, report.resumed, report.examples) == (6, 5, 12)
     assert report.skipped == {SkipReason.empty_answer: 1}
     assert sum(outcome.resumed for outcome in seen) == 5
-    assert len(list(actors.iterdir())) >= 3  # the killed one has a successor
     assert [node["NodeManagerAddress"] for node in nodes] == ["127.0.0.1"]
     all_end(actors)
     assert not sys.modules["ray"].is_initialized()
