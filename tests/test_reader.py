@@ -361,6 +361,7 @@ def test_unusable_passages(golden_reader, passages, message):
         ({"max_passages": 0}, "max_passages is 0; expected a whole number of at least 1. Or None"),
         ({"max_passages": 2.5}, "max_passages is 2.5"),
         ({"num_return_sequences": 2}, "num_return_sequences is 2"),
+        ({"max_length": 60}, "max_length is 60; expected max_new_tokens instead"),
         ({"return_dict_in_generate": True}, "return_dict_in_generate"),
         ({"history": ["hello"]}, r"history\[0\] is 'hello'"),
     ],

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from at2_rag.answer.answer import Answer
 from at2_rag.answer.pruning import Pruned, PruneRule, Ranked, check_count
 from at2_rag.answering.engine import Engine, Shown, Watch
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
+from at2_rag.answering.requests import RequestMaker
 from at2_rag.answering.written import Written
-from at2_rag.documents.conversation import Message, checked_history
-from at2_rag.documents.passages import Passage, as_passages, check_text
-from at2_rag.errors import InputError, told_of
+from at2_rag.errors import told_of
 from at2_rag.estimators import ScoreEstimator
-from at2_rag.model.generate_options import (
-    generate_options,
-    only_for_sampling,
-    refuse_misspelt,
-    with_config_unfolded,
-)
-from at2_rag.notices import warn_of_no_sampling
 from at2_rag.prompt.maker import PromptMaker
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.settings import Settings, refuse_unknown
-from at2_rag.prompt.thinking_markers import thinking_markers
 
 if TYPE_CHECKING:
     from at2_rag.ablation.task import AttributionTask
@@ -51,91 +40,10 @@ class Answerer:
     settings: Settings
     method: AttributionMethod | None = None
 
-    def request(
-        self,
-        question: str,
-        passages: Iterable[str | Passage],
-        history: Sequence[Message],
-        options: Mapping[str, Any],
-    ) -> Request:
-        """Return what was asked.
-
-        Args:
-            question: What the model is to answer.
-            passages: What the caller wants the question answered from; a string is a passage's
-                text.
-            history: Earlier messages of the chat, each with ``role`` and ``content``.
-            options: Settings, and options of ``model.generate``, by name, also in a
-                ``generation_config``.
-
-        Raises:
-            InputError: If question, passages or an option cannot be used.
-        """
-        settings, generation = self.told_by(options)
-        warn_of_no_sampling(only_for_sampling(generation), stacklevel=3)
-        if not isinstance(question, str) or not question.strip():
-            raise InputError(f"question is {question!r}; expected text to answer.")
-        check_text("question", question)
-        tokenizer, alone = self.engine.tokenizer, settings.on_empty == "answer"
-        needed = not (alone or _has_other_sources(tokenizer, settings))
-        found = as_passages(passages, needed=needed)
-        request = Request(question, found, checked_history(history), settings, generation)
-        if not (len(request.documents) or alone or _thinks(tokenizer, settings)):
-            raise InputError(
-                f"There are no passages, and nothing in the conversation is a source by "
-                f"source_kinds={settings.source_kinds}; expected at least one document with text."
-            )
-        return request
-
-    def told_by(self, options: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-        """Return the settings that options make, and those of them that are for ``model.generate``.
-
-        Args:
-            options: As for :meth:`request`.
-
-        Raises:
-            InputError: If an option is unknown, or cannot be used.
-        """
-        settings, generation = self.settings.override(with_config_unfolded(options))
-        refuse_misspelt(self.engine.recorded.model, generation, Settings.names())
-        return settings, generation
-
-    def check_options(self, options: Mapping[str, Any], *, generating: bool) -> None:
-        """Refuse options that no question could be asked with.
-
-        Args:
-            options: As for :meth:`request`.
-            generating: Whether the model is to write, so that those of ``model.generate`` will do.
-
-        Raises:
-            InputError: If an option is unknown, or cannot be used.
-        """
-        _, generation = self.told_by(options)
-        if generating:
-            generate_options(self.engine.recorded.model, generation)
-        else:
-            refuse_unknown(generation)
-
-    def has_sources(
-        self,
-        passages: Iterable[str | Passage],
-        history: Sequence[Message],
-        options: Mapping[str, Any],
-    ) -> bool:
-        """Whether the prompt of a question about these has anything in it to be cited.
-
-        Args:
-            passages: As for :meth:`request`.
-            history: As for :meth:`request`.
-            options: As for :meth:`request`.
-
-        Raises:
-            InputError: If passages, history or a setting cannot be used.
-        """
-        settings, _ = self.settings.override(options)
-        found = as_passages(passages, needed=False)
-        request = Request("", found, checked_history(history), settings)
-        return bool(request.readable or request.documents["conversation"])
+    @property
+    def requests(self) -> RequestMaker:
+        """What makes requests of what callers ask."""
+        return RequestMaker(self.engine.recorded.model, self.engine.tokenizer, self.settings)
 
     def complete(
         self,
@@ -347,18 +255,6 @@ def _judged_by(scored: Answer, cited: Answer) -> Answer:
         for own, other in zip(scored.statements, cited.statements, strict=True)
     ]
     return replace(cited, statements=tuple(judged))
-
-
-def _has_other_sources(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
-    """Whether something else than the passages may hold sources."""
-    told = set(settings.source_kinds) - {"passage", "thought"}
-    return bool(told) or _thinks(tokenizer, settings)
-
-
-def _thinks(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> bool:
-    """Whether the model's thoughts may be sources."""
-    wanted = "thought" in settings.source_kinds
-    return wanted and thinking_markers(tokenizer, settings.thinking) is not None
 
 
 def _has_more(request: Request, prune_to: int) -> bool:

@@ -64,7 +64,7 @@ class Audit:
         Raises:
             InputError: If an option is unknown, or cannot be used.
         """
-        self.answerer.check_options(self.options, generating=self.answers)
+        self.answerer.requests.check(self.options, generating=self.answers)
         if self.answers and self.prune_to is not None:
             check_count("prune_to", self.prune_to)
 
@@ -87,7 +87,7 @@ class Audit:
 
     def _request(self, row: Mapping[str, Any]) -> tuple[Request, GivenText | None]:
         logged = LoggedRow.of(row, answered=not self.answers)
-        request = self.answerer.request(
+        request = self.answerer.requests.make(
             logged.question, logged.passages, logged.history, self.options
         )
         if self.answers:

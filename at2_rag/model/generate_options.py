@@ -27,8 +27,10 @@ _UNRECORDABLE = (
 #: Options that generate() takes and does not name.
 _UNNAMED = ("tokenizer", "assistant_tokenizer")
 
-#: What a configuration holds that no answer has: what is returned beside it, and where it is from.
+#: What a configuration holds that no answer has: what is returned beside it, where it is from, and
+#: a bound on prompt and answer together, which is mostly the model's own.
 _NOT_ASKED = {
+    "max_length",
     "return_dict_in_generate",
     "output_scores",
     "output_logits",
@@ -135,12 +137,17 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
     """Return options of ``model.generate`` with our defaults: greedy, one answer.
 
     Raises:
-        InputError: If they ask for several answers, give a cache that holds a text, or cannot be
-            sampled by.
+        InputError: If they ask for several answers, bound prompt and answer together, give a cache
+            that holds a text, or cannot be sampled by.
     """
     if (asked := chosen(model, options, "num_return_sequences")) not in (None, 1):
         raise InputError(
             f"num_return_sequences is {asked}; expected 1: ask again for another answer."
+        )
+    if options.get("max_length") is not None:
+        raise InputError(
+            f"max_length is {options['max_length']}; expected max_new_tokens instead, which bounds "
+            "the answer alone, however long its prompt is."
         )
     if options.get("return_dict_in_generate"):
         raise InputError("return_dict_in_generate is set; expected it unset.")

@@ -46,7 +46,7 @@ class Asking(Parts):
             ContextOverflowError: If the prompt does not fit.
             NumericalError: If the model produced NaN.
         """
-        request = self._answerer.request(question, passages, history, options)
+        request = self._answerer.requests.make(question, passages, history, options)
         return self._answerer.complete(request, prune_to)
 
     def answer_batch(
@@ -80,7 +80,7 @@ class Asking(Parts):
         requests = []
         for index, (asked, of) in enumerate(as_tuples("questions", questions, 2, expected)):
             with told_of(f"questions[{index}]"):
-                requests.append(self._answerer.request(asked, of, history, options))
+                requests.append(self._answerer.requests.make(asked, of, history, options))
         return self._answerer.complete_batch(requests, prune_to)
 
     def stream(
@@ -113,7 +113,7 @@ class Asking(Parts):
         Raises:
             At2Error: As :meth:`answer` does, when the first event is asked for or later.
         """
-        request = partial(self._answerer.request, question, passages, history, options)
+        request = partial(self._answerer.requests.make, question, passages, history, options)
         return in_background(write_events(self._answerer, request, prune_to))
 
     def astream(
@@ -132,7 +132,7 @@ class Asking(Parts):
 
         It takes the same arguments.
         """
-        request = partial(self._answerer.request, question, passages, history, options)
+        request = partial(self._answerer.requests.make, question, passages, history, options)
         return in_async_background(write_events(self._answerer, request, prune_to))
 
     def prune(
@@ -165,7 +165,7 @@ class Asking(Parts):
         if unit == "sentence":
             options["source_unit"] = "sentence"
         # Before the rule: who wrote k=3 is to hear of k, and not that top_k is missing.
-        request = self._answerer.request(question, passages, history, options)
+        request = self._answerer.requests.make(question, passages, history, options)
         return self._answerer.keep_used(request, PruneRule(top_k, min_share, unit))
 
     def rank(
@@ -195,7 +195,7 @@ class Asking(Parts):
             NumericalError: If the model produced NaN.
         """
         asked = {"on_empty": "answer", **options}  # of nothing, the order is nothing
-        request = self._answerer.request(question, passages, history, asked)
+        request = self._answerer.requests.make(question, passages, history, asked)
         if not request.to_show:
             return []
         return self._answerer.ranked(request).usage.distinct_passages()
@@ -220,4 +220,4 @@ class Asking(Parts):
         Raises:
             InputError: If an argument cannot be used, as its message says.
         """
-        return self._answerer.has_sources(passages, history, options)
+        return self._answerer.requests.has_sources(passages, history, options)

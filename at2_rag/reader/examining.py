@@ -55,7 +55,7 @@ class Examining(Parts):
             ContextOverflowError: If prompt and answer do not fit.
             NumericalError: If the model produced NaN.
         """
-        request = self._answerer.request(question, passages, history, options)
+        request = self._answerer.requests.make(question, passages, history, options)
         return self._answerer.finish(
             self._answerer.given_reading(Shown.whole(request), answer, thoughts)
         )
@@ -87,7 +87,7 @@ class Examining(Parts):
         given = []
         for index, (asked, of, text) in enumerate(as_tuples("answers", answers, 3, expected)):
             with told_of(f"answers[{index}]"):
-                request = self._answerer.request(asked, of, history, options)
+                request = self._answerer.requests.make(asked, of, history, options)
                 given.append((request, GivenText(text)))
         return self._answerer.cite_batch(given)
 
@@ -144,7 +144,7 @@ class Examining(Parts):
         Args and errors are those of :meth:`attribute`, or of :meth:`answer` if ``answer`` is
         ``None``, which stands for the one that the model gives.
         """
-        shown = Shown.whole(self._answerer.request(question, passages, history, options))
+        shown = Shown.whole(self._answerer.requests.make(question, passages, history, options))
         if answer is None:
             return self._answerer.explain(self._answerer.new_reading(shown))
         return self._answerer.explain(self._answerer.given_reading(shown, answer, thoughts))
@@ -198,7 +198,7 @@ class Examining(Parts):
             own[index] = replace(own[index], text=own[index].text[:length])
         options = {name: getattr(answer.settings, name) for name in Settings.names()}
         options["on_overflow"] = "error"  # nothing but what the model saw is to be left out
-        request = self._answerer.request(answer.question, own, answer.history, options)
+        request = self._answerer.requests.make(answer.question, own, answer.history, options)
         # Empty, not None: a response that quotes a marker is no place to look for thoughts.
         thoughts = "" if answer.thoughts is None else answer.thoughts.text
         reading = self._answerer.given_reading(Shown(request, answer.kept), answer.text, thoughts)

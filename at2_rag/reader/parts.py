@@ -90,7 +90,7 @@ class Parts:
         own, others = OWN_OPTIONS[call], dict(options)
         for name in own & others.keys():
             check_own(name, others.pop(name))
-        self._answerer.check_options(others, generating=call in WRITING)
+        self._answerer.requests.check(others, generating=call in WRITING)
 
     def thinking_markers(self, **options: Unpack[SettingsOptions]) -> ThinkingMarkers | None:
         """Return what the model writes around its thoughts; ``None`` if it does not think.

@@ -16,6 +16,7 @@ from at2_rag.documents.passages import Passage
 from at2_rag.server.asked import Asked
 from at2_rag.server.documents import passages_of
 from at2_rag.server.presence import waited_for
+from at2_rag.server.problems import Problem
 from at2_rag.server.replies import Json
 from at2_rag.server.service import Service
 from at2_rag.server.wire import RerankRequest
@@ -37,6 +38,9 @@ def rerank_routes(service: Service) -> APIRouter:
     async def rerank(asking: RerankRequest, request: Request) -> Response:
         """Put documents in order, those that the query needs most first."""
         service.check_name(asking.model)
+        if not asking.query.strip():
+            told = f"query is {asking.query!r}; expected text to rank the documents by."
+            raise Problem(400, told, "invalid_value", "query")
         passages = passages_of(asking.documents, service.limits, "documents")
         options = {**_SETTINGS, **asking.at2.settings(service.limits)}
         work = service.ranking(Asked(asking.query, passages, options=options))

@@ -78,6 +78,7 @@ def test_what_generate_would_return_besides_is_not_asked_for(reader):
     assert answered(reader, generation_config=config) == plain
     reader.model.generation_config.return_dict_in_generate = True
     assert answered(reader) == plain
+    assert answered(reader, generation_config=GenerationConfig(max_length=9)) == plain
     reader.model.generation_config.num_return_sequences = 2
     with pytest.raises(InputError, match="num_return_sequences is 2; expected 1"):
         answered(reader)

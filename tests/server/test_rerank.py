@@ -66,7 +66,7 @@ def test_null_is_what_is_left_out(server):
     [
         ({"documents": []}, "documents"),
         ({"top_n": 0}, "top_n"),
-        ({"query": " "}, "question is ' '"),
+        ({"query": " "}, "query is ' '; expected text to rank"),
         ({"model": "other"}, "no model 'other'"),
         ({"documents": [{"titel": "A"}]}, "documents[0] has titel"),
     ],
