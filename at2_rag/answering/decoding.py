@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from at2_rag.answering.stops import NO_STOPS, Stops
 from at2_rag.prompt.tokens import special_ids
 from at2_rag.spans import Span
 
@@ -31,13 +32,22 @@ class DecodedAnswer:
     spans: tuple[Span, ...]
 
 
-def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> DecodedAnswer:
-    """Decode generated ids; the ids are kept as they are, never found again by tokenizing."""
+def decode_answer(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stops: Stops = NO_STOPS
+) -> DecodedAnswer:
+    """Decode generated ids; the ids are kept as they are, never found again by tokenizing.
+
+    Args:
+        tokenizer: The tokenizer that the ids are from.
+        ids: Token ids of all that was generated.
+        stops: Strings that end the text; tokens from the first on stand for nothing.
+    """
     special = special_ids(tokenizer)
     plain = [id for id in ids if id not in special]
     raw, found = _decoded(tokenizer, plain, without_special=True)
-    text = raw.strip()
-    shift = len(raw) - len(raw.lstrip())
+    own = raw[: stops.end(raw)]
+    text = own.strip()
+    shift = len(own) - len(own.lstrip())
 
     def clipped(position: int) -> int:
         return min(max(position - shift, 0), len(text))

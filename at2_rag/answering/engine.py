@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
+from at2_rag.answering.stops import Stops
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.unread import Unread
 from at2_rag.answering.written import Written, decode_written, encoded_written
@@ -18,7 +20,7 @@ from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator, TokenAttention
 from at2_rag.model.generate_options import chosen
-from at2_rag.model.generation import Generation, Progress
+from at2_rag.model.generation import EndsWith, Generation, Progress
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.model_facts import context_length, input_device
 from at2_rag.prompt.maker import PromptMaker
@@ -42,11 +44,13 @@ class Unfinished:
         maker: What made the prompt of the request.
         prompt: The prompt that the model goes on from, as text and tokens.
         progress: What the model has written so far.
+        stops: Strings that end the answer.
     """
 
     maker: PromptMaker
     prompt: EncodedPrompt
     progress: Progress
+    stops: Stops
 
     def reading(
         self, tokens: int, statements: Sequence[Span], places: WrittenPlaces | None = None
@@ -61,7 +65,8 @@ class Unfinished:
         """
         if places is not None:
             places = replace(places, response=(places.response[0], tokens))
-        return _reading(self.maker, self.prompt, self.progress.first(tokens), places, statements)
+        written = self.progress.first(tokens)
+        return _reading(self.maker, self.prompt, written, self.stops, places, statements)
 
 
 #: Called after each step with the answer so far; with ``None`` where there is none to see.
@@ -114,17 +119,21 @@ class Engine:
             NumericalError: If the model produced NaN.
         """
         maker, prompt = self.prompt(shown)
+        stops = self._stops(maker)
 
         def follow(progress: Progress | None) -> None:
             assert watch is not None
-            watch(None if progress is None else Unfinished(maker, prompt, progress))
+            watch(None if progress is None else Unfinished(maker, prompt, progress, stops))
 
-        followed = None if watch is None else follow
-        options = self._generate_options(shown.request)
         [generated] = self.recorded.generate(
-            [prompt.ids], weightings, options, followed, keep=shown.request.settings.runs_again
+            [prompt.ids],
+            weightings,
+            _generate_options(shown.request),
+            None if watch is None else follow,
+            until=self._until(stops),
+            keep=shown.request.settings.runs_again,
         )
-        return _generated_reading(maker, prompt, generated)
+        return _generated_reading(maker, prompt, generated, stops)
 
     def generate_readings(self, asked: Sequence[Shown], weightings: Tensor) -> list[Reading]:
         """Have the model write several answers at a time.
@@ -144,15 +153,17 @@ class Engine:
         for index, shown in enumerate(asked):
             with told_of(f"questions[{index}]"):
                 prompts.append(self.prompt(shown))
-        options = self._generate_options(asked[0].request)
+        options = _generate_options(asked[0].request)
+        stops = self._stops(prompts[0][0])
+        until = self._until(stops)
         generated = in_length_batches(
             [prompt.ids for _, prompt in prompts],
-            lambda part: self.recorded.generate(part, weightings, options),
+            lambda part: self.recorded.generate(part, weightings, options, until=until),
             asked[0].request.settings.max_batch_tokens,
             int(options["max_new_tokens"]),
         )
         return [
-            _generated_reading(maker, prompt, found)
+            _generated_reading(maker, prompt, found, stops)
             for (maker, prompt), found in zip(prompts, generated, strict=True)
         ]
 
@@ -239,11 +250,19 @@ class Engine:
         written = _read(maker, prompt, text, first)
         return Unread(maker, prompt, first, written, told.given(prompt.thought_format))
 
-    def _generate_options(self, request: Request) -> dict[str, Any]:
-        options = {"max_new_tokens": request.settings.max_new_tokens, **request.generation}
-        if chosen(self.recorded.model, options, "stop_strings") is not None:
-            options.setdefault("tokenizer", self.tokenizer)  # which generate() finds them with
-        return options
+    def _stops(self, maker: PromptMaker) -> Stops:
+        """Return what ends an answer beside the model's end token.
+
+        Those are strings that somebody told, else what a model that continues plain text begins
+        another turn with, which it would go on with for ever.
+        """
+        told = chosen(self.recorded.model, maker.request.generation, "stop_strings")
+        if told is None:
+            return Stops(maker.turns)
+        return Stops(tuple(filter(None, [told] if isinstance(told, str) else told)))
+
+    def _until(self, stops: Stops) -> EndsWith | None:
+        return partial(stops.reached, self.tokenizer) if stops.strings else None
 
     def prompt(self, shown: Shown) -> tuple[PromptMaker, EncodedPrompt]:
         """Return the prompt and what made it, cut down if need be so that an answer has room.
@@ -278,22 +297,34 @@ def _read(maker: PromptMaker, prompt: EncodedPrompt, text: str, first: int) -> W
     return encoded_written(prompt.ids[first:], offsets, text, language, places)
 
 
-def _generated_reading(maker: PromptMaker, prompt: EncodedPrompt, generated: Generation) -> Reading:
+def _generate_options(request: Request) -> dict[str, Any]:
+    """Return options of ``model.generate``; strings that end an answer are looked for here."""
+    return {
+        "max_new_tokens": request.settings.max_new_tokens,
+        **request.generation,
+        "stop_strings": None,
+    }
+
+
+def _generated_reading(
+    maker: PromptMaker, prompt: EncodedPrompt, generated: Generation, stops: Stops
+) -> Reading:
     written, places = prompt.thought_format, None
     if written is not None:
         places = find_thoughts(maker.tokenizer, generated.ids, written)
-    return _reading(maker, prompt, generated, places)
+    return _reading(maker, prompt, generated, stops, places)
 
 
 def _reading(
     maker: PromptMaker,
     prompt: EncodedPrompt,
     generated: Generation,
+    stops: Stops,
     places: WrittenPlaces | None,
     statements: Sequence[Span] | None = None,
 ) -> Reading:
     language = maker.request.settings.language
-    written = decode_written(maker.tokenizer, generated.ids, language, places, statements)
+    written = decode_written(maker.tokenizer, generated.ids, language, places, statements, stops)
     return Reading(
         maker,
         prompt,

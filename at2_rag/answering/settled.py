@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from transformers import PreTrainedTokenizerBase
 
+from at2_rag.answering.stops import NO_STOPS, Stops
 from at2_rag.documents.blocks import Block, blocks
 from at2_rag.documents.sentences import (
     OTHER_FULL_STOP,
@@ -51,12 +52,21 @@ def settled_tokens(
     return count
 
 
-def settled_text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """Decode settled ids, without white space before them or an unfinished character behind."""
+def settled_text(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stops: Stops = NO_STOPS
+) -> str:
+    """Decode settled ids, without white space before them or an unfinished character behind.
+
+    Args:
+        tokenizer: The tokenizer that the ids are from.
+        ids: Token ids of an answer so far.
+        stops: Strings that end the text; what may become one is left out.
+    """
     text: str = tokenizer.decode(
         list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    return text.lstrip().rstrip(_UNFINISHED)
+    text = text.rstrip(_UNFINISHED)
+    return text[: stops.settled(text)].lstrip()
 
 
 class SettledSentences:

@@ -146,7 +146,7 @@ class AnswerWriter:
         """Return how many of all tokens are settled, and the text of those from ``start`` on."""
         ids = unfinished.progress.ids[start:end]
         tokens = settled_tokens(self._tokenizer, ids, self._special)
-        return start + tokens, settled_text(self._tokenizer, ids[:tokens])
+        return start + tokens, settled_text(self._tokenizer, ids[:tokens], unfinished.stops)
 
     def _think_so_far(self, unfinished: Unfinished, places: WrittenPlaces) -> None:
         """Hand over what is settled of the thoughts; once they have ended, all of it."""
@@ -154,7 +154,7 @@ class AnswerWriter:
             self._think(self._settled(unfinished, *places.thoughts)[1])
         elif not self._thought_all:
             ids = unfinished.progress.ids[slice(*places.thoughts)]
-            self._think(decode_answer(self._tokenizer, ids).text)
+            self._think(decode_answer(self._tokenizer, ids, unfinished.stops).text)
             self._thought_all = True
 
     def _think(self, text: str) -> None:

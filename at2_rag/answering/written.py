@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answering.decoding import decode_answer
+from at2_rag.answering.stops import NO_STOPS, Stops
 from at2_rag.documents.sentences import statement_spans
 from at2_rag.prompt.thinking_markers import WrittenPlaces
 from at2_rag.spans import Span, token_ranges
@@ -71,6 +72,7 @@ def decode_written(
     language: str,
     places: WrittenPlaces | None = None,
     statements: Sequence[Span] | None = None,
+    stops: Stops = NO_STOPS,
 ) -> Written:
     """Decode what a model generated; the ids are kept as they are, never found again.
 
@@ -80,10 +82,11 @@ def decode_written(
         language: The language of what the model wrote, as Punkt names it.
         places: Which tokens are thoughts and response; ``None`` without thoughts.
         statements: Characters of the response's sentences, where they are known already.
+        stops: Strings that end what was written, and are no part of it.
     """
 
     def decoded(place: Span, known: Sequence[Span] | None = None) -> WrittenText:
-        found = decode_answer(tokenizer, ids[slice(*place)])
+        found = decode_answer(tokenizer, ids[slice(*place)], stops)
         sentences = statement_spans(found.text, language) if known is None else known
         return WrittenText(place[0], found.text, found.spans, tuple(sentences))
 

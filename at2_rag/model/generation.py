@@ -93,6 +93,27 @@ class Steps(StoppingCriteria):  # type: ignore[misc]  # transformers' classes ar
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
+#: Says of the token ids of an answer so far whether it is to end with them.
+EndsWith = Callable[[Sequence[int]], bool]
+
+
+class Until(StoppingCriteria):  # type: ignore[misc]
+    """Ends each text as soon as its answer is to end.
+
+    Args:
+        ends: Says of the token ids of an answer so far whether it is to end with them.
+        first: Where the answers begin, in tokens.
+    """
+
+    def __init__(self, ends: EndsWith, first: int) -> None:
+        self._ends, self._first = ends, first
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        """Return which texts are to end."""
+        ended = [self._ends(ids) for ids in input_ids[:, self._first :].tolist()]
+        return torch.tensor(ended, dtype=torch.bool, device=input_ids.device)
+
+
 class NanWatch(LogitsProcessor):  # type: ignore[misc]  # transformers' classes are untyped here
     """Remembers whether any logit was NaN, without waiting for the device."""
 

@@ -23,9 +23,11 @@ from at2_rag.errors import NumericalError
 from at2_rag.estimators import TokenAttention
 from at2_rag.model.generate_options import end_ids, generate_options, is_recordable
 from at2_rag.model.generation import (
+    EndsWith,
     Generation,
     NanWatch,
     Steps,
+    Until,
     Watch,
     not_finite,
     recorded_attention,
@@ -71,6 +73,7 @@ class RecordedModel:
         options: Mapping[str, Any],
         watch: Watch | None = None,
         *,
+        until: EndsWith | None = None,
         keep: bool = False,
     ) -> list[Generation]:
         """Generate an answer to each prompt and fold the attention of its tokens.
@@ -80,6 +83,8 @@ class RecordedModel:
             weightings: (weightings, layers, heads): what attention is weighted by.
             options: Options of ``model.generate``, by name.
             watch: Called after each step of the generation; for a single prompt only.
+            until: Says of an answer's token ids so far whether it is to end with them; ``None`` for
+                the model's own end alone.
             keep: Whether to keep the cache, of a single prompt whose steps can be followed.
 
         Raises:
@@ -100,6 +105,9 @@ class RecordedModel:
             **few_logits(self.model, 1),
             **options,
         }
+        if until is not None:
+            given = arguments.get("stopping_criteria") or []
+            arguments["stopping_criteria"] = [*given, Until(until, longest)]
         ends = end_ids(self.model, options)
         fold = LinearFold(weightings, longest - 1, _STEPS, longest - 1 + _STEPS)
         steps = None if watch is None else Steps(watch, prompts[0], ends)
@@ -116,6 +124,7 @@ class RecordedModel:
                 new = _without(new, pad)  # where others went on
             ids = until_end(new, ends)
             truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
+            truncated = truncated and not (until is not None and until(ids))
             if recorded:
                 one = recorded_generation(fold, prompt, ids, truncated, (index, longest))
                 found.append(replace(one, cache=cache))

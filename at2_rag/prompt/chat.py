@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,13 @@ def render_chat(
     return _render(write, content, conversation, verbatim, taken)
 
 
+#: What a plain-text prompt ends in, and what many a text has before that.
+_ANSWER, _QUESTION = "Answer:", "Question:"
+
+#: What a line of a template begins with, up to a colon: signs, and one word.
+_HEADING = re.compile(r"^[^\w\s]*[^\S\n]?\w+:", re.MULTILINE)
+
+
 def render_plain(
     content: str, conversation: Conversation, verbatim: Sequence[Passage] = ()
 ) -> RenderedChat:
@@ -83,16 +91,31 @@ def render_plain(
         lines = [marked.system] if marked.system else []
         messages = marked.messages(marker)
         lines += [marker if i == marked.place else _line(m) for i, m in enumerate(messages)]
-        return "".join(f"{line}\n\n" for line in lines) + "Answer:"
+        return "".join(f"{line}\n\n" for line in lines) + _ANSWER
 
     return _render(write, content, conversation, verbatim, f"{conversation}")
+
+
+def plain_turns(template: str, conversation: Conversation) -> tuple[str, ...]:
+    """Return what a model that continues :func:`render_plain` begins another turn with.
+
+    Args:
+        template: How the user's message is written, with fields in braces.
+        conversation: What is said around the user's message.
+    """
+    said = [*_HEADING.findall(template), *map(_role, conversation.messages(""))]
+    return tuple(f"\n{heading}" for heading in dict.fromkeys([*said, _QUESTION, _ANSWER]))
 
 
 def _line(message: Message) -> str:
     said = [message["content"]] if message.get("content") else []
     if calls := message.get("tool_calls"):
         said.append(json.dumps(calls, ensure_ascii=False, default=str))
-    return f"{message['role'].capitalize()}: {' '.join(said)}"
+    return f"{_role(message)} {' '.join(said)}"
+
+
+def _role(message: Message) -> str:
+    return f"{message['role'].capitalize()}:"
 
 
 def _render(

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from at2_rag.documents.passages import Passage
 from at2_rag.documents.sources import Source, split_passage
 from at2_rag.errors import ContextOverflowError
-from at2_rag.prompt.chat import RenderedChat, render_chat, render_plain
+from at2_rag.prompt.chat import RenderedChat, plain_turns, render_chat, render_plain
 from at2_rag.prompt.request import Request
 from at2_rag.prompt.shortening import cut_longest
 from at2_rag.prompt.template import PassageInPrompt
@@ -168,6 +168,17 @@ class PromptMaker:
                 prompt.token_spans_within(place.text) if settings.source_unit == "token" else (),
             )
         ]
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """What a model without a chat template begins another turn with; nothing with one.
+
+        Those are the words before a colon that lines of its prompt begin with, passages aside. A
+        model that thinks may need them.
+        """
+        if self._has_chat_template or self.markers is not None:
+            return ()
+        return plain_turns(self.request.settings.prompt.message, self.request.conversation)
 
     @property
     def _has_chat_template(self) -> bool:

@@ -194,7 +194,7 @@ def test_one_may_sample_with_a_seed(server):
 
 def test_an_answer_may_be_told_where_to_end(server, whole):
     text = server.complete(stop=["Gorun."]).choices[0].message.content
-    assert text == "The mayor of Vungon is Tete Gorun."
+    assert text == "The mayor of Vungon is Tete"
     assert whole.choices[0].message.content.startswith(text)
 
 
