@@ -7,7 +7,7 @@ log-probability has a gradient by each source's share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from at2_rag.ablation.effects import answer_log_probabilities
 from at2_rag.ablation.passes import last_logits
 from at2_rag.ablation.reuse import Beginning, first_pass
 from at2_rag.ablation.task import AttributionTask
+from at2_rag.attention.layers import reaches
 from at2_rag.errors import UnsupportedModelError
 from at2_rag.model_facts import vocabulary_size
 from at2_rag.spans import Span
@@ -60,11 +61,9 @@ class FadingText:
         model, tokens = task.model, torch.tensor(task.ids[:-1])
         if not sources_can_fade(task):
             raise UnsupportedModelError(
-                f"Attention to sources cannot fade with {type(model).__name__} at "
-                f"{len(tokens):,} tokens: that takes a model loaded with sdpa or eager attention "
-                "and outside of inference mode, without sliding windows that are shorter than the "
-                "text or layers other than attention. Use another method, such as knockout or "
-                "leave-one-out."
+                f"Attention to sources cannot fade with {type(model).__name__}: that takes a model "
+                "loaded with sdpa or eager attention and outside of inference mode, without layers "
+                "other than attention. Use another method, such as knockout or leave-one-out."
             )
         beginning = task.known or _beginning(model, tokens[: task.behind_sources])
         assert beginning is not None  # or they cannot fade
@@ -80,16 +79,19 @@ class FadingText:
         Returns:
             (texts, rows, vocabulary): logits, in the model's type and on its device.
         """
-        return self.run(self._mask(shares).to(self.model.dtype), rows)
+        mask = self._mask(shares).to(self.model.dtype)
+        kinds = reaches(self.model).items()
+        return self.run({kind: self._within(reach, kind, mask) for kind, reach in kinds}, rows)
 
-    def run(self, mask: Tensor, rows: int) -> Tensor:
+    def run(self, mask: Tensor | Mapping[str, Tensor], rows: int) -> Tensor:
         """Run the end of the text, and return what :meth:`logits` does.
 
         Args:
             mask: What may be attended to, as :func:`at2_rag.ablation.passes.last_logits` takes it.
             rows: As for :meth:`logits`.
         """
-        texts, places = len(mask), torch.arange(self.behind, len(self.tokens))
+        texts = len(mask if isinstance(mask, Tensor) else next(iter(mask.values())))
+        places = torch.arange(self.behind, len(self.tokens))
         return last_logits(
             self.model,
             self.tokens[self.behind :].expand(texts, -1),
@@ -114,6 +116,15 @@ class FadingText:
         faded = shares.log() @ within.to(shares.dtype)
         bias = torch.where(rows >= last.amax(dim=0), faded[:, None, :], 0.0)
         return bias.masked_fill(keys > rows, float("-inf"))[:, None]
+
+    def _within(self, reach: int | None, kind: str, mask: Tensor) -> Tensor:
+        """Return a mask in which nothing is seen that is out of reach."""
+        if reach is None:
+            return mask
+        keys = torch.arange(len(self.tokens))
+        rows = keys[self.behind :, None]
+        first = rows // reach * reach if kind == "chunked_attention" else rows - reach + 1
+        return mask.masked_fill(keys < first, float("-inf"))
 
 
 def effects_by_gradient(task: AttributionTask, shares: Sequence[float] = SHARES) -> Tensor:

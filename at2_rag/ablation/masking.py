@@ -28,7 +28,7 @@ from at2_rag.ablation.reuse import (
     shared_beginnings,
     unmasked_beginnings,
 )
-from at2_rag.ablation.skipping import can_skip, pack, staying
+from at2_rag.ablation.skipping import can_skip, knows_by_attention_only, pack, staying
 from at2_rag.errors import InputError, UnsupportedModelError
 from at2_rag.model_facts import input_device, vocabulary_size
 from at2_rag.spans import Span
@@ -130,29 +130,30 @@ class Ablator:
     def _plan(self, masks: Tensor, *, reuse: bool = True) -> _Plan:
         check_masks(masks, len(self.sources))
         visible = self._token_mask(masks.bool())
-        count, tokens = visible.shape
-        begins, read = torch.zeros(count, dtype=torch.long), 0
+        begins, read = torch.zeros(len(visible), dtype=torch.long), 0
         if not self.can_hide:
             raise UnsupportedModelError(
                 f"Sources cannot be hidden from the end of the text alone with "
-                f"{type(self.model).__name__} at {tokens:,} tokens: what it remembers of a text "
-                "cannot be copied, as with sliding windows or layers other than attention. Ablate "
-                "by='attention'."
+                f"{type(self.model).__name__}: what it remembers of a text cannot be copied, as "
+                "with layers other than attention. Ablate by='attention'."
             )
-        if not can_skip(self.model, tokens):
-            return _Plan(visible, begins, [tokens] * count, read)
-        first_row = self.prompt_length - 1
-        if reuse and can_reuse(self.model):
+        if reuse and self._goes_on:
             begins, read = self._begins(visible)
-        stays = staying(visible, first_row, begins)
-        return _Plan(visible, begins, stays.sum(dim=1).tolist(), read)
+        # Behind a beginning, tokens lie further apart by as much as another text's is longer.
+        furthest = len(self._tokens) * (2 if begins.any() else 1)
+        skipping = can_skip(self.model, furthest)
+        stays = staying(visible, self.prompt_length - 1, begins, skipping=skipping)
+        return _Plan(visible, begins, stays.sum(dim=1).tolist(), read, skipping)
 
     @property
     def can_hide(self) -> bool:
         """Whether sources can be hidden from what :attr:`hidden_from` says on this model."""
-        return self.hidden_from is None or (
-            can_skip(self.model, len(self._tokens)) and can_reuse(self.model)
-        )
+        return self.hidden_from is None or self._goes_on
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a text may be run behind what the model remembers of a beginning."""
+        return knows_by_attention_only(self.model) and can_reuse(self.model)
 
     @property
     def workable(self) -> Ablator:
@@ -193,8 +194,9 @@ class Ablator:
             return token_logits(self._logits(plan, beginning, places), answer)
 
         lengths = [plan.lengths[index] for index in left]
-        # Tails differ in length by as much as the places of what is left out.
-        padding = None if beginning is None else _PASS_COST
+        # Tails differ in length by as much as the places of what is left out. Where windows slide,
+        # those of one length go together, which have one beginning: no token lies further apart.
+        padding = None if beginning is None else _PASS_COST if plan.skipping else 0
         tails = ablation_effects(
             run, lengths, rows, most, max_tokens=longest_batch(self.model), max_padding=padding
         )
@@ -206,12 +208,8 @@ class Ablator:
 
     def _logits(self, plan: _Plan, beginning: Beginning | None, batch: list[int]) -> Tensor:
         """Return (batch, rows, vocabulary): logits of the rows that are wanted."""
-        tokens, visible, begins = self._tokens, plan.visible[batch], plan.begins[batch]
-        if not can_skip(self.model, len(tokens)):
-            shape = visible.shape
-            positions = torch.arange(len(tokens)).expand(shape)
-            return last_logits(self.model, tokens.expand(shape), visible, positions, self._rows)
-        packed = pack(tokens, visible, self.prompt_length - 1, begins)
+        visible, begins, first_row = plan.visible[batch], plan.begins[batch], self.prompt_length - 1
+        packed = pack(self._tokens, visible, first_row, begins, skipping=plan.skipping)
         if beginning is None or not begins.any():
             return last_logits(self.model, *packed, self._rows)
         return logits_behind_beginning(self.model, packed, self._rows, beginning, begins, visible)
@@ -233,12 +231,14 @@ class _Plan:
         begins: (ablations,): from which token on each is run.
         lengths: How many tokens of each are run; none where the pass over the whole text says all.
         read: How many tokens of the whole text are run first, for the others to go on from.
+        skipping: Whether masked tokens are left out.
     """
 
     visible: Tensor
     begins: Tensor
     lengths: list[int]
     read: int
+    skipping: bool
 
 
 def check_prompt_length(prompt_length: int, tokens: int) -> None:

@@ -15,7 +15,8 @@ from transformers import DynamicCache, PreTrainedModel
 
 from at2_rag.ablation.checked import agrees, once_per_model
 from at2_rag.ablation.passes import last_logits
-from at2_rag.ablation.skipping import Packed, pack
+from at2_rag.ablation.skipping import Packed, knows_by_attention_only, pack
+from at2_rag.attention.layers import whole_cache
 from at2_rag.model_facts import few_logits, input_device, vocabulary_size
 
 #: A beginning is reused where that spares so much of all tokens: copies are not for nothing.
@@ -95,8 +96,13 @@ def first_pass(model: PreTrainedModel, tokens: Tensor, rows: int) -> FirstPass |
         tokens: (tokens,): token ids of the text.
         rows: How many tokens at the end have logits that are wanted.
     """
+    if not knows_by_attention_only(model):
+        return None
     output = model(
-        input_ids=tokens[None].to(input_device(model)), use_cache=True, **few_logits(model, rows)
+        input_ids=tokens[None].to(input_device(model)),
+        past_key_values=whole_cache(model),
+        use_cache=True,
+        **few_logits(model, rows),
     )
     beginning = Beginning.of(output.past_key_values)
     return None if beginning is None else FirstPass(beginning, output.logits[0, -rows:])

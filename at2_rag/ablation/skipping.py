@@ -14,12 +14,8 @@ from transformers import PreTrainedModel
 
 from at2_rag.ablation.checked import agrees, once_per_model
 from at2_rag.ablation.passes import last_logits
-from at2_rag.attention.recording import inspect_attention
+from at2_rag.attention.layers import is_attention_only, shortest_reach
 from at2_rag.model_facts import vocabulary_size
-
-#: Kinds of layers through which masked tokens can have no influence. Others, such as convolutions
-#: and linear attention, know tokens by their neighbours.
-_ATTENTION_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 
 #: Tokens of the check, and which of them are masked.
 _TOKENS = 8
@@ -42,7 +38,14 @@ class Packed(NamedTuple):
     positions: Tensor
 
 
-def pack(tokens: Tensor, visible: Tensor, first_row: int, begins: Tensor | None = None) -> Packed:
+def pack(
+    tokens: Tensor,
+    visible: Tensor,
+    first_row: int,
+    begins: Tensor | None = None,
+    *,
+    skipping: bool = True,
+) -> Packed:
     """Leave masked tokens out, and beginnings that are known already.
 
     Args:
@@ -50,8 +53,9 @@ def pack(tokens: Tensor, visible: Tensor, first_row: int, begins: Tensor | None 
         visible: (texts, tokens): 0 at masked tokens, else 1.
         first_row: Position from which on all tokens stay, since their logits are wanted.
         begins: (texts,): how many tokens of each text are known; ``None`` for none.
+        skipping: Whether masked tokens are left out; else they stay, and are masked.
     """
-    stays = staying(visible, first_row, begins)
+    stays = staying(visible, first_row, begins, skipping=skipping)
     longest = int(stays.sum(dim=1).max())
     # Sorting puts the tokens that stay last, in their order, and what fills up the row before them.
     order = stays.int().argsort(dim=1, stable=True)[:, -longest:]
@@ -59,16 +63,19 @@ def pack(tokens: Tensor, visible: Tensor, first_row: int, begins: Tensor | None 
     return Packed(tokens[order], visible.gather(1, order) * real, order * real)
 
 
-def staying(visible: Tensor, first_row: int, begins: Tensor | None = None) -> Tensor:
+def staying(
+    visible: Tensor, first_row: int, begins: Tensor | None = None, *, skipping: bool = True
+) -> Tensor:
     """Return (texts, tokens): which tokens a pass has to compute.
 
     Args:
         visible: As for :func:`pack`.
         first_row: As for :func:`pack`.
         begins: As for :func:`pack`.
+        skipping: As for :func:`pack`.
     """
     place = torch.arange(visible.shape[1])
-    stays = visible.bool() | (place >= first_row)
+    stays = visible.bool() | (place >= (first_row if skipping else 0))
     return stays if begins is None else stays & (place >= begins[:, None])
 
 
@@ -78,23 +85,14 @@ def can_skip(model: PreTrainedModel, tokens: int) -> bool:
     Not with sliding windows or chunks shorter than the text: these count the tokens between two,
     and with some left out they would reach further.
     """
-    config = model.config.get_text_config()
-    reaches = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    if any(reach and tokens > reach for reach in reaches):
-        return False
-    return _knows_by_attention_only(model)
+    reach = shortest_reach(model)
+    return (reach is None or tokens <= reach) and knows_by_attention_only(model)
 
 
 @once_per_model
-def _knows_by_attention_only(model: PreTrainedModel) -> bool:
-    return _is_attention_only(model) and _agrees(model)
-
-
-def _is_attention_only(model: PreTrainedModel) -> bool:
-    config = model.config.get_text_config()
-    if set(getattr(config, "layer_types", None) or ()) - _ATTENTION_LAYERS:
-        return False
-    return inspect_attention(model).layers == int(config.num_hidden_layers)
+def knows_by_attention_only(model: PreTrainedModel) -> bool:
+    """Return whether a token that no other may attend to has no influence on any."""
+    return is_attention_only(model) and _agrees(model)
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from at2_rag.answering.given import GivenText
 from at2_rag.answering.reading import Reading
@@ -16,6 +16,7 @@ from at2_rag.answering.stops import Stops
 from at2_rag.answering.thoughts_in_tokens import find_thoughts
 from at2_rag.answering.unread import Unread
 from at2_rag.answering.written import Written, decode_written, encoded_written
+from at2_rag.attention.layers import whole_cache
 from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator, TokenAttention
@@ -220,7 +221,7 @@ class Engine:
     def _read(self, unread: Unread, estimator: ScoreEstimator) -> Reading:
         """Read one answer, and keep what the model remembers where that is of use."""
         keep = unread.maker.request.settings.runs_again
-        cache = DynamicCache(config=self.recorded.model.config) if keep else None
+        cache = whole_cache(self.recorded.model) if keep else None
         ranges, weightings = unread.ranges(estimator), estimator.weightings
         return unread.reading(self.recorded.read(*unread.text, weightings, cache, ranges), cache)
 

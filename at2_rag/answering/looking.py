@@ -18,6 +18,7 @@ from at2_rag.ablation.reuse import Beginning, can_reuse
 from at2_rag.answer.pruning import Ranked
 from at2_rag.answer.usage import Usage
 from at2_rag.answering.engine import Engine, Shown
+from at2_rag.attention.layers import whole_cache
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.errors import InputError
 from at2_rag.estimators import LinearEstimator, ProbedEstimator, Regions, ScoreEstimator
@@ -72,7 +73,7 @@ def ranked_by_question(engine: Engine, shown: Shown, estimator: ScoreEstimator) 
         statements=(),
     )
     model = engine.recorded.model
-    cache = DynamicCache(config=model.config) if can_reuse(model) else None
+    cache = whole_cache(model) if can_reuse(model) else None
     heads = _heads_of(estimator, engine.recorded.shape)
     asked = _looks(engine, heads, prompt.ids, behind, regions, cache)
     known = Beginning.of(cache)

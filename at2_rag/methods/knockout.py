@@ -42,8 +42,7 @@ class KnockoutMethod:
 
         Raises:
             NumericalError: If the model produced NaN.
-            UnsupportedModelError: If the model has sliding windows that are shorter than the text,
-                or layers other than attention.
+            UnsupportedModelError: If the model has layers other than attention.
         """
         tried = self._tried(task)
         if not tried.any():

@@ -56,8 +56,8 @@ class KnockoutGradientMethod:
         """Return (targets, sources).
 
         Raises:
-            UnsupportedModelError: If the model's attention is not sdpa or eager, or it has sliding
-                windows that are shorter than the text, or layers other than attention.
+            UnsupportedModelError: If the model's attention is not sdpa or eager, or it has layers
+                other than attention.
         """
         return effects_by_gradient(task, self.shares)
 

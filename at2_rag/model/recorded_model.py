@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from at2_rag.attention.folds import LinearFold
+from at2_rag.attention.layers import whole_cache
 from at2_rag.attention.pieces import Pieces
 from at2_rag.attention.probe import AttentionShape
 from at2_rag.attention.recording import Recording, RecordingLost, capture_of
@@ -112,7 +113,7 @@ class RecordedModel:
         fold = LinearFold(weightings, longest - 1, _STEPS, longest - 1 + _STEPS)
         steps = None if watch is None else Steps(watch, prompts[0], ends)
         keep = keep and len(prompts) == 1 and "past_key_values" not in options
-        cache = DynamicCache(config=self.model.config) if keep else None
+        cache = whole_cache(self.model) if keep else None
         output, recorded = self._run(arguments, fold, steps, cache)
         if nans.found:
             raise NumericalError(not_finite("logits"))

@@ -94,8 +94,8 @@ class Settings:
             cite by scores alone. Costs forward passes.
         prove_by: How what is proven is left out: ``"attention"`` hides it from all tokens;
             ``"knockout"`` from those behind the passages only, the end of the prompt and the
-            answer, which costs a third and finds somewhat less. Models with sliding windows
-            shorter than the text, or layers other than attention, do the first in any case.
+            answer, which costs a third and finds somewhat less. Models with layers other than
+            attention do the first in any case.
         groundedness: Whether to look for words that are from no passage, such as a wrong number in
             an otherwise right sentence of an answer that others wrote. Runs the answer once more,
             with the passages hidden from it.

@@ -7,18 +7,20 @@ import torch
 from support.architectures import WINDOW, build
 from support.by_hand import masked_by_hand
 from support.comparing import check_close
-from transformers import DynamicCache
 
 from at2_rag.ablation.masking import Ablator, random_masks
 from at2_rag.ablation.reuse import Beginning, can_reuse
+from at2_rag.attention.layers import whole_cache
 from at2_rag.batching import in_batches
 
-#: Of several families; with windows and other layers, nothing is reused.
+#: Of several families; with other layers than attention, nothing is reused.
 REUSING = (
     "llama", "qwen2", "qwen3_moe", "phi", "gemma", "arcee", "granite", "gpt_neox", "gpt2", "opt",
     "deepseek_v3",
 )  # fmt: skip
-NEVER = ("gemma3_text", "gpt_oss", "qwen3_next")
+NEVER = ("qwen3_next", "qwen3_5_text")
+#: With windows shorter than the text, or chunks, in all layers or some.
+WINDOWED = ("gemma3_text", "gpt_oss", "gemma2", "mistral", "cohere2", "llama4_text")
 
 #: One source begins the text and one ends the prompt; the rest of the text is none.
 SOURCES = [(0, 2), (2, 6), (6, 9), (11, 19), (20, 24)]
@@ -38,7 +40,7 @@ def one_out():
     return torch.cat([torch.ones(1, 5), 1 - torch.eye(5), torch.zeros(1, 5)]).bool()
 
 
-@pytest.mark.parametrize("name", [*REUSING, *NEVER])
+@pytest.mark.parametrize("name", [*REUSING, *WINDOWED, *NEVER])
 @pytest.mark.parametrize("byte_limit", [1, 2**30])
 def test_reused_equals_whole(name, byte_limit):
     """One source out, all, none; each alone and in batches of unlike beginnings."""
@@ -63,20 +65,35 @@ def test_what_comes_before_the_first_source_left_out_is_not_run_again(name):
 
 
 @pytest.mark.parametrize("name", NEVER)
-def test_windows_and_other_layers_are_run_whole(name):
+def test_other_layers_are_run_whole(name):
     model = build(name)
     assert ablator(model).cost(one_out()) == len(one_out())
 
 
-def test_short_texts_within_a_window_are_right_too():
-    """Their tokens can be left out, and yet such a cache cannot be copied."""
-    model = build("gemma3_text")
+@pytest.mark.parametrize("name", WINDOWED)
+def test_where_windows_slide_masked_tokens_stay_in_their_places(name):
+    """But what comes before the first of them is not run again."""
+    model = build(name)
+    tails = sum(TOKENS - min(start, FIRST_ROW) for start, _ in SOURCES)
+    expected = (TOKENS + tails + TOKENS) / TOKENS  # nothing left out, one source, all of them
+    assert ablator(model).cost(one_out()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("window", "tails"),
+    [
+        (WINDOW, 8 + 6 + 4),  # behind another's beginning, a token would be out of the window
+        (2 * WINDOW, 6 + 4 + 3),
+    ],
+)
+def test_short_texts_within_a_window_are_right_too(window, tails):
+    """Their tokens can be left out, if there is room for a beginning beside them."""
+    model = build("gemma3_text", sliding_window=window)
     ids, sources = text()[: WINDOW + 1], [(0, 2), (2, 4), (4, 5)]
     masks = torch.cat([torch.ones(1, 3), 1 - torch.eye(3)]).bool()
     expected = masked_by_hand(model, ids, 6, sources, masks)
     short = Ablator(model, ids, 6, sources)
-    assert not can_reuse(model)
-    assert short.cost(masks) == pytest.approx((4 * WINDOW - 5) / WINDOW)
+    assert short.cost(masks) == pytest.approx((WINDOW + tails) / WINDOW)
     check_close(short.ablate(masks).token_logits, expected)
 
 
@@ -142,10 +159,10 @@ def test_padding_is_bounded():
     assert ran == [[10, 9, 8], [4, 1]]
 
 
-@pytest.mark.parametrize("name", REUSING)
+@pytest.mark.parametrize("name", [*REUSING, *WINDOWED])
 def test_what_an_earlier_pass_left_behind_is_gone_on_from(name):
     model = build(name)
-    cache = DynamicCache(config=model.config)
+    cache = whole_cache(model)
     with torch.inference_mode():
         model(input_ids=torch.tensor([text()[: FIRST_ROW + 3]]), past_key_values=cache)
     known = Beginning.of(cache)

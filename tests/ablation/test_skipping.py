@@ -31,8 +31,9 @@ def test_ablations_are_those_of_masks(name):
 def test_windows_and_other_layers_are_never_skipped_through(name):
     model = build(name)
     config = model.config.get_text_config()
-    windowed = any(
-        getattr(config, key, None) == WINDOW for key in ("sliding_window", "attention_chunk_size")
+    kinds = getattr(config, "layer_types", None)
+    windowed = bool({"sliding_attention", "chunked_attention"} & set(kinds or ())) or (
+        kinds is None and getattr(config, "sliding_window", None) == WINDOW
     )
     assert can_skip(model, WINDOW) is (name not in NEVER)
     assert can_skip(model, WINDOW + 1) is (name not in NEVER and not windowed)

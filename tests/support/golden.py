@@ -16,8 +16,12 @@ from transformers import (
 )
 
 from at2_rag import Reader, ScoreEstimator
+from at2_rag.ablation.task import AttributionTask
 
 NAMES = ("llama", "qwen2", "phi3")
+
+#: What the published implementation calls units of sources.
+_UNITS = {"sentence": "sentence", "token": "token", "document": "passage"}
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,13 @@ def llama_reader() -> Reader:
     golden = load_golden("llama")
     estimator = ScoreEstimator.load(golden.folder)
     return Reader(golden.model, golden.tokenizer, estimator, max_new_tokens=24)
+
+
+def golden_task(golden: Golden, case: dict[str, Any]) -> AttributionTask:
+    """Return a case as something to explain, its sources those of the published implementation."""
+    uniform = ScoreEstimator.uniform(golden.model)
+    reader = Reader(golden.model, golden.tokenizer, uniform)
+    unit = _UNITS[case["source_type"]]
+    task = reader.task(case["query"], case["passages"], case["answer"], source_unit=unit)
+    assert [list(span) for span in task.sources] == case["source_token_ranges"]
+    return task

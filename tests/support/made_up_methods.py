@@ -46,3 +46,10 @@ class Fixed:
 
     def forward_passes(self, task):
         return 0.0
+
+
+def random_task(model, answer_tokens=8):
+    """A task of two targets on random tokens, for which no text is needed."""
+    generator = torch.Generator().manual_seed(1)
+    ids = tuple(torch.randint(3, 128, (16 + answer_tokens,), generator=generator).tolist())
+    return AttributionTask(model, ids, 16, ((2, 5), (5, 12)), ((0, 3), (3, answer_tokens)), None)
