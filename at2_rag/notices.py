@@ -145,8 +145,8 @@ def warn_of_plain_prompts(
         return
     warnings.warn(
         f"The tokenizer of {model.name_or_path or type(model).__name__} has no chat template: "
-        "prompts are plain text that ends in 'Answer:'. Set tokenizer.chat_template if the model "
-        "was trained with one.",
+        "prompts are plain text that ends in 'Answer:', and an answer ends where another such line "
+        "would begin. Set tokenizer.chat_template if the model was trained with one.",
         PlainPromptWarning,
         stacklevel=stacklevel + 1,
     )

@@ -362,6 +362,8 @@ def test_unusable_passages(golden_reader, passages, message):
         ({"max_passages": 2.5}, "max_passages is 2.5"),
         ({"num_return_sequences": 2}, "num_return_sequences is 2"),
         ({"max_length": 60}, "max_length is 60; expected max_new_tokens instead"),
+        ({"stop_strings": [1]}, r"stop_strings is \[1\]; expected a string, or several in a list"),
+        ({"stop_strings": 7}, "stop_strings is 7; expected a string"),
         ({"return_dict_in_generate": True}, "return_dict_in_generate"),
         ({"history": ["hello"]}, r"history\[0\] is 'hello'"),
     ],
@@ -406,6 +408,7 @@ def test_options_can_be_checked_before_there_is_a_question(golden_reader):
         ("answer", {"max_citations": 0}, "max_citations is 0"),
         ("answer", {"prune_to": 0}, "prune_to is 0"),
         ("answer", {"num_return_sequences": 2}, "num_return_sequences is 2; expected 1"),
+        ("answer", {"stop_strings": {"a": 1, "b": [2]}.values()}, "expected a string, or several"),
         ("answer", {"do_sample": True, "temperature": 0}, "temperature is 0 with do_sample"),
         ("answer", {"self": 1, "call": 2}, "Unknown option self=1"),
         ("answer", {1: 2}, "an option is called 1; expected its name as text"),
@@ -434,7 +437,7 @@ def test_stop_strings_end_an_answer_without_more_being_told(golden_reader):
     ):
         assert answer.answer_tokens < whole.answer_tokens
         assert whole.text.startswith(answer.text)
-        assert stop in answer.text
+        assert answer.text == whole.text[: whole.text.index(stop)].rstrip()
 
 
 def test_settings_may_be_given_when_a_model_is_loaded(golden_llama):

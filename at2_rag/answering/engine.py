@@ -20,7 +20,7 @@ from at2_rag.attention.layers import whole_cache
 from at2_rag.batching import in_batches, in_length_batches
 from at2_rag.errors import InputError, told_of
 from at2_rag.estimators import ScoreEstimator, TokenAttention
-from at2_rag.model.generate_options import chosen
+from at2_rag.model.generate_options import stop_strings
 from at2_rag.model.generation import EndsWith, Generation, Progress
 from at2_rag.model.recorded_model import RecordedModel
 from at2_rag.model_facts import context_length, input_device
@@ -257,10 +257,8 @@ class Engine:
         Those are strings that somebody told, else what a model that continues plain text begins
         another turn with, which it would go on with for ever.
         """
-        told = chosen(self.recorded.model, maker.request.generation, "stop_strings")
-        if told is None:
-            return Stops(maker.turns)
-        return Stops(tuple(filter(None, [told] if isinstance(told, str) else told)))
+        told = stop_strings(self.recorded.model, maker.request.generation)
+        return Stops(maker.turns if told is None else told)
 
     def _until(self, stops: Stops) -> EndsWith | None:
         return partial(stops.reached, self.tokenizer) if stops.strings else None

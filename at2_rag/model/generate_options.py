@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from inspect import signature
 from reprlib import repr as short
 from typing import Any
@@ -96,6 +96,28 @@ def chosen(model: PreTrainedModel, options: Mapping[str, Any], name: str) -> Any
     return options.get(name, getattr(model.generation_config, name, None))
 
 
+def stop_strings(model: PreTrainedModel, options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the strings that a generation is told to end at; ``None`` if it is told nothing.
+
+    Args:
+        model: The model that is to generate.
+        options: Options of ``model.generate``, by name.
+
+    Raises:
+        InputError: If they are no strings.
+    """
+    told = chosen(model, options, "stop_strings")
+    if told is None:
+        return None
+    strings = [told] if isinstance(told, str) else told
+    if not isinstance(strings, Iterable) or not all(isinstance(each, str) for each in strings):
+        raise InputError(
+            f"stop_strings is {short(told)}; expected a string, or several in a list: "
+            '["\\n\\n", "Question:"].'
+        )
+    return tuple(filter(None, strings))
+
+
 def only_for_sampling(options: Mapping[str, Any]) -> list[str]:
     """Return the names of options that do nothing, since nothing is sampled.
 
@@ -138,8 +160,9 @@ def generate_options(model: PreTrainedModel, options: Mapping[str, Any]) -> dict
 
     Raises:
         InputError: If they ask for several answers, bound prompt and answer together, give a cache
-            that holds a text, or cannot be sampled by.
+            that holds a text, cannot be sampled by, or end an answer at what is no string.
     """
+    stop_strings(model, options)
     if (asked := chosen(model, options, "num_return_sequences")) not in (None, 1):
         raise InputError(
             f"num_return_sequences is {asked}; expected 1: ask again for another answer."
