@@ -40,13 +40,16 @@ class Stops:
         return False
 
     def end(self, text: str) -> int:
-        """Return how many characters come before the first of the strings.
+        """Return how many characters come before the string that is complete first.
+
+        Which that is does not depend on how the text comes in tokens.
 
         Args:
             text: All that was written.
         """
-        found = (text.find(string) for string in self.strings)
-        return min((place for place in found if place >= 0), default=len(text))
+        starts = ((text.find(string), len(string)) for string in self.strings)
+        found = [(start + length, start) for start, length in starts if start >= 0]
+        return min(found)[1] if found else len(text)
 
     def settled(self, text: str) -> int:
         """Return how many characters come before what is one of the strings, or may become one.

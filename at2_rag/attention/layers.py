@@ -55,13 +55,13 @@ def shortest_reach(model: PreTrainedModel) -> int | None:
     return min((reach for reach in reaches(model).values() if reach is not None), default=None)
 
 
-def whole_cache(model: PreTrainedModel) -> DynamicCache:
-    """Return an empty cache, of every token where all layers are attention.
+def whole_cache(model: PreTrainedModel) -> DynamicCache | None:
+    """Return an empty cache of every token; ``None`` where some layers are no attention.
 
-    The model's own forgets what a sliding window has passed, and then nothing can go on from an
-    earlier place of the text.
+    A model's own forgets what a sliding window has passed, and other layers remember no tokens, so
+    that nothing could go on from an earlier place of the text.
 
     Args:
         model: The model that is to remember.
     """
-    return DynamicCache() if is_attention_only(model) else DynamicCache(config=model.config)
+    return DynamicCache() if is_attention_only(model) else None

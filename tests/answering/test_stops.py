@@ -23,6 +23,7 @@ STRINGS = st.lists(st.text("ab\n:", min_size=1, max_size=4), min_size=1, max_siz
 @given(text=SHORT, strings=STRINGS)
 @example(text="aaab", strings=["aab"])
 @example(text="ab", strings=["b", "ab"])
+@example(text=":\n:", strings=["\n", ":\n:"])
 def test_what_is_settled_stays(text, strings):
     stops = Stops(tuple(strings))
     end = stops.end(text)
