@@ -192,10 +192,14 @@ def test_one_may_sample_with_a_seed(server):
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_an_answer_may_be_told_where_to_end(server, whole):
-    text = server.complete(stop=["Gorun."]).choices[0].message.content
-    assert text == "The mayor of Vungon is Tete"
-    assert whole.choices[0].message.content.startswith(text)
+@pytest.mark.parametrize("late", [{}, {"groundedness": True}])
+def test_an_answer_may_be_told_where_to_end(server, whole, late):
+    options = {"stop": ["Gorun."], "extra_body": {"at2": late}}
+    [choice] = server.complete(**options).choices
+    assert (choice.message.content, choice.finish_reason) == ("The mayor of Vungon is Tete", "stop")
+    assert whole.choices[0].message.content.startswith(choice.message.content)
+    deltas = [c.choices[0].delta for c in server.complete(stream=True, **options) if c.choices]
+    assert "".join(delta.content or "" for delta in deltas) == choice.message.content
 
 
 def test_settings_go_with_the_request(server, demo_reader):
