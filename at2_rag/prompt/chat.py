@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from at2_rag.documents.conversation import SYSTEM_ID, Conversation, Message, is_instruction
 from at2_rag.documents.passages import Passage
 from at2_rag.errors import InputError
+from at2_rag.prompt.template import PromptTemplate
 from at2_rag.spans import Span
 
 
@@ -72,8 +73,9 @@ def render_chat(
 #: What a plain-text prompt ends in, and what many a text has before that.
 _ANSWER, _QUESTION = "Answer:", "Question:"
 
-#: What a line of a template begins with, up to a colon: signs, and one word.
-_HEADING = re.compile(r"^[^\w\s]*[^\S\n]?\w+:", re.MULTILINE)
+#: What a line of a template begins with, up to a colon that ends a heading: none of a web address
+#: or of a time of day.
+_HEADING = re.compile(r"^(?=[^\n:]*[^\W\d_])[^\n:{}]{1,60}:(?=\s|\{|$)", re.MULTILINE)
 
 
 def render_plain(
@@ -96,14 +98,15 @@ def render_plain(
     return _render(write, content, conversation, verbatim, f"{conversation}")
 
 
-def plain_turns(template: str, conversation: Conversation) -> tuple[str, ...]:
+def plain_turns(template: PromptTemplate, conversation: Conversation) -> tuple[str, ...]:
     """Return what a model that continues :func:`render_plain` begins another turn with.
 
     Args:
-        template: How the user's message is written, with fields in braces.
+        template: How the user's message is written.
         conversation: What is said around the user's message.
     """
-    said = [*_HEADING.findall(template), *map(_role, conversation.messages(""))]
+    written = "\n".join((template.message, template.titled, template.untitled))
+    said = [*_HEADING.findall(written), *map(_role, conversation.messages(""))]
     return tuple(f"\n{heading}" for heading in dict.fromkeys([*said, _QUESTION, _ANSWER]))
 
 

@@ -173,12 +173,12 @@ class PromptMaker:
     def turns(self) -> tuple[str, ...]:
         """What a model without a chat template begins another turn with; nothing with one.
 
-        Those are the words before a colon that lines of its prompt begin with, passages aside. A
-        model that thinks may need them.
+        Those are the words before a colon that lines of its template begin with. A model that
+        thinks may need them.
         """
         if self._has_chat_template or self.markers is not None:
             return ()
-        return plain_turns(self.request.settings.prompt.message, self.request.conversation)
+        return plain_turns(self.request.settings.prompt, self.request.conversation)
 
     @property
     def _has_chat_template(self) -> bool:

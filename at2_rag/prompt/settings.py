@@ -9,7 +9,7 @@ from math import isnan
 from reprlib import repr as short
 from typing import Any, Literal, TypedDict
 
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from at2_rag.documents.passages import SourceKind, check_text
 from at2_rag.documents.sources import SourceUnit, check_kinds, check_unit
@@ -265,7 +265,7 @@ def _check_refusals(phrases: Sequence[str]) -> None:
 #: What other libraries call a setting.
 _CALLED_OTHERWISE = dict.fromkeys(
     ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict"), "max_new_tokens"
-)
+) | dict.fromkeys(("stop", "stop_sequences", "stop_words"), "stop_strings")
 
 
 def meant_by(name: str, known: Collection[str], most: int = 1, alike: float = 0.6) -> list[str]:
@@ -301,6 +301,8 @@ def refuse_unknown(options: Mapping[str, Any]) -> None:
     for name in options:
         meant = meant_by(name, Settings.names())
         advice = f" Did you mean {meant[0]}?" if meant else ""
+        if name in vars(GenerationConfig()):
+            advice = " An option of model.generate goes to a call that has the model write: answer."
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "
             f"{', '.join(Settings.names())}.{advice}"

@@ -162,8 +162,8 @@ class Examining(Parts):
                 ``"knockout"`` masks them for what follows all passages only, which costs least.
 
         Raises:
-            InputError: If it is no answer, or a citation points to no source that the answer's
-                settings give.
+            InputError: If it is no answer or says nothing, or a citation points to no source that
+                the answer's settings give.
             UnsupportedModelError: If the model has not all it takes for ``"knockout"``.
         """
         from at2_rag.ablation.verification import verify  # which answering never needs
@@ -180,7 +180,7 @@ class Examining(Parts):
             answer: An answer of this reader, or of another one of the same model.
 
         Raises:
-            InputError: If it is no answer.
+            InputError: If it is no answer, or says nothing.
         """
         from at2_rag.methods.heads import answer_heads  # which answering never needs
 
@@ -190,9 +190,13 @@ class Examining(Parts):
         """Return an answer as something to explain, read as it was asked for.
 
         Raises:
-            InputError: If it is no answer.
+            InputError: If it is no answer, or says nothing.
         """
         check_kind("answer", answer, (Answer,))
+        if not answer.text:
+            raise InputError(
+                "The answer says nothing, so there is nothing to explain; expected one with text."
+            )
         own = [passage for passage in answer.passages if passage.kind == "passage"]
         for index, length in answer.shortened:
             own[index] = replace(own[index], text=own[index].text[:length])

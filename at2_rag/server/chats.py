@@ -69,6 +69,10 @@ def talk_of(messages: Sequence[Mapping[str, Any]]) -> Talk:
             "messages",
         )
     place = users[-1]
+    if not plain[place]["content"].strip():
+        name = f"messages[{place}]"
+        told = f"{name} says {plain[place]['content']!r}; expected a question."
+        raise Problem(400, told, "invalid_value", name)
     return _with_context(Talk(plain[place]["content"], place, plain, []))
 
 
@@ -182,8 +186,8 @@ def _generation(request: ChatRequest, limits: Limits) -> dict[str, Any]:
     given = {"temperature": request.temperature, "top_p": request.top_p}
     told = {name: value for name, value in given.items() if value is not None}
     sampling = request.at2.model_copy(update=told).sampling()
-    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    return {**own, **sampling, **({"stop_strings": stop} if stop else {})}
+    stop = {} if request.stop is None else {"stop_strings": request.stop}
+    return {**own, **sampling, **stop}
 
 
 def _refuse_several(request: ChatRequest) -> None:

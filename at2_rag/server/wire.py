@@ -92,6 +92,10 @@ class Options(BaseModel):
 TheOptions = Annotated[Options, BeforeValidator(lambda told: {} if told is None else told)]
 
 
+def _as_list(told: object) -> object:
+    return [told] if isinstance(told, str) else told
+
+
 class _Request(BaseModel):
     """A question about passages.
 
@@ -222,7 +226,8 @@ class ChatRequest(ProxiedChat):
         temperature: How freely to sample; the likeliest tokens are taken if left out.
         top_p: The share of the likeliest tokens that are sampled from.
         seed: What sampling begins with.
-        stop: Texts behind which the answer ends; unlike OpenAI's, the answer has them.
+        stop: Texts that end the answer, and are no part of it; with ``[]``, one of a model without
+            a chat template does not end before its next turn either.
         n: How many answers are wanted: one.
     """
 
@@ -234,5 +239,5 @@ class ChatRequest(ProxiedChat):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
     n: int | None = None

@@ -12,7 +12,7 @@ from support.saying import saying
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 from support.zandor import PASSAGES, QUESTION
 
-from at2_rag import Reader, ThinkingMarkers
+from at2_rag import PromptTemplate, Reader, ThinkingMarkers
 from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.stops import Stops
 
@@ -150,6 +150,31 @@ def test_a_model_that_goes_on_as_its_prompt_does_has_answered(golden_reader, aga
     # One that takes part in chats may write such a line.
     chat = golden_reader.answer(QUESTION, PASSAGES, **saying(golden_reader, text))
     assert chat.text == text
+
+
+TEMPLATE = PromptTemplate(
+    "See https://example.org, open at:\n12:30 today\nhttps://example.org/rules\n\n{passages}\n\n"
+    "Frage (kurz): {question}\n### What the user asks:",
+    titled="Titel: {title}\nInhalt: {text}",
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("So.\nFrage (kurz): Why?", "So."),
+        ("So.\n### What the user asks: Why?", "So."),
+        ("So.\nTitel: Vungon", "So."),
+        ("So.\nInhalt: It lies there.", "So."),
+        ("See:\nhttps://example.org/more", None),
+        ("See:\n12:45 at noon", None),
+        ("See:\nFrage 2: no heading of the template", None),
+    ],
+)
+def test_headings_of_ones_own_template_begin_turns(golden_reader, said, left):
+    reader = plain_reader(golden_reader, prompt=TEMPLATE)
+    answer = reader.answer(QUESTION, PASSAGES, **saying(reader, said))
+    assert answer.text == (left or said)
 
 
 def test_thoughts_may_have_lines_that_begin_as_a_turn_does(golden_reader):

@@ -256,7 +256,8 @@ BROKEN = {
         {"messages": [*ASKED, {"role": "assistant", "content": "The"}]},
         "messages",
     ),
-    "a blank question": ({"messages": [{"role": "user", "content": " "}]}, None),
+    "a blank question": ({"messages": [{"role": "user", "content": " "}]}, "messages[0]"),
+    "an end that is a number": ({"messages": ASKED, "stop": 5}, "stop"),
     "a document that is a number": ({"messages": ASKED, "documents": [3]}, "documents[0]"),
     "a document without text": ({"messages": ASKED, "documents": [{"x": "y"}]}, "documents[0]"),
     "a document whose text is none": (
