@@ -93,6 +93,8 @@ def _loaded(
         AutoConfig.from_pretrained(name, **shared)  # says more of what is wrong with it
     tokenizer = AutoTokenizer.from_pretrained(name, **shared)
     try:
+        # Before version 5, transformers made every checkpoint float32 that was told nothing.
+        options = {"dtype": "auto", **options}
         return AutoModelForCausalLM.from_pretrained(name, **options), tokenizer
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
