@@ -13,10 +13,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from at2_rag.errors import InputError
+from at2_rag.server.closing import Closing, EndsInWords
 from at2_rag.server.limits import Limits
 
 #: Connections that are kept open for another request are more than those with one.
 _CONNECTIONS_PER_REQUEST = 4
+
+
+#: How long requests may take when the server is told to end, and then to hear of it, in seconds.
+_GRACE_SECONDS, _WORD_SECONDS = 4, 4
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -80,14 +85,33 @@ def serving(app: FastAPI, limits: Limits, host: str = "127.0.0.1") -> Iterator[s
 
 
 def _server(app: FastAPI, limits: Limits) -> uvicorn.Server:
+    closing = Closing()
     config = uvicorn.Config(
-        app,
+        EndsInWords(app, closing),
         log_level="warning",
         access_log=False,
         server_header=False,
         ws="none",
         limit_concurrency=limits.requests * _CONNECTIONS_PER_REQUEST,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=_GRACE_SECONDS + _WORD_SECONDS,
     )
-    return uvicorn.Server(config)
+    return _Server(config, closing)
+
+
+class _Server(uvicorn.Server):
+    """Has requests end in words before uvicorn cancels them.
+
+    Args:
+        config: What uvicorn is told.
+        closing: When requests end.
+    """
+
+    def __init__(self, config: uvicorn.Config, closing: Closing) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, as soon as requests have."""
+        self._closing.begin(_GRACE_SECONDS)
+        await super().shutdown(sockets)
