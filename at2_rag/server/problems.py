@@ -9,6 +9,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from at2_rag.errors import At2Error, ContextOverflowError, InputError, MissingResourceError
+from at2_rag.prompt.settings import Settings, meant_by
 from at2_rag.server.replies import Json
 
 _LOG = logging.getLogger("at2_rag.server")
@@ -98,7 +99,16 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
             "invalid_json",
         )
     param = _path(first["loc"][1:])
+    if first["type"] == "extra_forbidden":
+        return Problem(400, _unknown(param), "invalid_value", param)
     return Problem(400, f"{param}: {first['msg']}.", "invalid_value", param)
+
+
+def _unknown(param: str) -> str:
+    """Return what to say of a field that nobody knows."""
+    meant = meant_by(param.rpartition(".")[2], Settings.names())
+    advice = f"Did you mean {meant[0]}?" if meant else "Leave it out."
+    return f"{param} is not known here. {advice}"
 
 
 def _path(places: Sequence[int | str]) -> str:

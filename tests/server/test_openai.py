@@ -236,6 +236,18 @@ def test_a_models_name_is_not_a_path(golden_reader):
     assert golden_reader.model.name_or_path not in answered.text
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"prov": 1}, "at2.prov is not known here. Did you mean prove?"),
+        ({"zzz": 1}, "at2.zzz is not known here. Leave it out."),
+    ],
+)
+def test_options_that_nobody_knows_are_told(server, options, told):
+    response = server.post("/v1/chat/completions", json={"messages": ASKED, "at2": options})
+    assert error_of(response)["message"] == told
+
+
 def test_what_does_not_fit_is_told_before_a_stream_begins(short_reader):
     with served(short_reader) as server:
         for stream in (False, True):
