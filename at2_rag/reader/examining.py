@@ -193,7 +193,7 @@ class Examining(Parts):
             InputError: If it is no answer, or says nothing.
         """
         check_kind("answer", answer, (Answer,))
-        if not answer.text:
+        if not (answer.text or answer.thoughts):
             raise InputError(
                 "The answer says nothing, so there is nothing to explain; expected one with text."
             )

@@ -12,7 +12,7 @@ from support.saying import saying
 from support.texts import KINDS, quick, readable_texts, tokenizer_of
 from support.zandor import PASSAGES, QUESTION
 
-from at2_rag import PromptTemplate, Reader, ThinkingMarkers
+from at2_rag import InputError, PromptTemplate, Reader, ThinkingMarkers
 from at2_rag.answering.decoding import decode_answer
 from at2_rag.answering.stops import Stops
 
@@ -115,6 +115,15 @@ def test_an_answer_that_ends_where_there_is_no_room_for_more_is_whole(golden_rea
     options = saying(golden_reader, SAID) | {"max_new_tokens": len(ids)}
     stopped = golden_reader.answer(QUESTION, PASSAGES, **options, stop_strings="1203.")
     assert (stopped.text, stopped.truncated) == (SAID.removesuffix(" 1203."), False)
+
+
+def test_nothing_is_not_explained(golden_reader):
+    said = saying(golden_reader, SAID)
+    empty = golden_reader.answer(QUESTION, PASSAGES, **said, stop_strings=SAID[:3])
+    assert empty.text == ""
+    for call in (golden_reader.verify, golden_reader.heads):
+        with pytest.raises(InputError, match="The answer says nothing"):
+            call(empty)
 
 
 def test_several_answers_end_each_at_its_own_place(golden_reader):
