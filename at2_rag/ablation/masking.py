@@ -28,7 +28,7 @@ from at2_rag.ablation.reuse import (
     shared_beginnings,
     unmasked_beginnings,
 )
-from at2_rag.ablation.skipping import can_skip, knows_by_attention_only, pack, staying
+from at2_rag.ablation.skipping import can_skip, pack, staying
 from at2_rag.errors import InputError, UnsupportedModelError
 from at2_rag.model_facts import input_device, vocabulary_size
 from at2_rag.spans import Span
@@ -137,23 +137,17 @@ class Ablator:
                 f"{type(self.model).__name__}: what it remembers of a text cannot be copied, as "
                 "with layers other than attention. Ablate by='attention'."
             )
-        if reuse and self._goes_on:
+        if reuse and can_reuse(self.model):
             begins, read = self._begins(visible)
         # Behind a beginning, tokens lie further apart by as much as another text's is longer.
-        furthest = len(self._tokens) * (2 if begins.any() else 1)
-        skipping = can_skip(self.model, furthest)
+        skipping = can_skip(self.model, visible.shape[1] * (2 if begins.any() else 1))
         stays = staying(visible, self.prompt_length - 1, begins, skipping=skipping)
         return _Plan(visible, begins, stays.sum(dim=1).tolist(), read, skipping)
 
     @property
     def can_hide(self) -> bool:
         """Whether sources can be hidden from what :attr:`hidden_from` says on this model."""
-        return self.hidden_from is None or self._goes_on
-
-    @property
-    def _goes_on(self) -> bool:
-        """Whether a text may be run behind what the model remembers of a beginning."""
-        return knows_by_attention_only(self.model) and can_reuse(self.model)
+        return self.hidden_from is None or can_reuse(self.model)
 
     @property
     def workable(self) -> Ablator:

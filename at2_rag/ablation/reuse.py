@@ -173,7 +173,7 @@ def logits_behind_beginning(
 def can_reuse(model: PreTrainedModel) -> bool:
     """Return whether texts come out the same behind a copied beginning as on their own.
 
-    On a few tokens, for a model whose masked tokens can be left out.
+    On a few tokens, and for a model that knows tokens by attention only; no other can.
     """
     tokens = torch.arange(1, _TOKENS + 1) * 7 % vocabulary_size(model)
     found = first_pass(model, tokens, 1)

@@ -11,14 +11,9 @@ from at2_rag.attention.recording import inspect_attention
 _FULL, _SLIDING, _CHUNKED = "full_attention", "sliding_attention", "chunked_attention"
 
 
-def layer_kinds(model: PreTrainedModel) -> set[str]:
-    """Return the kinds of layers that a model's configuration tells; none if all are alike."""
-    return set(getattr(model.config.get_text_config(), "layer_types", None) or ())
-
-
 def has_other_layers(model: PreTrainedModel) -> bool:
     """Return whether some layers are no attention, such as linear attention or convolutions."""
-    return bool(layer_kinds(model) - {_FULL, _SLIDING, _CHUNKED})
+    return bool(_kinds(model) - {_FULL, _SLIDING, _CHUNKED})
 
 
 def is_attention_only(model: PreTrainedModel) -> bool:
@@ -43,7 +38,7 @@ def reaches(model: PreTrainedModel) -> dict[str, int | None]:
     window, chunk = (
         getattr(config, name, None) or None for name in ("sliding_window", "attention_chunk_size")
     )
-    kinds = layer_kinds(model)
+    kinds = _kinds(model)
     if not kinds:
         return {_FULL: window}
     told = {_FULL: None, _SLIDING: window, _CHUNKED: chunk}
@@ -65,3 +60,8 @@ def whole_cache(model: PreTrainedModel) -> DynamicCache | None:
         model: The model that is to remember.
     """
     return DynamicCache() if is_attention_only(model) else None
+
+
+def _kinds(model: PreTrainedModel) -> set[str]:
+    """Return the kinds of layers that a model's configuration tells; none if all are alike."""
+    return set(getattr(model.config.get_text_config(), "layer_types", None) or ())

@@ -124,8 +124,8 @@ class RecordedModel:
             if len(prompts) > 1:
                 new = _without(new, pad)  # where others went on
             ids = until_end(new, ends)
-            truncated = len(ids) == len(new) and len(new) >= options["max_new_tokens"]
-            truncated = truncated and not (until is not None and until(ids))
+            ended = len(ids) < len(new) or (until is not None and until(ids))
+            truncated = not ended and len(new) >= options["max_new_tokens"]
             if recorded:
                 one = recorded_generation(fold, prompt, ids, truncated, (index, longest))
                 found.append(replace(one, cache=cache))

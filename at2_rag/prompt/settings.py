@@ -299,10 +299,11 @@ def refuse_misspelt_of(known: Collection[str], options: Mapping[str, Any]) -> No
 def refuse_unknown(options: Mapping[str, Any]) -> None:
     """Raise ``InputError`` if an option is no setting, with the one that may have been meant."""
     for name in options:
-        meant = meant_by(name, Settings.names())
-        advice = f" Did you mean {meant[0]}?" if meant else ""
         if name in vars(GenerationConfig()):
             advice = " An option of model.generate goes to a call that has the model write: answer."
+        else:
+            meant = meant_by(name, Settings.names())
+            advice = f" Did you mean {meant[0]}?" if meant else ""
         raise InputError(
             f"Unknown option {name}={short(options[name])}; expected any of "
             f"{', '.join(Settings.names())}.{advice}"
